@@ -1,0 +1,41 @@
+/**
+ * The mint inside an application that has its own login: `bun examples/hono-app.ts`, with the exported keys in
+ * MINT_KEYS_DIR. In your own code, import from "nats-mint".
+ */
+import { Hono } from "hono";
+import { getCookie, setCookie } from "hono/cookie";
+import { parse } from "hono/utils/cookie";
+import { createApp, parseSubjectToken, watchKeys } from "../src/index.ts";
+
+const sessions = new Map<string, { user: string; expiresAt: number }>();
+
+const app = new Hono();
+
+// The application's own login: any password will do here.
+app.post("/login", async (c) => {
+  const { user } = await c.req.parseBody();
+  const id = crypto.randomUUID();
+  sessions.set(id, { user: parseSubjectToken(user), expiresAt: Date.now() / 1000 + 3600 });
+  setCookie(c, "session", id, { httpOnly: true, sameSite: "Strict" });
+  return c.text("welcome\n");
+});
+app.get("/", (c) => c.text(sessions.get(getCookie(c, "session") ?? "")?.user ?? "nobody"));
+
+// And POST /nats/creds for whoever is logged in.
+const keys = await watchKeys(process.env.MINT_KEYS_DIR ?? "fs/nats-export/keys");
+app.route(
+  "/nats",
+  createApp({
+    mint: keys.mint,
+    authenticate: (request) => {
+      const session = sessions.get(parse(request.headers.get("cookie") ?? "").session ?? "");
+      return session
+        ? { issuer: "my-app", subject: session.user, claims: {}, expiresAt: session.expiresAt }
+        : null;
+    },
+    grant: ({ subject }) => ({ role: "browser", user: parseSubjectToken(subject) }),
+    servers: { websocket: ["ws://localhost:9222"], tcp: [] },
+  }),
+);
+
+export default app;

@@ -1,0 +1,69 @@
+import { expect, test } from "bun:test";
+import { HostNotAllowedError, InvalidRequestError, InvalidUserError } from "../core/errors.ts";
+import { parseLifetime } from "../core/lifetime.ts";
+import { parseSubjectToken } from "../core/subject-token.ts";
+import { parseTags } from "../core/tags.ts";
+import { devAuthentication } from "./dev.ts";
+
+const { authenticate, grant } = devAuthentication({ defaultRole: "browser", hosts: ["Mint.test"] });
+const user = parseSubjectToken("alice");
+const under = (host: string | undefined) =>
+  authenticate(new Request("http://localhost/creds", host === undefined ? {} : { headers: { Host: host } }), {
+    user,
+  });
+
+test("everybody is who they say they are", async () => {
+  expect(await under("localhost:8080")).toEqual({ issuer: "dev", subject: "alice", claims: {} });
+});
+
+test("a caller who doesn't say is refused", () => {
+  const request = new Request("http://localhost/creds", { headers: { Host: "localhost" } });
+  expect(() => authenticate(request, {})).toThrow(InvalidRequestError);
+});
+
+test("it answers under this machine's names and those it was told of", () => {
+  const hosts = [
+    "localhost",
+    "localhost:8080",
+    "LOCALHOST",
+    "127.0.0.1:1",
+    "[::1]",
+    "[::1]:8080",
+    "mint.test:80",
+  ];
+  for (const host of hosts) expect(under(host)).not.toBeNull();
+});
+
+test("it answers under no other, so that a page can't rebind its name to this machine", () => {
+  const hosts = [
+    undefined,
+    "",
+    "evil.com",
+    "localhost.evil.com",
+    "evil.localhost",
+    "localhost.",
+    "localhost:",
+    "localhost:80:80",
+    "localhost, evil.com",
+    "localhost@evil.com",
+    "evil.com#localhost",
+    "127.0.0.2",
+    "0.0.0.0",
+    "[::]",
+    "::1",
+    "localhost/",
+    "user@localhost",
+  ];
+  for (const host of hosts) expect(() => under(host)).toThrow(HostNotAllowedError);
+});
+
+test("it grants what is asked, and the default role to who asks for none", async () => {
+  const identity = { issuer: "dev", subject: "alice", claims: {} };
+  expect(await grant(identity, {})).toEqual({ role: "browser", user });
+  const asked = { role: "service", tags: parseTags({ room: "a" }), ttl: parseLifetime(60) };
+  expect(await grant(identity, asked)).toEqual({ ...asked, user });
+});
+
+test("it takes a name literally or not at all", () => {
+  expect(() => grant({ issuer: "dev", subject: "*", claims: {} }, {})).toThrow(InvalidUserError);
+});

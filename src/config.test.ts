@@ -1,0 +1,127 @@
+import { describe, expect, test } from "bun:test";
+import { readMintConfig, settings } from "./config.ts";
+import { ConfigError } from "./core/errors.ts";
+
+const OK = { MINT_AUTH: "dev", MINT_KEYS_DIR: "/keys" };
+
+function complaints(run: () => unknown): string[] {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message.split("\n");
+    throw error;
+  }
+  return [];
+}
+
+describe("the mint's configuration", () => {
+  test("needs to be told how to authenticate and where the keys are, no more", () => {
+    expect(readMintConfig(OK)).toEqual({
+      auth: ["dev"],
+      host: "127.0.0.1",
+      port: 8080,
+      keysDir: "/keys",
+      defaultRole: "browser",
+      devHosts: [],
+      allowedOrigins: [],
+      servers: { websocket: ["ws://localhost:9222"], tcp: ["nats://localhost:4222"] },
+    });
+  });
+
+  test("takes all its variables, and an empty one for not set", () => {
+    const config = readMintConfig({
+      MINT_AUTH: " dev ",
+      MINT_HOST: "0.0.0.0",
+      MINT_PORT: "",
+      MINT_KEYS_DIR: "keys",
+      MINT_DEFAULT_ROLE: "service",
+      MINT_DEV_HOSTS: "mint, mint.test,",
+      MINT_ALLOWED_ORIGINS: '["http://localhost:5173", "https://app.example.com"]',
+      NATS_WS_URLS: "wss://a.example.com,wss://b.example.com:443/nats",
+      NATS_TCP_URLS: "tls://a.example.com",
+    });
+    expect(config.port).toBe(8080);
+    expect(config.devHosts).toEqual(["mint", "mint.test"]);
+    expect(config.allowedOrigins).toEqual(["http://localhost:5173", "https://app.example.com"]);
+    expect(config.servers.websocket).toHaveLength(2);
+  });
+
+  test("says everything that is wrong at once, one line each: name, what it got, what it wants", () => {
+    const env = {
+      MINT_PORT: "http",
+      MINT_ALLOWED_ORIGINS: "*",
+      NATS_WS_URLS: "http://x",
+      MINT_KEYS_DIR: " ",
+    };
+    expect(complaints(() => readMintConfig(env))).toEqual([
+      "MINT_AUTH: is not set, wanted dev: every caller is believed, so it must be asked for",
+      'MINT_PORT: got "http", wanted a port, 1 to 65535',
+      'MINT_KEYS_DIR: got " ", wanted some text',
+      'MINT_ALLOWED_ORIGINS: got "*", wanted a JSON list of origins, ["https://app.example.com"]',
+      'NATS_WS_URLS: got "http://x", wanted a comma-separated list of ws:// or wss:// URLs',
+    ]);
+  });
+
+  test("refuses each wrong value", () => {
+    const wrong: [string, string[]][] = [
+      ["MINT_AUTH", ["none", "dev,oidc", "DEV", ","]],
+      ["MINT_PORT", ["0", "65536", "-1", "80.5", "0x50", "1e3", "8080 9090"]],
+      ["MINT_DEFAULT_ROLE", ["a b", "*"]],
+      ["MINT_DEV_HOSTS", ["*", "mint:8080", "http://mint", "a b"]],
+      [
+        "MINT_ALLOWED_ORIGINS",
+        [
+          "https://a.com",
+          '"https://a.com"',
+          "{}",
+          "[1]",
+          '["*"]',
+          '["https://a.com/"]',
+          '["HTTPS://a.com"]',
+          '["https://a.com:443"]',
+          '["null"]',
+          '["ftp://a.com"]',
+        ],
+      ],
+      ["NATS_WS_URLS", ["localhost:9222", "nats://localhost", "ws://"]],
+      ["NATS_TCP_URLS", ["ws://localhost", "localhost:4222", "nats://user:pass@localhost"]],
+    ];
+    for (const [name, values] of wrong) {
+      for (const value of values) {
+        const lines = complaints(() => readMintConfig({ ...OK, [name]: value }));
+        expect(lines).toHaveLength(1);
+        expect(lines[0]).toStartWith(`${name}: got `);
+      }
+    }
+  });
+
+  test("refuses to believe everybody in production", () => {
+    expect(complaints(() => readMintConfig({ ...OK, NODE_ENV: "production" }))[0]).toStartWith("MINT_AUTH: ");
+  });
+});
+
+describe("a complaint", () => {
+  test("never shows a secret, by the variable's name or by its looks", () => {
+    const seed = `SU${"A".repeat(56)}`;
+    const env = {
+      API_TOKEN: "hunter2",
+      NATS_ACCOUNT_SECRET: "hunter2",
+      PLAIN: seed,
+      NATS_TCP_URLS: "nats://me:hunter2@x",
+    };
+    const from = settings(env);
+    for (const name of Object.keys(env)) from.port(name);
+    const text = complaints(from.done).join("\n");
+    expect(text.split("\n")).toHaveLength(4);
+    expect(text).not.toContain("hunter2");
+    expect(text).not.toContain(seed);
+  });
+
+  test("is one short line, whatever the value", () => {
+    const from = settings({ X: `a\nb\u202e${"c".repeat(1000)}` });
+    from.port("X");
+    const lines = complaints(from.done);
+    expect(lines).toHaveLength(1);
+    expect(lines[0]?.length).toBeLessThan(140);
+  });
+});

@@ -1,0 +1,249 @@
+import { readFileSync } from "node:fs";
+import { isIP } from "node:net";
+import { dirname, join, resolve } from "node:path";
+import { parse } from "dotenv";
+import { ConfigError } from "./core/errors.ts";
+import { quote } from "./core/quote.ts";
+import { isSubjectToken } from "./core/subject-token.ts";
+
+/** Environment → typed configuration. The only place that reads the environment. */
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** What the mint is told. */
+export interface MintConfig {
+  /** How callers are authenticated. */
+  readonly auth: readonly "dev"[];
+  readonly host: string;
+  readonly port: number;
+  /** The directory that the keys are exported to. */
+  readonly keysDir: string;
+  readonly defaultRole: string;
+  /** Host names that `dev` answers for, besides this machine's own. */
+  readonly devHosts: readonly string[];
+  readonly allowedOrigins: readonly string[];
+  readonly servers: { readonly websocket: readonly string[]; readonly tcp: readonly string[] };
+}
+
+/** @throws {ConfigError} that lists everything wrong, one line per variable */
+export function readMintConfig(env: Env = process.env): MintConfig {
+  const from = settings(env);
+  const config: MintConfig = {
+    auth: from.list("MINT_AUTH", "dev: every caller is believed, so it must be asked for", isDev),
+    host: from.text("MINT_HOST", "127.0.0.1"),
+    port: from.port("MINT_PORT", 8080),
+    keysDir: from.text("MINT_KEYS_DIR"),
+    defaultRole: from.checked("MINT_DEFAULT_ROLE", "a role's name", isSubjectToken, "browser"),
+    devHosts: from.list(
+      "MINT_DEV_HOSTS",
+      "a comma-separated list of host names, without ports",
+      isHostName,
+      [],
+    ),
+    allowedOrigins: from.jsonList(
+      "MINT_ALLOWED_ORIGINS",
+      'a JSON list of origins, ["https://app.example.com"]',
+      isOrigin,
+      [],
+    ),
+    servers: {
+      websocket: from.urls("NATS_WS_URLS", ["ws", "wss"], ["ws://localhost:9222"]),
+      tcp: from.urls("NATS_TCP_URLS", ["nats", "tls"], ["nats://localhost:4222"]),
+    },
+  };
+  if (config.auth.includes("dev") && env.NODE_ENV === "production") {
+    from.refuse("MINT_AUTH", "anything but dev where NODE_ENV is production: dev believes every caller");
+  }
+  from.done();
+  return config;
+}
+
+/** What the launcher of `npm start` is told. */
+export interface LocalConfig {
+  /** The checkout. */
+  readonly projectDir: string;
+  /** Where the state is kept, absolute. */
+  readonly dataDir: string;
+  /** The address that every port is opened on. */
+  readonly bind: string;
+  readonly ports: Readonly<Record<"nats" | "webSocket" | "monitoring" | "mint", number>>;
+  readonly mintUrl: string;
+  /** The environment over `.env`, for the programs that it starts. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** @throws {ConfigError} that lists everything wrong, one line per variable */
+export function readLocalConfig(env: Env = withEnvFile()): LocalConfig {
+  const from = settings(env);
+  const ports = {
+    nats: from.port("NATS_PORT", 4222),
+    webSocket: from.port("NATS_WS_PORT", 9222),
+    monitoring: from.port("NATS_HTTP_PORT", 8222),
+    mint: from.port("MINT_PORT", 8080),
+  };
+  const bind = from.checked(
+    "NATS_BIND",
+    "an IP address of this machine",
+    (text) => isIP(text) > 0,
+    "127.0.0.1",
+  );
+  const dataDir = resolve(projectDir, from.text("DATA_DIR", ".data"));
+  if (new Set(Object.values(ports)).size < 4) {
+    from.refuse("MINT_PORT", "four different ports in NATS_PORT, NATS_WS_PORT, NATS_HTTP_PORT and MINT_PORT");
+  }
+  from.done();
+  const environment = Object.fromEntries(
+    Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  );
+  return { projectDir, dataDir, bind, ports, mintUrl: `http://localhost:${ports.mint}`, environment };
+}
+
+/** What the example client is told. */
+export interface ClientConfig {
+  readonly mintUrl: string;
+  /** WebSocket, or TCP? */
+  readonly useWebSocket: boolean;
+}
+
+/** @throws {ConfigError} that lists everything wrong, one line per variable */
+export function readClientConfig(env: Env = withEnvFile()): ClientConfig {
+  const from = settings(env);
+  const port = from.port("MINT_PORT", 8080);
+  const mintUrl = from.text("MINT_URL", `http://localhost:${port}`);
+  const useWebSocket = from.flag("USE_WEBSOCKET", true);
+  from.done();
+  return { mintUrl, useWebSocket };
+}
+
+const projectDir = dirname(import.meta.dirname);
+
+/** As docker compose does it: what is set in the environment wins over `.env`. */
+function withEnvFile(): Env {
+  return { ...parse(readFileSync(join(projectDir, ".env"))), ...process.env };
+}
+
+const isDev = (text: string): text is "dev" => text === "dev";
+const isHostName = (text: string): text is string => /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)$/i.test(text);
+
+/** As a browser sends it: scheme, host and port in their normal spelling, and nothing else. */
+function isOrigin(text: string): text is string {
+  return /^https?:/.test(text) && URL.parse(text)?.origin === text;
+}
+
+/**
+ * Reads variables one by one and remembers what is wrong, to say it all at once in `done`. An empty variable counts as
+ * not set. Where a variable has no default, it must be set. After a mistake a reader returns
+ * something of no use; a list at least is a list.
+ */
+export function settings(env: Env) {
+  const wrong: string[] = [];
+
+  function refuse(name: string, wanted: string): void {
+    const value = env[name];
+    wrong.push(`${name}: ${value ? `got ${show(name, value)}` : "is not set"}, wanted ${wanted}`);
+  }
+
+  function read<T>(
+    name: string,
+    wanted: string,
+    parse: (text: string) => T | undefined,
+    fallback: T | undefined,
+  ): T {
+    const text = env[name]?.trim();
+    const value = text ? parse(text) : fallback;
+    if (value === undefined) refuse(name, wanted);
+    return value as T;
+  }
+
+  return {
+    /** Any text. */
+    text: (name: string, fallback?: string) => read(name, "some text", (text) => text, fallback),
+
+    /** A text that passes the check. */
+    checked: (name: string, wanted: string, check: (text: string) => boolean, fallback?: string) =>
+      read(name, wanted, (text) => (check(text) ? text : undefined), fallback),
+
+    /** A TCP port. */
+    port: (name: string, fallback?: number) =>
+      read(
+        name,
+        "a port, 1 to 65535",
+        (text) => (/^\d{1,5}$/.test(text) && inRange(+text, 1, 65535) ? +text : undefined),
+        fallback,
+      ),
+
+    /** `true` or `false`. */
+    flag: (name: string, fallback?: boolean) =>
+      read(name, "true or false", (text) => ({ true: true, false: false })[text], fallback),
+
+    /** A comma-separated list of texts that pass the check. */
+    list: <T extends string>(
+      name: string,
+      wanted: string,
+      check: (text: string) => text is T,
+      fallback?: readonly T[],
+    ) => read<readonly T[]>(name, wanted, (text) => every(split(text), check), fallback) ?? [],
+
+    /** A JSON list of texts that pass the check. */
+    jsonList: (
+      name: string,
+      wanted: string,
+      check: (text: string) => text is string,
+      fallback?: readonly string[],
+    ) => read<readonly string[]>(name, wanted, (text) => every(parseJson(text), check), fallback) ?? [],
+
+    /** A comma-separated list of URLs with one of these schemes. */
+    urls: (name: string, schemes: readonly string[], fallback?: readonly string[]) => {
+      // Clients get these URLs: what would log in doesn't belong in them.
+      const isUrl = (text: string): text is string => {
+        const url = URL.parse(text);
+        return url !== null && schemes.includes(url.protocol.slice(0, -1)) && !url.username && !url.password;
+      };
+      const wanted = `a comma-separated list of ${schemes.map((scheme) => `${scheme}://`).join(" or ")} URLs`;
+      return read<readonly string[]>(name, wanted, (text) => every(split(text), isUrl), fallback) ?? [];
+    },
+
+    /** Remembers a mistake that only shows when several variables are seen together. */
+    refuse,
+
+    /** @throws {ConfigError} when anything was wrong */
+    done(): void {
+      if (wrong.length > 0) throw new ConfigError(wrong.join("\n"));
+    },
+  };
+}
+
+const inRange = (number: number, from: number, to: number) => number >= from && number <= to;
+
+/** The parts of a comma-separated list; undefined when there are none. */
+function split(text: string): string[] | undefined {
+  const list = text
+    .split(",")
+    .map((part) => part.trim())
+    .filter(Boolean);
+  return list.length > 0 ? list : undefined;
+}
+
+/** The list, if it is one and all of it passes. */
+function every<T extends string>(
+  list: unknown,
+  check: (text: string) => text is T,
+): readonly T[] | undefined {
+  const passes = (item: unknown): item is T => typeof item === "string" && check(item);
+  return Array.isArray(list) && list.every(passes) ? list : undefined;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The value for a message, unless its name or its looks say that it is a secret. */
+function show(name: string, value: string): string {
+  const secret =
+    /SECRET|SEED|TOKEN|PASS|KEY$/.test(name) || /S[A-Z2-7]{57}/.test(value) || /\/\/[^/]*@/.test(value);
+  return secret ? "something (not shown)" : quote(value);
+}

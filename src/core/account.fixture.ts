@@ -1,0 +1,58 @@
+import { createAccount, createOperator, encodeAccount, type SigningKeys } from "@nats-io/jwt";
+import type { PermissionClaims } from "./account.ts";
+
+/** For tests: an account JWT with scoped signing keys, made with the official libraries. */
+
+export type RoleTemplate = PermissionClaims & { allowed_connection_types?: string[]; subs?: number };
+
+export const BROWSER: RoleTemplate = {
+  pub: { allow: ["users.{{name()}}.>"] },
+  sub: { allow: ["users.{{name()}}.>", "_INBOX_{{name()}}.>"] },
+  allowed_connection_types: ["WEBSOCKET"],
+};
+
+export interface AccountFixture {
+  accountJwt: string;
+  publicKey: string;
+  /** The seed of the account's identity, and by role those of its scoped keys. */
+  accountSeed: string;
+  seeds: Record<string, string>;
+}
+
+interface Options {
+  name?: string;
+  tags?: string[];
+  exp?: number;
+  defaultPermissions?: PermissionClaims;
+}
+
+export async function makeAccount(
+  roles: Record<string, RoleTemplate> = { browser: BROWSER },
+  { name = "APP", tags = [], exp, defaultPermissions }: Options = {},
+): Promise<AccountFixture> {
+  const account = createAccount();
+  const signing = Object.entries(roles).map(([role, template]) => ({ role, template, key: createAccount() }));
+  const signingKeys = [
+    createAccount().getPublicKey(),
+    ...signing.map(({ role, template, key }) => ({
+      kind: "user_scope",
+      key: key.getPublicKey(),
+      role,
+      template,
+    })),
+  ];
+  const claims = {
+    signing_keys: signingKeys as unknown as SigningKeys,
+    tags,
+    ...(defaultPermissions && { default_permissions: defaultPermissions as object }),
+  };
+  const options = { signer: createOperator(), ...(exp !== undefined && { exp }) };
+  return {
+    accountJwt: await encodeAccount(name, account, claims, options),
+    publicKey: account.getPublicKey(),
+    accountSeed: text(account.getSeed()),
+    seeds: Object.fromEntries(signing.map(({ role, key }) => [role, text(key.getSeed())])),
+  };
+}
+
+const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);

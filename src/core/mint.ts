@@ -1,0 +1,156 @@
+import { type Account, parseAccount } from "./account.ts";
+import { type AccountSigner, accountSigner, createUserKeyPair, type UserKeyPair } from "./ed25519.ts";
+import { InvalidKeysError, MintError, RoleNotAllowedError } from "./errors.ts";
+import type { Grant } from "./identity.ts";
+import { encodeJwt } from "./jwt.ts";
+import { boundedLifetime, MAX_LIFETIME, MIN_LIFETIME, parseLifetime, type Seconds } from "./lifetime.ts";
+import type { AccountPublicKey, UserPublicKey } from "./nkey.ts";
+import { quote } from "./quote.ts";
+import { compileRole, type Permissions, type Role } from "./roles.ts";
+import { parseSubjectToken, type SubjectToken } from "./subject-token.ts";
+import { parseTags, type Tags } from "./tags.ts";
+
+export interface MintOptions {
+  /** The account JWT as the server has it: it says which roles there are and what they give. */
+  readonly accountJwt: string;
+  /** For each role, the seed (`SA…`) of its scoped signing key, and how long its users live: `ttl` in seconds, 10 to 3600. */
+  readonly roles: Readonly<Record<string, { readonly seed: string; readonly ttl: number }>>;
+  /** Milliseconds since the epoch; the system's clock unless a test brings its own. */
+  readonly now?: () => number;
+}
+
+export interface Mint {
+  readonly account: AccountPublicKey;
+  readonly roles: readonly string[];
+  /**
+   * Signs a user JWT for what was granted.
+   * @param publicKey the client's own; without it a key pair is made and the seed returned
+   * @throws {RoleNotAllowedError} for a role this mint has no key for
+   * @throws {InvalidUserError} for a name that could reach other subjects than its own
+   * @throws {InvalidTagError} for such a tag, or when the role needs one that was not granted
+   * @throws {InvalidLifetimeError} for a `ttl` that is not a whole number of seconds, or below 10
+   * @throws {UnauthorizedError} when less than 10 s are left of `grant.expiresBy`
+   */
+  mint(grant: Grant, publicKey?: UserPublicKey): Credentials;
+}
+
+/** A signed user JWT and what its holder needs to know about it. Times in seconds since the epoch. */
+export interface Credentials {
+  readonly jwt: string;
+  /** Only when the mint made the key pair. */
+  readonly seed?: string;
+  readonly user: SubjectToken;
+  readonly role: string;
+  readonly tags: Tags;
+  readonly account: AccountPublicKey;
+  readonly issuedAt: number;
+  readonly expiresAt: number;
+  readonly permissions: Permissions;
+  /** To be set as the client's `inboxPrefix`: a shared `_INBOX` would let users read each other's replies. */
+  readonly inboxPrefix: string;
+  /** How the user may connect (`WEBSOCKET`, `STANDARD`, …); none listed means any way. */
+  readonly connectionTypes: readonly string[];
+}
+
+interface RoleKey {
+  readonly role: Role;
+  readonly ttl: Seconds;
+  readonly signer: AccountSigner;
+}
+
+/**
+ * Makes a mint out of an account JWT and the keys of its roles, all or nothing.
+ * @throws {InvalidKeysError} when the account JWT is not valid, a seed is not the key that the JWT has for that role,
+ * a lifetime is not a number of seconds, or the server would refuse every user of a role
+ */
+export function createMint({ accountJwt, roles, now = Date.now }: MintOptions): Mint {
+  const account = parseAccount(accountJwt, now() / 1000);
+  const keys = new Map(Object.entries(roles).map(([name, key]) => [name, loadRole(name, key, account)]));
+
+  return {
+    account: account.publicKey,
+    roles: [...keys.keys()],
+    mint(grant, publicKey) {
+      const key = keys.get(grant.role);
+      if (!key) throw new RoleNotAllowedError();
+      // Parsed again, although the types say it was: JavaScript callers have none, and a user `*` would read everybody.
+      const user = parseSubjectToken(grant.user);
+      const tags = parseTags(grant.tags ?? {});
+      const asked = grant.ttl === undefined ? undefined : parseLifetime(grant.ttl);
+
+      const issuedAt = Math.floor(now() / 1000);
+      const left = grant.expiresBy === undefined ? undefined : grant.expiresBy - issuedAt;
+      const expiresAt = issuedAt + boundedLifetime(key.ttl, asked, left);
+
+      const pair: Pick<UserKeyPair, "publicKey"> & Partial<UserKeyPair> =
+        publicKey === undefined ? createUserKeyPair() : { publicKey };
+      const tag = (name: string) => (Object.hasOwn(tags, name) ? tags[name] : undefined);
+      const permissions = key.role.permissionsOf({ name: user, subject: pair.publicKey, tag });
+      const jwt = encodeJwt(
+        userClaims({ user, subject: pair.publicKey, tags, account, issuedAt, expiresAt }),
+        key.signer,
+      );
+      return {
+        jwt,
+        ...(pair.seed !== undefined && { seed: pair.seed }),
+        user,
+        role: grant.role,
+        tags,
+        account: account.publicKey,
+        issuedAt,
+        expiresAt,
+        permissions,
+        inboxPrefix: `_INBOX_${user}`,
+        connectionTypes: key.role.connectionTypes,
+      };
+    },
+  };
+}
+
+function loadRole(name: string, { seed, ttl }: MintOptions["roles"][string], account: Account): RoleKey {
+  const of = `role ${quote(name)}`;
+  const signer = accountSigner(seed.trim());
+  if (!signer) throw new InvalidKeysError(`${of}: its key is not the seed of an account signing key`);
+  const scope = account.scopes.get(signer.publicKey);
+  if (scope?.role !== name)
+    throw new InvalidKeysError(`${of}: its key is not that role's key in the account JWT`);
+  if (!Number.isSafeInteger(ttl) || ttl < MIN_LIFETIME) {
+    throw new InvalidKeysError(`${of}: its ttl must be a whole number of seconds, at least ${MIN_LIFETIME}`);
+  }
+  try {
+    return { role: compileRole(scope, account), ttl: Math.min(ttl, MAX_LIFETIME) as Seconds, signer };
+  } catch (error) {
+    if (error instanceof MintError) throw new InvalidKeysError(`${of}: ${error.message}`);
+    throw error;
+  }
+}
+
+interface UserJwt {
+  user: SubjectToken;
+  subject: UserPublicKey;
+  tags: Tags;
+  account: Account;
+  issuedAt: number;
+  expiresAt: number;
+}
+
+/**
+ * The claims of a scoped user, as `encodeUser` of `@nats-io/jwt` writes them. No permissions and no limits, not even
+ * empty ones: the server refuses a scoped user that has any, and fills in the role's. No `nbf`: servers allow no skew.
+ */
+function userClaims({ user, subject, tags, account, issuedAt, expiresAt }: UserJwt): Record<string, unknown> {
+  const tagList = Object.entries(tags).map(([name, value]) => `${name}:${value}`);
+  return {
+    iat: issuedAt,
+    exp: expiresAt,
+    aud: "NATS",
+    name: user,
+    sub: subject,
+    nats: {
+      ...(tagList.length > 0 && { tags: tagList }),
+      issuer_account: account.publicKey,
+      type: "user",
+      version: 2,
+    },
+  };
+}

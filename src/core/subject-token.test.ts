@@ -1,0 +1,74 @@
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import { InvalidTagError, InvalidUserError } from "./errors.ts";
+import { HOSTILE_NAMES } from "./hostile.fixture.ts";
+import { isSubjectToken, parseSubjectToken } from "./subject-token.ts";
+import { parseTags } from "./tags.ts";
+
+test("a plain name is taken literally", () => {
+  for (const name of ["a", "alice", "Alice-2_x", "-", "_", "constructor", "__proto__", "a".repeat(64)]) {
+    expect(parseSubjectToken(name) as string).toBe(name);
+  }
+});
+
+test("a name that is not one literal token can't exist", () => {
+  for (const name of HOSTILE_NAMES) expect(() => parseSubjectToken(name)).toThrow(InvalidUserError);
+});
+
+test("what is not a string can't exist either, even if it reads like a name", () => {
+  for (const value of [
+    undefined,
+    null,
+    1,
+    true,
+    ["alice"],
+    { toString: () => "alice" },
+    new String("alice"),
+  ]) {
+    expect(() => parseSubjectToken(value)).toThrow(InvalidUserError);
+  }
+});
+
+test("whatever is accepted is one token without wildcards, whatever was tried", () => {
+  const nasty = fc.string({
+    unit: fc.constantFrom("a", "Z", "0", "-", "_", ".", "*", ">", " ", "\n", "{", "}", "é"),
+    maxLength: 70,
+  });
+  fc.assert(
+    fc.property(fc.oneof(nasty, fc.string({ unit: "binary" })), (text) => {
+      if (!isSubjectToken(text)) return;
+      expect(text.length).toBeLessThanOrEqual(64);
+      expect(text).not.toMatch(/[^A-Za-z0-9_-]/);
+    }),
+  );
+});
+
+test("a tag's value is one token, too", () => {
+  expect(parseTags({ room: "Lobby", "team_1-x": "a" })).toEqual(
+    parseTags({ "team_1-x": "a", room: "Lobby" }),
+  );
+  for (const value of HOSTILE_NAMES) expect(() => parseTags({ room: value })).toThrow(InvalidTagError);
+  for (const value of [undefined, null, 1, ["lobby"], ["lobby", "hall"]]) {
+    expect(() => parseTags({ room: value })).toThrow(InvalidTagError);
+  }
+});
+
+test("a tag's name is lower case, since the server only finds such", () => {
+  for (const name of ["Room", "", "a:b", "a.b", "*", "a b", "ä", "a\n", "a".repeat(65)]) {
+    expect(() => parseTags({ [name]: "x" })).toThrow(InvalidTagError);
+  }
+});
+
+test("a tag may be called like something every object has", () => {
+  const tags = parseTags(JSON.parse('{"__proto__": "a", "constructor": "b"}'));
+  expect(Object.entries(tags) as unknown[]).toEqual([
+    ["__proto__", "a"],
+    ["constructor", "b"],
+  ]);
+});
+
+test("there are at most 16 tags", () => {
+  const tags = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`t${i}`, "x"]));
+  expect(Object.keys(parseTags(tags(16)))).toHaveLength(16);
+  expect(() => parseTags(tags(17))).toThrow(InvalidTagError);
+});

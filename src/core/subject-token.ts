@@ -1,0 +1,24 @@
+import type { Brand } from "./brand.ts";
+import { InvalidUserError } from "./errors.ts";
+
+/**
+ * One literal token of a NATS subject: no dot, no wildcard, no space, nothing that a permission template could expand.
+ * Whatever enters a subject is one of these, because under `users.{{name()}}.>` a user named `*` reads everybody.
+ */
+export type SubjectToken = Brand<string, "SubjectToken">;
+
+const TOKEN = /^[A-Za-z0-9_-]{1,64}$/;
+
+/** Whether the value is a string that can stand as one literal subject token. */
+export function isSubjectToken(value: unknown): value is SubjectToken {
+  return typeof value === "string" && TOKEN.test(value);
+}
+
+/**
+ * Takes a user name literally.
+ * @throws {InvalidUserError} when it is not 1 to 64 characters of `[A-Za-z0-9_-]`
+ */
+export function parseSubjectToken(value: unknown): SubjectToken {
+  if (isSubjectToken(value)) return value;
+  throw new InvalidUserError("a user is one subject token: 1 to 64 characters of A-Z, a-z, 0-9, _ and -");
+}

@@ -1,0 +1,84 @@
+import type { Handler } from "hono";
+import { accepts } from "hono/accepts";
+import { formatCreds } from "../core/creds.ts";
+import { NotAcceptableError, UnauthorizedError } from "../core/errors.ts";
+import { type Authenticator, type Policy, withinProof } from "../core/identity.ts";
+import type { Credentials, Mint } from "../core/mint.ts";
+import type { Permissions } from "../core/roles.ts";
+import { parseCredsRequest } from "./creds-request.ts";
+import { type Servers, serversFor } from "./servers.ts";
+
+const JSON_TYPE = "application/json";
+const CREDS_TYPES = ["application/x-nats-creds", "text/plain"];
+
+export interface CredsOptions {
+  /** The present mint. */
+  readonly mint: () => Mint;
+  /** Who is calling? */
+  readonly authenticate: Authenticator;
+  /** What may they have? */
+  readonly grant: Policy;
+  /** Where clients connect to. */
+  readonly servers: Servers;
+}
+
+/** The answer as JSON. Times in seconds since the epoch, except `server_time`. */
+export interface CredsResponse {
+  jwt: string;
+  /** Only when the service made the key pair. */
+  seed?: string;
+  user: string;
+  role: string;
+  tags?: Readonly<Record<string, string>>;
+  account: string;
+  issued_at: number;
+  expires_at: number;
+  /** Milliseconds: a client works out its own clock's error from it. */
+  server_time: number;
+  servers: string[];
+  inbox_prefix: string;
+  permissions: Permissions;
+}
+
+/** `POST /creds`: who is calling, what may they have, sign it, hand it over. */
+export function creds({
+  authenticate,
+  grant,
+  mint,
+  servers,
+}: CredsOptions): Handler<{ Variables: { json: unknown } }> {
+  return async (c) => {
+    c.header("Vary", "Accept");
+    const { asked, publicKey } = parseCredsRequest(c.var.json);
+    const type = accepts(c, { header: "Accept", supports: [JSON_TYPE, ...CREDS_TYPES], default: JSON_TYPE });
+    if (type !== JSON_TYPE && publicKey) {
+      throw new NotAcceptableError(
+        `a creds file holds the seed, and only the owner of public_key has it: ask for ${JSON_TYPE}`,
+      );
+    }
+    const identity = await authenticate(c.req.raw, asked);
+    if (!identity) throw new UnauthorizedError("the request proves no identity");
+    const granted = withinProof(await grant(identity, asked), identity);
+    const credentials = mint().mint(granted, publicKey);
+    if (type === JSON_TYPE || credentials.seed === undefined) return c.json(toJson(credentials, servers));
+    return c.body(formatCreds(credentials.jwt, credentials.seed), 200, { "Content-Type": type });
+  };
+}
+
+function toJson(credentials: Credentials, servers: Servers): CredsResponse {
+  const { jwt, seed, user, role, tags, account, issuedAt, expiresAt } = credentials;
+  return {
+    jwt,
+    ...(seed !== undefined && { seed }),
+    user,
+    role,
+    ...(Object.keys(tags).length > 0 && { tags }),
+    account,
+    issued_at: issuedAt,
+    expires_at: expiresAt,
+    server_time: Date.now(),
+    servers: serversFor(credentials.connectionTypes, servers),
+    inbox_prefix: credentials.inboxPrefix,
+    permissions: credentials.permissions,
+  };
+}

@@ -1,0 +1,50 @@
+import type { ErrorHandler } from "hono";
+import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { type ErrorCode, MethodNotAllowedError, MintError } from "../core/errors.ts";
+
+/** Errors as problem details (RFC 9457). Here, and nowhere else, an error gets its status. */
+
+interface Problem {
+  readonly status: ContentfulStatusCode;
+  readonly title: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+const PROBLEMS: Readonly<Partial<Record<ErrorCode, Problem>>> = {
+  invalid_json: { status: 400, title: "The body is not JSON" },
+  invalid_request: { status: 400, title: "The request has the wrong shape" },
+  unauthorized: { status: 401, title: "Who is calling could not be established" },
+  host_not_allowed: { status: 403, title: "The host name is not allowed" },
+  role_not_allowed: { status: 403, title: "The role is not allowed" },
+  not_found: { status: 404, title: "There is nothing here" },
+  method_not_allowed: { status: 405, title: "The method is not allowed" },
+  not_acceptable: { status: 406, title: "The wanted format can't be given" },
+  // The rest of the body is still to come: nobody is going to read it.
+  body_too_large: { status: 413, title: "The body is too large", headers: { Connection: "close" } },
+  unsupported_media_type: {
+    status: 415,
+    title: "The body is of the wrong type",
+    headers: { Connection: "close" },
+  },
+  invalid_user: { status: 422, title: "The user name is not valid" },
+  invalid_public_key: { status: 422, title: "The public key is not valid" },
+  invalid_tag: { status: 422, title: "A tag is not valid" },
+  invalid_ttl: { status: 422, title: "The lifetime is not valid" },
+  keys_unavailable: { status: 503, title: "There are no keys yet", headers: { "Retry-After": "1" } },
+};
+
+const INTERNAL: Problem = { status: 500, title: "Something went wrong" };
+
+/** Answers any error; one that is not the caller's doing is reported, and nothing of it shown. */
+export function problems(report: (error: unknown) => void): ErrorHandler {
+  return (error, c) => {
+    const known = error instanceof MintError ? PROBLEMS[error.code] : undefined;
+    if (!known) report(error);
+    const { status, title, headers } = known ?? INTERNAL;
+    const code = known ? (error as MintError).code : "internal_error";
+    const detail = known ? error.message : "the service has logged what it was";
+    if (error instanceof MethodNotAllowedError) c.header("Allow", error.allow.join(", "));
+    const body = { type: `urn:nats-mint:problem:${code}`, title, status, detail, code };
+    return c.body(JSON.stringify(body), status, { "Content-Type": "application/problem+json", ...headers });
+  };
+}
