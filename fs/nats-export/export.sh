@@ -1,0 +1,74 @@
+#!/bin/sh
+# Writes out the keys that others need, and no more: the account's plain signing key for trusted backends, and
+# for the mint one key per role, which can't give more than that role.
+set -eu
+
+name=nats-export
+here=$(cd "$(dirname "$0")" && pwd)
+lib=$here/../lib
+# shellcheck source=../lib/common.sh
+. "$lib/common.sh"
+# shellcheck source=../lib/jwt.sh
+. "$lib/jwt.sh"
+# shellcheck source=../lib/store.sh
+. "$lib/store.sh"
+
+need NSC_DIR KEYS_DIR SECRETS_DIR
+use_current
+account=$(cat "$store/recipe/account")
+applied=$store/recipe/applied
+changed=false
+
+# owner_of FILE: "uid:gid"
+# shellcheck disable=SC2012 # stat has no spelling that GNU, busybox and BSD share
+owner_of() { ls -nd "$1" | awk '{ print $3 ":" $4 }'; }
+
+# export_account: $SECRETS_DIR/.env.account, for whoever owns the checkout
+export_account() {
+  plain_key=$(jq -r .signing_key "$applied/account.json")
+  printf 'NATS_ACCOUNT_KEY=%s\nNATS_ACCOUNT_SECRET=%s\n' "$(account_id "$account")" "$(cat "$(seed_file "$plain_key")")" >"$scratch/env"
+  same "$scratch/env" "$SECRETS_DIR/.env.account" && return
+  cp "$scratch/env" "$SECRETS_DIR/.env.account.new"
+  [ "$(id -u)" != 0 ] || give "$(owner_of "$here")" "$SECRETS_DIR/.env.account.new"
+  mv -f "$SECRETS_DIR/.env.account.new" "$SECRETS_DIR/.env.account"
+  changed=true
+  say "wrote .env.account, for trusted backends"
+}
+
+# export_roles: $KEYS_DIR/current -> a directory with account.jwt, roles.json and one <role>.nk per role. A reader
+# that follows the link once sees one export and never half of two.
+export_roles() {
+  version=$scratch/version
+  mkdir "$version"
+  cp "$(account_file "$account")" "$version/account.jwt"
+  ask "$version/account.jwt" 'claims.nats.signing_keys[] | objects | .key' >"$scratch/scoped"
+  for record in "$applied"/roles/*.json; do
+    key=$(jq -r .key "$record")
+    # a role that lost its key on the server's side is not given out
+    ! grep -qx "$key" "$scratch/scoped" || cp "$(seed_file "$key")" "$version/$(basename "$record" .json).nk"
+  done
+  (cd "$version" && for file in *.nk; do jq -c --arg name "${file%.nk}" '{ ($name): { ttl: (.role.ttl // 900) } }' "$applied/roles/${file%.nk}.json"; done) |
+    jq -sc add >"$version/roles.json"
+  if [ -L "$KEYS_DIR/current" ] && diff -r "$version" "$KEYS_DIR/current/" >/dev/null 2>&1; then return; fi
+  place_version
+  changed=true
+  say "wrote the keys of $(cd "$version" && echo *.nk | sed 's/\.nk//g'), for the mint"
+}
+
+# place_version: beside the versions that are there, then switch, then drop all but the one that may still be read
+place_version() {
+  previous=$(readlink "$KEYS_DIR/current" 2>/dev/null || true)
+  number=$((${previous:-0} + 1))
+  rm -rf "${KEYS_DIR:?}/$number"
+  cp -R "$version" "$KEYS_DIR/$number"
+  give "${MINT_OWNER:-}" "$KEYS_DIR/$number"
+  settle "$KEYS_DIR/$number"
+  point "$KEYS_DIR/current" "$number"
+  for old in "$KEYS_DIR"/[0-9]*; do
+    case ${old##*/} in "$number" | "${previous:-$number}") ;; *) rm -rf "$old" ;; esac
+  done
+}
+
+export_account
+export_roles
+$changed || say "nothing to change"

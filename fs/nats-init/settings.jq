@@ -1,0 +1,16 @@
+# The account's limits: sizes, and what has to be done where .env, the account and what was applied last differ.
+
+# bytes: "512MB" as a number; the units are nats.conf's, powers of 1024
+def bytes: capture("^(?<n>[0-9]{1,6})(?<u>B|KB|MB|GB|TB)$")
+  | (.n | tonumber) * ({ B: 1, KB: 1024, MB: 1048576, GB: 1073741824, TB: 1099511627776 }[.u]);
+
+def flags: { mem_storage: "--js-mem-storage", disk_storage: "--js-disk-storage", streams: "--js-streams", consumer: "--js-consumer" };
+
+# steps: for each limit that is not as wanted, what to do and how nsc is told
+def steps($wanted; $applied):
+  .nats.limits as $current
+  | [ flags | keys[] | . as $field | select($current[$field] != $wanted[$field])
+      | { $field, flag: flags[$field], value: $wanted[$field], action:
+          (if $applied[$field] == null or $current[$field] == $applied[$field] then "set"
+           elif $wanted[$field] == $applied[$field] then "keep"
+           else "conflict" end) } ];

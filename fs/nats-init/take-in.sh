@@ -1,0 +1,69 @@
+# shellcheck shell=sh disable=SC2034,SC2154 # shares its variables with the script that reads it
+# Takes in what was changed on the server's side (a revocation pushed from elsewhere, say) before anything is
+# edited. The resolver's directory is read, not the server asked: it is there whether the server runs or not.
+
+take_in() {
+  while read -r account id; do
+    take_in_account "$account" "$id"
+  done <"$scratch/accounts"
+}
+
+take_in_account() {
+  mine=$(account_file "$1")
+  theirs=$SERVER_DIR/jwt/$2.jwt
+  if [ ! -e "$theirs" ]; then
+    :
+  elif same "$theirs" "$mine"; then
+    record_pushed "$1" "$2" "$mine"
+  elif known_on_server "$2" "$theirs"; then
+    : # the store is ahead: nats-push will send it
+  elif ! is_jwt "$theirs"; then
+    say "the server's copy of account $1 was cut short; it will be sent again"
+  elif known_on_server "$2" "$mine"; then
+    accept "$1" "$2"
+  else
+    case $NATS_CONFLICT in
+      server) accept "$1" "$2" ;;
+      store)
+        say "account $1: the store's version wins over the server's, as NATS_CONFLICT=store asks"
+        remember_pushed "$2" "$theirs"
+        ;;
+      *)
+        fail "account $1 was changed both in the nsc store and on the server since they last agreed. Nothing was changed. Run again with NATS_CONFLICT=server to take the server's version, or NATS_CONFLICT=store to overwrite it with the store's"
+        ;;
+    esac
+  fi
+}
+
+# accept NAME ID: the server's version becomes the store's. What nats-init had made of the older version and not
+# yet pushed is forgotten with it, and made again on top.
+accept() {
+  issuer=$(ask "$theirs" 'claims.iss')
+  ask "$operator_dir/$operator.jwt" 'claims | .sub, (.nats.signing_keys // [])[]' | grep -qx "$issuer" ||
+    fail "account $1 on the server is signed by $issuer, which is no key of operator $operator. Nothing was changed"
+  [ "$(ask "$theirs" 'claims | "\(.name) \(.sub)"')" = "$1 $2" ] ||
+    fail "what the server holds for account $1 ($2) names another account. Nothing was changed"
+  install_file "$theirs" "$mine" 600
+  remember_pushed "$2" "$theirs"
+  if runs_here "$1"; then
+    rm -rf "$store/recipe/applied"
+    [ ! -d "$store/recipe/pushed-applied" ] || cp -R "$store/recipe/pushed-applied" "$store/recipe/applied"
+  fi
+  say "account $1: took in what was changed on the server's side"
+}
+
+# find_clean_accounts: those whose JWT in the store nobody but nats-init has changed
+find_clean_accounts() {
+  while read -r account id; do
+    ! known_on_server "$id" "$(account_file "$account")" || echo "$account $id"
+  done <"$scratch/accounts" >"$scratch/clean"
+}
+
+# remember_own: mark what this run made of a state that nobody else had changed
+remember_own() {
+  mkdir -p "$store/recipe/own"
+  while read -r account id; do
+    mine=$(account_file "$account")
+    same "$mine" "$(pushed_file "$id")" || same "$mine" "$(own_file "$id")" || install_file "$mine" "$(own_file "$id")" 600
+  done <"$scratch/clean"
+}

@@ -1,0 +1,33 @@
+# shellcheck shell=sh disable=SC2034,SC2154 # shares its variables with the script that reads it
+# The proof that accounts are in force: a user of each role logs in. The users are made in a copy of the store
+# that only lives as long as this script.
+
+check_logins() {
+  account=$(cat "$store/recipe/account")
+  kept=$store
+  cp -R "$store" "$scratch/login"
+  store=$scratch/login
+  jq -r '[.key, "role " + (input_filename | split("/")[-1] | rtrimstr(".json")), (.role.connection_types // ["STANDARD"] | join(" "))] | @tsv' \
+    "$store"/recipe/applied/roles/*.json >"$scratch/logins"
+  jq -r '[.signing_key, "the plain signing key", "STANDARD"] | @tsv' "$store/recipe/applied/account.json" >>"$scratch/logins"
+  while IFS="$(printf '\t')" read -r key what types; do
+    log_in "$key" "$what" "$types"
+  done <"$scratch/logins"
+  store=$kept
+}
+
+log_in() {
+  case " $3 " in
+    *" STANDARD "*) url=$NATS_URL ;;
+    *" WEBSOCKET "*) url=$NATS_WS_URL ;;
+    *) return 0 ;; # not a way in for the nats tool
+  esac
+  # a role whose key is gone from the account was removed on the server's side
+  ask "$(account_file "$account")" 'claims.nats.signing_keys[] | if type == "string" then . else .key end' | grep -qx "$1" || return 0
+  edit add user --account "$account" --name "check-$1" --private-key "$1" --expiry 5m
+  edit generate creds --account "$account" --name "check-$1" --output-file "$scratch/check.creds"
+  XDG_CONFIG_HOME=$scratch nats --no-context --server "$url" --creds "$scratch/check.creds" --timeout 5s rtt 1 \
+    >"$scratch/answer" 2>&1 </dev/null ||
+    fail "a user of $2 can't log in at $url: $(tail -n 1 "$scratch/answer")"
+  rm -f "$scratch/check.creds"
+}

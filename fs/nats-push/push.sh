@@ -1,0 +1,60 @@
+#!/bin/sh
+# Brings the accounts of the nsc store into force on every server, and is done only when they are: each server
+# says so, and a user of every role can log in.
+set -eu
+
+name=nats-push
+here=$(cd "$(dirname "$0")" && pwd)
+lib=$here/../lib
+# shellcheck source=../lib/common.sh
+. "$lib/common.sh"
+# shellcheck source=../lib/jwt.sh
+. "$lib/jwt.sh"
+# shellcheck source=../lib/store.sh
+. "$lib/store.sh"
+# shellcheck source=../lib/sync.sh
+. "$lib/sync.sh"
+# shellcheck source=server.sh
+. "$here/server.sh"
+# shellcheck source=login.sh
+. "$here/login.sh"
+
+need NSC_DIR SERVER_DIR NATS_URL NATS_WS_URL
+patience=${PUSH_PATIENCE:-30} # seconds to wait for a server
+use_current
+system_creds=$store/keys/creds/$operator/SYS/sys.creds
+
+push_accounts() {
+  sent=0
+  while read -r account id; do
+    push_account "$account" "$id"
+  done <"$scratch/accounts"
+}
+
+# push_account NAME ID: send what the store says, unless the server holds something that came from elsewhere
+push_account() {
+  mine=$(account_file "$1")
+  printf '%s' "$(look_up "$2")" >"$scratch/held.jwt"
+  same "$mine" "$scratch/held.jwt" && return
+  if is_jwt "$scratch/held.jwt" && ! known_on_server "$2" "$scratch/held.jwt"; then
+    [ ! -e "$(pushed_file "$2")" ] || fail "account $1 was changed on the server since nats-init looked. Nothing was pushed; ${AGAIN_HINT:-run nats-init again}"
+    fail "the server holds an account $1 that this nsc store has never seen. Nothing was pushed; ${AGAIN_HINT:-run nats-init again}"
+  fi
+  update_claims "$1" "$mine"
+  sent=$((sent + 1))
+  say "pushed account $1"
+}
+
+check_in_force() {
+  while read -r account id; do
+    wait_in_force "$account" "$id"
+    record_pushed "$account" "$id" "$(account_file "$account")"
+  done <"$scratch/accounts"
+}
+
+wait_for_server
+take_configuration
+push_accounts
+check_logins
+check_in_force
+if [ "$sent" = 0 ]; then say "nothing to push: all is in force"; else say "all is in force"; fi

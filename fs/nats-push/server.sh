@@ -1,0 +1,81 @@
+# shellcheck shell=sh disable=SC2034,SC2154 # shares its variables with the script that reads it
+# Talking to the servers through the system account. The nats tool exits 0 on error replies and timeouts alike,
+# so every answer is read.
+
+# request SUBJECT BODY [OPTION...]: the answers, one JSON document or text each
+request() {
+  subject=$1
+  body=$2
+  shift 2
+  XDG_CONFIG_HOME=$scratch nats --no-context --server "$NATS_URL" --creds "$system_creds" --timeout 2s \
+    request --raw "$@" "$subject" "$body" 2>"$scratch/error" </dev/null
+}
+
+now() { date +%s; }
+
+# wait_for_server: a server that was just started takes its time
+wait_for_server() {
+  deadline=$(($(now) + patience))
+  until servers=$(request '$SYS.REQ.SERVER.PING.STATSZ' '' | jq -r .statsz.active_servers 2>/dev/null) && [ -n "$servers" ]; do
+    [ "$(now)" -lt "$deadline" ] ||
+      fail "nats-server did not answer at $NATS_URL within $patience s ($(tail -n 1 "$scratch/error")). Its log tells why"
+    sleep 0.1
+  done
+}
+
+# stale_servers: ids of the servers that run with another configuration than nats-init wrote
+stale_servers() {
+  request '$SYS.REQ.SERVER.PING.STATSZ' '' --replies "$servers" |
+    jq -r --arg tag "$tag" '.server | select(.tags // [] | index($tag) | not) | .id'
+}
+
+# take_configuration: servers reload what nats-init wrote. What can't be reloaded, such as the operator, takes a
+# restart; the server's health check does that when it finds this file.
+take_configuration() {
+  tag=$(sed -n 's/^server_tags: \["\(.*\)"\]$/\1/p' "$SERVER_DIR/config/resolver.conf")
+  refusal=
+  for id in $(stale_servers); do
+    refusal=$(request "\$SYS.REQ.SERVER.$id.RELOAD" '' | jq -r '.error.description // empty')
+    if [ -z "$refusal" ]; then
+      say "nats-server reloaded its configuration"
+    else
+      say "nats-server can't reload its configuration ($refusal); asking it to restart"
+      : >"$SERVER_DIR/run/restart"
+    fi
+  done
+  deadline=$(($(now) + patience))
+  wait_for_server
+  while [ -n "$(stale_servers)" ]; do
+    [ "$(now)" -lt "$deadline" ] ||
+      fail "nats-server still runs with another configuration than the one in $SERVER_DIR/config${refusal:+ ($refusal)}. Its log tells why; restart it when that is mended"
+    sleep 0.2
+    wait_for_server
+  done
+}
+
+# look_up ID: the account JWT that the servers hold; nothing where they hold none
+look_up() { request "\$SYS.REQ.ACCOUNT.$1.CLAIMS.LOOKUP" '' | tr -d '\n'; }
+
+# update_claims NAME JWT_FILE
+update_claims() {
+  answer=$(request '$SYS.REQ.CLAIMS.UPDATE' "$(cat "$2")")
+  printf '%s' "$answer" | jq -e '.data.code == 200' >/dev/null 2>&1 ||
+    fail "the server refused account $1: $(printf '%s' "$answer" | jq -r '.error.description // .data.message // "no answer"' 2>/dev/null)"
+}
+
+# wait_in_force NAME ID: "jwt updated" is not enough, since a server says so of a JWT that it won't accept either.
+# A server that has not loaded the account yet will read it from the resolver at the first login.
+wait_in_force() {
+  jti=$(ask "$(account_file "$1")" 'claims.jti')
+  deadline=$(($(now) + patience))
+  until [ "$(in_force "$2")" = "$servers" ]; do
+    [ "$(now)" -lt "$deadline" ] || fail "account $1 was pushed, but is not in force on every server after $patience s"
+    sleep 0.2
+  done
+}
+
+# in_force ID: on how many servers the account is what the store says
+in_force() {
+  request '$SYS.REQ.SERVER.PING.ACCOUNTZ' "{\"account\":\"$1\"}" --replies "$servers" |
+    jq -r --arg jti "$jti" '.data.account_detail | select(. == null or .decoded_jwt.jti == $jti) | 1' | grep -c 1
+}

@@ -1,0 +1,20 @@
+#!/bin/sh
+# nsc on the recipe's store, on a copy that is switched over when the command went well: however it ends, the
+# store is whole. `docker compose up` (or `npm start`) then pushes what was changed.
+set -eu
+
+name=nsc
+here=$(cd "$(dirname "$0")" && pwd)
+lib=$here/../lib
+# shellcheck source=../lib/common.sh
+. "$lib/common.sh"
+# shellcheck source=../lib/jwt.sh
+. "$lib/jwt.sh"
+# shellcheck source=../lib/store.sh
+. "$lib/store.sh"
+
+need NSC_DIR
+has_state || fail "there is no nsc store in $NSC_DIR yet: nats-init makes it"
+open_copy
+nsc "$@"
+if copy_differs; then switch_over; else drop_old; fi
