@@ -1,0 +1,126 @@
+import { parseArgs } from "node:util";
+import type { NatsConnection } from "nats";
+import { createUser } from "nkeys.js";
+import { readClientConfig } from "./config.ts";
+import type { CredsResponse } from "./http/creds.ts";
+
+/**
+ * `npm run client -- --user alice`: what a client does with the mint, and what its credential lets it do and not.
+ * Ends with 1 as soon as anything is not as it should be.
+ */
+
+const usage = "usage: npm run client -- --user NAME [--role ROLE]";
+const patience = 5000;
+
+try {
+  const { user, role } = readArguments();
+  const config = readClientConfig();
+  const key = createUser(); // the private half stays here
+  const credentials = await fetchCredentials(config.mintUrl, {
+    user,
+    role: role ?? (config.useWebSocket ? "browser" : "service"),
+    public_key: key.getPublicKey(),
+  });
+  const { connect, jwtAuthenticator } = await (config.useWebSocket ? import("nats.ws") : import("nats"));
+  const scheme = config.useWebSocket ? /^wss?:/ : /^(nats|tls):/;
+  const nc = (await connect({
+    servers: credentials.servers.filter((server) => scheme.test(server)),
+    authenticator: jwtAuthenticator(credentials.jwt, key.getSeed()),
+    inboxPrefix: credentials.inbox_prefix,
+    timeout: patience,
+  })) as NatsConnection;
+  console.log(`connected to ${nc.getServer()} as ${credentials.user}, role ${credentials.role}`);
+
+  const [own, others] = subjects(credentials);
+  await publishAndSubscribe(nc, `${own}.greetings`);
+  await requestAndReply(nc, `${own}.echo`);
+  await expectPublishDenied(nc, `${others}.greetings`);
+  await expectSubscribeDenied(nc, `${others}.greetings`);
+  await nc.close();
+} catch (error) {
+  console.error(`client: ${error instanceof Error ? error.message : error}`);
+  process.exit(1);
+}
+process.exit(0);
+
+function readArguments(): { user: string; role: string | undefined } {
+  const options = { user: { type: "string" }, role: { type: "string" } } as const;
+  const { user, role } = parseArgs({ options, strict: true }).values;
+  if (!user) throw new Error(usage);
+  return { user, role };
+}
+
+async function fetchCredentials(mintUrl: string, request: Record<string, string>): Promise<CredsResponse> {
+  const answer = await fetch(`${mintUrl}/creds`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(request),
+    signal: AbortSignal.timeout(patience),
+  }).catch((error) => {
+    throw new Error(
+      `no mint at ${mintUrl} (${error.message}): start one with docker compose up, or npm start`,
+    );
+  });
+  const body = await answer.json();
+  if (!answer.ok) throw new Error(`the mint answered ${answer.status} ${body.code}: ${body.detail}`);
+  return body;
+}
+
+/** A prefix that this credential may use, and the same of somebody else. */
+function subjects({ user, permissions }: CredsResponse): [own: string, others: string] {
+  const own = permissions.pub?.allow?.find((subject) => subject.endsWith(`.${user}.>`))?.slice(0, -2);
+  if (!own) throw new Error(`this role grants no subjects of the user's own: ${JSON.stringify(permissions)}`);
+  return [own, own.slice(0, -user.length) + (user === "bob" ? "alice" : "bob")];
+}
+
+async function publishAndSubscribe(nc: NatsConnection, subject: string): Promise<void> {
+  const subscription = nc.subscribe(subject, { max: 1 });
+  nc.publish(subject, "hello");
+  for await (const message of within(subscription, `no message came on ${subject}`)) {
+    console.log(`published and received on ${subject}: ${message.string()}`);
+  }
+}
+
+async function requestAndReply(nc: NatsConnection, subject: string): Promise<void> {
+  nc.subscribe(subject, { max: 1, callback: (_, message) => message.respond(message.data) });
+  const reply = await nc.request(subject, "anybody there?", { timeout: patience });
+  console.log(`requested and got a reply on ${subject}: ${reply.string()}`);
+}
+
+/** A refused publish is told asynchronously, on the connection's status. */
+async function expectPublishDenied(nc: NatsConnection, subject: string): Promise<void> {
+  const status = nc.status();
+  nc.publish(subject, "may I?");
+  for await (const event of within(status, `the server did not deny publishing to ${subject}`)) {
+    if (event.permissionContext?.operation === "publish" && event.permissionContext.subject === subject)
+      break;
+  }
+  console.log(`denied, as it should be: publish to ${subject}`);
+}
+
+async function expectSubscribeDenied(nc: NatsConnection, subject: string): Promise<void> {
+  const denied = Promise.withResolvers<void>();
+  nc.subscribe(subject, {
+    callback: (error) => {
+      if (error?.code === "PERMISSIONS_VIOLATION") denied.resolve();
+      else denied.reject(error ?? new Error(`received a message on ${subject}, which is somebody else's`));
+    },
+  });
+  await orTimeout(denied.promise, `the server did not deny subscribing to ${subject}`);
+  console.log(`denied, as it should be: subscribe to ${subject}`);
+}
+
+async function* within<T>(source: AsyncIterable<T>, complaint: string): AsyncGenerator<T> {
+  const iterator = source[Symbol.asyncIterator]();
+  while (true) {
+    const next = await orTimeout(iterator.next(), complaint);
+    if (next.done) return;
+    yield next.value;
+  }
+}
+
+function orTimeout<T>(work: Promise<T>, complaint: string): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(complaint)), patience);
+  return Promise.race([work, promise]).finally(() => clearTimeout(timer));
+}

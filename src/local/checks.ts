@@ -1,0 +1,83 @@
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import type { LocalConfig } from "../config.ts";
+import { findProcess } from "./processes.ts";
+import { Trouble } from "./say.ts";
+
+/** What is looked for in a process's command line before it is taken for one of ours. */
+const marks = {
+  launcher: "local/main.ts",
+  script: "/fs/nats-",
+  server: "nats-server",
+  mint: "server.ts",
+} as const;
+
+const leftovers = { script: "A script of the recipe", server: "nats-server", mint: "The mint" } as const;
+
+export const pidFile = (config: LocalConfig, name: keyof typeof marks) =>
+  join(config.dataDir, "run", `${name}.pid`);
+
+/**
+ * Claims the data directory for this launcher.
+ * @returns gives it back
+ * @throws {Trouble} when another launcher, or what a killed one left behind, is at work on it
+ */
+export function claimDataDir(config: LocalConfig): () => void {
+  const file = pidFile(config, "launcher");
+  mkdirSync(join(config.dataDir, "run"), { recursive: true, mode: 0o700 });
+  const other = findProcess(file, marks.launcher);
+  if (other) {
+    throw new Trouble(
+      `Already running here, as process ${other}. Stop it with Ctrl-C where it was started, or with: kill ${other}\nTo start another beside it, give it its own DATA_DIR and ports.`,
+    );
+  }
+  for (const [name, what] of Object.entries(leftovers) as [keyof typeof leftovers, string][]) {
+    const pid = findProcess(pidFile(config, name), marks[name]);
+    if (pid) {
+      throw new Trouble(
+        `${what} is still running, as process ${pid}, left over from a launcher that was killed. Stop it, then start again: kill ${pid}`,
+      );
+    }
+  }
+  rmSync(file, { force: true });
+  try {
+    writeFileSync(file, String(process.pid), { flag: "wx" });
+  } catch {
+    throw new Trouble("Another start began at the same moment; this one gives way.");
+  }
+  return () => rmSync(file, { force: true });
+}
+
+/** @throws {Trouble} naming every port that is taken */
+export async function checkPorts(config: LocalConfig): Promise<void> {
+  const variables = {
+    nats: "NATS_PORT",
+    webSocket: "NATS_WS_PORT",
+    monitoring: "NATS_HTTP_PORT",
+    mint: "MINT_PORT",
+  };
+  const problems: string[] = [];
+  for (const [use, variable] of Object.entries(variables)) {
+    const port = config.ports[use as keyof typeof variables];
+    const problem = await probe(config.bind, port);
+    if (problem === "EADDRINUSE") {
+      problems.push(
+        `Port ${port} (${variable}) is in use by another program. Stop that, or choose another: ${variable}=${port + 10000 > 65535 ? port - 10000 : port + 10000} npm start`,
+      );
+    } else if (problem) {
+      problems.push(
+        `Port ${port} (${variable}) can't be opened on ${config.bind}: ${problem}. Choose another, or another NATS_BIND.`,
+      );
+    }
+  }
+  if (problems.length > 0) throw new Trouble(problems.join("\n"));
+}
+
+function probe(host: string, port: number): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+    server.listen({ host, port, exclusive: true }, () => server.close(() => resolve(undefined)));
+  });
+}

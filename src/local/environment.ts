@@ -1,0 +1,37 @@
+import { join } from "node:path";
+import type { LocalConfig } from "../config.ts";
+
+/** The variables that docker-compose.yaml sets for each service, with paths and addresses of this machine. */
+export function serviceEnvironment(config: LocalConfig, toolPath: string): Record<string, string> {
+  const { dataDir, projectDir, ports, bind } = config;
+  const host = bind === "0.0.0.0" ? "127.0.0.1" : bind;
+  const inServer = (name: string) => join(dataDir, "nats", name);
+  return {
+    ...config.environment,
+    PATH: toolPath,
+    NSC_DIR: join(dataDir, "nsc"),
+    SERVER_DIR: join(dataDir, "nats"),
+    SERVER_FILES: join(projectDir, "fs/nats-server"),
+    ROLES_DIR: join(projectDir, "fs/nats-init/roles"),
+    KEYS_DIR: join(dataDir, "keys"),
+    SECRETS_DIR: join(projectDir, "fs/nats-export/secrets"),
+    RESET_HINT: `rm -r ${dataDir}`,
+    AGAIN_HINT: "run npm start again",
+    NATS_SERVER_NAME: "nats-server",
+    NATS_HOST: bind,
+    NATS_PORT: String(ports.nats),
+    NATS_WS_PORT: String(ports.webSocket),
+    NATS_HTTP_PORT: String(ports.monitoring),
+    // nats.conf reads a variable as text of its own: a path wants quotes
+    NATS_JWT_DIR: JSON.stringify(inServer("jwt")),
+    NATS_JS_DIR: JSON.stringify(inServer("jetstream")),
+    NATS_URL: `nats://${host}:${ports.nats}`,
+    NATS_WS_URL: `ws://${host}:${ports.webSocket}`,
+    MINT_HOST: bind,
+    MINT_PORT: String(ports.mint),
+    MINT_KEYS_DIR: join(dataDir, "keys"),
+    MINT_ALLOWED_ORIGINS: config.environment.MINT_ALLOWED_ORIGINS || config.environment.NATS_WS_ORIGINS || "",
+    NATS_WS_URLS: config.environment.NATS_WS_URLS || `ws://localhost:${ports.webSocket}`,
+    NATS_TCP_URLS: config.environment.NATS_TCP_URLS || `nats://localhost:${ports.nats}`,
+  };
+}

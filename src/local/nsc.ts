@@ -1,0 +1,17 @@
+import { join } from "node:path";
+import { readLocalConfig } from "../config.ts";
+import { serviceEnvironment } from "./environment.ts";
+import { prepareTools } from "./tools.ts";
+
+/** `npm run nsc -- list accounts`: nsc on the keys of the recipe that `npm start` runs. */
+
+const config = readLocalConfig();
+const env = serviceEnvironment(config, await prepareTools(config));
+const { exitCode } = Bun.spawnSync(
+  ["/bin/sh", join(config.projectDir, "fs/nsc/nsc.sh"), ...process.argv.slice(2)],
+  {
+    env,
+    stdio: ["inherit", "inherit", "inherit"],
+  },
+);
+process.exit(exitCode);
