@@ -1,0 +1,431 @@
+import { describe, expect, test } from "bun:test";
+import {
+  existsSync,
+  lstatSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { type AccountClaims, makeRecipe, must, type Recipe } from "./recipe.ts";
+
+const role = (more: object = {}) => ({
+  pub: { allow: ["a.{{name()}}"] },
+  sub: { allow: ["b.{{name()}}"] },
+  ...more,
+});
+
+const scopedKeys = (claims: AccountClaims) =>
+  Object.fromEntries(
+    claims.nats.signing_keys.filter((key) => typeof key !== "string").map((key) => [key.role, key]),
+  );
+const plainKeys = (claims: AccountClaims) =>
+  claims.nats.signing_keys.filter((key) => typeof key === "string");
+
+const everything = ({ dir, run }: Recipe) =>
+  run(["/bin/sh", "-c", `cd ${dir} && find nsc nats -type f | sort | xargs cksum`]).then(must);
+
+describe("a first run", () => {
+  test("makes operator, accounts, a plain key and a scoped key per role", async () => {
+    await using recipe = await makeRecipe();
+    must(await recipe.init());
+    const claims = recipe.account();
+    expect(Object.keys(scopedKeys(claims)).sort()).toEqual(["browser", "service"]);
+    expect(plainKeys(claims)).toHaveLength(1);
+    expect(claims.nats.limits).toMatchObject({
+      mem_storage: 128 * 2 ** 20,
+      disk_storage: 5 * 2 ** 30,
+      streams: 100,
+      consumer: 1000,
+    });
+    expect(claims.nats).toMatchObject({
+      default_permissions: { pub: { deny: [">"] }, sub: { deny: [">"] } },
+    });
+    const operator = must(await recipe.nsc("describe", "operator", "--json"));
+    expect(JSON.parse(operator).nats).toMatchObject({
+      strict_signing_key_usage: true,
+      signing_keys: [expect.any(String)],
+    });
+  });
+
+  test("leaves a state that plain nsc finds, in the environment of a nats-box container", async () => {
+    await using recipe = await makeRecipe();
+    must(await recipe.init());
+    const nsc = join(recipe.dir, "nsc");
+    const said = must(
+      await recipe.run(["nsc", "list", "accounts"], {
+        XDG_DATA_HOME: nsc,
+        XDG_CONFIG_HOME: join(nsc, ".config"),
+        NKEYS_PATH: join(nsc, "nkeys"),
+      }),
+    );
+    expect(said).toContain("app");
+  });
+
+  test("writes nothing that others on the machine can read", async () => {
+    await using recipe = await makeRecipe();
+    must(await recipe.init());
+    const open = must(
+      await recipe.run([
+        "find",
+        join(recipe.dir, "nsc"),
+        "(",
+        "-type",
+        "f",
+        "-o",
+        "-type",
+        "d",
+        ")",
+        "-perm",
+        "/077",
+      ]),
+    );
+    expect(open).toBe("");
+  });
+
+  test("says no secret", async () => {
+    await using recipe = await makeRecipe();
+    expect(await recipe.up()).not.toMatch(/S[OAU][A-Z2-7]{56}/);
+  });
+});
+
+describe("a second run", () => {
+  test("changes nothing and says so", async () => {
+    await using recipe = await makeRecipe();
+    await recipe.up();
+    must(await recipe.init());
+    const before = await everything(recipe);
+    expect(must(await recipe.init())).toBe("nats-init: nothing to change\n");
+    expect(must(await recipe.push())).toBe("nats-push: nothing to push: all is in force\n");
+    expect(must(await recipe.export())).toBe("nats-export: nothing to change\n");
+    expect(await everything(recipe)).toBe(before);
+  });
+
+  test("refuses another operator's or account's name and says what to do", async () => {
+    await using recipe = await makeRecipe();
+    await recipe.up();
+    const before = await everything(recipe);
+    for (const [name, was] of [
+      ["NATS_OPERATOR", "nats-mint"],
+      ["NATS_ACCOUNT", "app"],
+    ] as const) {
+      const { code, said } = await recipe.init({ [name]: "other" });
+      expect(code).toBe(1);
+      expect(said).toContain(`Set ${name}=${was}, or start anew`);
+    }
+    expect(await everything(recipe)).toBe(before);
+  });
+
+  test("refuses to start anew beside the data of an operator whose keys are gone", async () => {
+    await using recipe = await makeRecipe();
+    await recipe.up();
+    rmSync(join(recipe.dir, "nsc"), { recursive: true });
+    const { code, said } = await recipe.init();
+    expect(code).toBe(1);
+    expect(said).toContain("belongs to an operator whose keys are not in");
+  });
+
+  test("says so when a JWT of the store is cut short", async () => {
+    await using recipe = await makeRecipe();
+    await recipe.up();
+    truncateSync(recipe.accountFile(), 0);
+    const { code, said } = await recipe.init();
+    expect(code).toBe(1);
+    expect(said).toContain("is damaged: app.jwt is not a JWT. Bring back a backup");
+  });
+
+  test("puts back a server's copy of the system account that was cut short", async () => {
+    await using recipe = await makeRecipe();
+    await recipe.up();
+    await recipe.stopServer("SIGKILL");
+    const system = must(
+      await recipe.run([
+        "sh",
+        "-c",
+        `sed -n 's/^system_account: //p' ${recipe.dir}/nats/config/resolver.conf`,
+      ]),
+    ).trim();
+    truncateSync(join(recipe.dir, "nats/jwt", `${system}.jwt`), 100);
+    expect(await recipe.up()).toContain("all is in force");
+  });
+});
+
+describe("settings", () => {
+  const wrong: [string, string, string][] = [
+    ["NATS_OPERATOR", "a b", "letters, digits"],
+    ["NATS_OPERATOR", "../x", "letters, digits"],
+    ["NATS_ACCOUNT", "x\ny", "line break"],
+    ["NATS_ACCOUNT", "SYS", "system account"],
+    ["NATS_ACCOUNT", "", "is not set"],
+    ["NATS_WS_ORIGINS", "[]", "at least one origin"],
+    ["NATS_WS_ORIGINS", '["*"]', "at least one origin"],
+    ["NATS_WS_ORIGINS", "http://localhost", "JSON list"],
+    ["NATS_WS_ORIGINS", '["http://localhost/path"]', "without paths"],
+    ["NATS_ACCOUNT_JS_DISK", "5G", "a size such as"],
+    ["NATS_ACCOUNT_JS_DISK", "5TB", "can't be larger than"],
+    ["NATS_ACCOUNT_JS_STREAMS", "-1", "whole number"],
+    ["NATS_CONFLICT", "yes", "stop, server or store"],
+  ];
+  test.each(wrong)("%s=%p is refused before anything is made", async (name, value, sentence) => {
+    await using recipe = await makeRecipe();
+    const { code, said } = await recipe.init({ [name]: value });
+    expect(code).toBe(1);
+    expect(said).toContain(name);
+    expect(said).toContain(sentence);
+    expect(existsSync(join(recipe.dir, "nsc"))).toBe(false);
+  });
+
+  test("a changed limit is applied, one that was changed elsewhere stays", async () => {
+    await using recipe = await makeRecipe();
+    await recipe.up();
+    must(await recipe.nsc("edit", "account", "-n", "app", "--js-consumer", "7"));
+    const said = must(await recipe.init({ NATS_ACCOUNT_JS_STREAMS: "5" }));
+    expect(said).toContain("set limits: streams");
+    expect(said).toContain("limit consumer was changed elsewhere and stays so");
+    expect(recipe.account().nats.limits).toMatchObject({ streams: 5, consumer: 7 });
+  });
+
+  test("a limit that was changed here and elsewhere stops it, until NATS_CONFLICT says who wins", async () => {
+    await using recipe = await makeRecipe();
+    await recipe.up();
+    must(await recipe.nsc("edit", "account", "-n", "app", "--js-consumer", "7"));
+    const { code, said } = await recipe.init({ NATS_ACCOUNT_JS_CONSUMERS: "8" });
+    expect(code).toBe(1);
+    expect(said).toContain("changed both in .env and in the account");
+    expect(recipe.account().nats.limits.consumer).toBe(7);
+    must(await recipe.init({ NATS_ACCOUNT_JS_CONSUMERS: "8", NATS_CONFLICT: "store" }));
+    expect(recipe.account().nats.limits.consumer).toBe(8);
+  });
+});
+
+describe("role files", () => {
+  const both = role();
+  const wrong: [string, unknown, string][] = [
+    ["an unknown field", { ...both, publish: [] }, 'unknown field "publish"'],
+    ["an unknown limit", { ...both, limits: { sub: 1 } }, 'limits: unknown field "sub"'],
+    ["no sub", { pub: both.pub }, "sub is missing"],
+    ["no pub", { sub: both.sub }, "pub is missing"],
+    ["an empty pub", { ...both, pub: {} }, "pub.allow is empty"],
+    ["an empty sub.allow", { ...both, sub: { allow: [] } }, "sub.allow is empty"],
+    ["only denials", { ...both, pub: { deny: ["x"] } }, "pub.allow is empty"],
+    ["an empty token", { ...both, pub: { allow: ["a..b"] } }, "has an empty token"],
+    ["a leading dot", { ...both, pub: { allow: [".a"] } }, "has an empty token"],
+    ["a wildcard in a token", { ...both, pub: { allow: ["a.b*"] } }, "wildcard inside a token"],
+    ["> in the middle", { ...both, pub: { allow: ["a.>.b"] } }, "has > before its end"],
+    [
+      "an unknown function",
+      { ...both, pub: { allow: ["a.{{nme()}}"] } },
+      "template function that the server does not know",
+    ],
+    [
+      "a function left open",
+      { ...both, pub: { allow: ["a.{{name()"] } },
+      "template function that the server does not know",
+    ],
+    [
+      "a tag in upper case",
+      { ...both, pub: { allow: ["a.{{tag(Room)}}"] } },
+      "template function that the server does not know",
+    ],
+    ["a space", { ...both, pub: { allow: ["a b"] } }, "holds a space"],
+    ["a comma", { ...both, pub: { allow: ["a,b"] } }, "holds a comma"],
+    ["a line break", { ...both, pub: { allow: ["a\nb"] } }, "holds a space"],
+    ["a subject that is no text", { ...both, pub: { allow: [1] } }, "is not text"],
+    ["a subject in place of a list", { ...both, pub: { allow: "a" } }, "must be lists of subjects"],
+    ["a bad denied subject", { ...both, sub: { allow: ["a"], deny: ["a..b"] } }, "sub.deny"],
+    ["an unknown connection type", { ...both, connection_types: ["WS"] }, "connection_types must list"],
+    ["no connection types", { ...both, connection_types: [] }, "connection_types must list"],
+    ["a limit of 0", { ...both, limits: { subs: 0 } }, "limits.subs must be a whole number from 1"],
+    ["a long ttl", { ...both, ttl: 86400 }, "ttl must be"],
+    ["a ttl as text", { ...both, ttl: "15m" }, "ttl must be"],
+    ["responses without an end", { ...both, responses: { max: 1 } }, "responses must be"],
+    [
+      "responses to itself",
+      { pub: { allow: ["a.>"] }, sub: { allow: ["a.b"] }, responses: { max: 1, ttl: 5 } },
+      "publish anywhere",
+    ],
+    [
+      "responses to itself by a tag",
+      { pub: { allow: ["a.{{tag(x)}}"] }, sub: { allow: ["*.b queue"] }, responses: { max: 1, ttl: 5 } },
+      "publish anywhere",
+    ],
+    ["a description of two lines", { ...both, description: "a\nb" }, "description must be one line"],
+    ["a list", [], "must be a JSON object"],
+    ["no JSON", "{", "is not JSON"],
+    ["nothing", "", "must hold one JSON object"],
+    ["two objects", "{} {}", "must hold one JSON object"],
+  ];
+  test.each(wrong)(
+    "with %s are refused with a sentence, before anything is made",
+    async (_, content, sentence) => {
+      await using recipe = await makeRecipe();
+      recipe.writeRole("wrong", content);
+      const { code, said } = await recipe.init();
+      expect(said).toContain("roles/wrong.json: ");
+      expect(said).toContain(sentence);
+      expect(code).toBe(1);
+      expect(existsSync(join(recipe.dir, "nsc"))).toBe(false);
+    },
+  );
+
+  test("are all named when several are wrong", async () => {
+    await using recipe = await makeRecipe();
+    recipe.writeRole("one", {});
+    recipe.writeRole("two", "x");
+    recipe.writeRole("Three", role());
+    const { said } = await recipe.init();
+    expect(said).toContain("roles/one.json");
+    expect(said).toContain("roles/two.json");
+    expect(said).toContain("roles/Three.json: its name must be lower case");
+  });
+
+  test("come out as scoped keys that say exactly what they say", async () => {
+    await using recipe = await makeRecipe();
+    recipe.writeRole("everything", {
+      description: "quotes ' and $(touch /tmp/x) and spaces",
+      pub: { allow: ["$JS.API.INFO", "q.{{tag(room)}}.{{name()}}"], deny: ["q.secret.>"] },
+      sub: { allow: ["w.{{subject()}} workers", "z.{{account-name()}}.*"], deny: ["z.no"] },
+      responses: { max: 3, ttl: 60 },
+      connection_types: ["WEBSOCKET", "STANDARD"],
+      limits: { subs: 5, payload: 1024, data: 99999 },
+      ttl: 60,
+    });
+    must(await recipe.init());
+    expect(scopedKeys(recipe.account()).everything).toMatchObject({
+      description: "quotes ' and $(touch /tmp/x) and spaces",
+      template: {
+        pub: { allow: ["$JS.API.INFO", "q.{{tag(room)}}.{{name()}}"], deny: ["q.secret.>"] },
+        sub: { allow: ["w.{{subject()}} workers", "z.{{account-name()}}.*"], deny: ["z.no"] },
+        resp: { max: 3, ttl: 60e9 },
+        subs: 5,
+        payload: 1024,
+        data: 99999,
+      },
+    });
+  });
+
+  test("added, changed and removed are reflected; a changed role keeps its key; the rest is not touched", async () => {
+    await using recipe = await makeRecipe();
+    recipe.writeRole("extra", role({ responses: { max: 1, ttl: 5 }, limits: { subs: 3 } }));
+    await recipe.up();
+    const first = scopedKeys(recipe.account());
+
+    recipe.writeRole("extra", role({ pub: { allow: ["c.>"] } }));
+    expect(must(await recipe.init())).toBe("nats-init: role extra: changed\nnats-init: ready\n");
+    const second = scopedKeys(recipe.account());
+    expect(second.extra?.key).toBe(first.extra?.key as string);
+    expect(second.extra?.template).toEqual({ pub: { allow: ["c.>"] }, sub: { allow: ["b.{{name()}}"] } });
+    expect(second.browser).toEqual(first.browser as never);
+
+    recipe.removeRole("extra");
+    expect(must(await recipe.init())).toBe("nats-init: role extra: removed\nnats-init: ready\n");
+    expect(Object.keys(scopedKeys(recipe.account()))).not.toContain("extra");
+  });
+
+  test("whose ttl alone changed are noted, and nothing is signed anew", async () => {
+    await using recipe = await makeRecipe();
+    recipe.writeRole("extra", role({ ttl: 60 }));
+    await recipe.up();
+    const before = readFileSync(recipe.accountFile(), "utf8");
+    recipe.writeRole("extra", role({ ttl: 120 }));
+    must(await recipe.init());
+    expect(readFileSync(recipe.accountFile(), "utf8")).toBe(before);
+    must(await recipe.export());
+    expect(JSON.parse(readFileSync(join(recipe.dir, "keys/current/roles.json"), "utf8")).extra).toEqual({
+      ttl: 120,
+    });
+  });
+});
+
+describe("the export", () => {
+  test("gives backends the account's identity and plain signing key, readable by the owner only", async () => {
+    await using recipe = await makeRecipe();
+    await recipe.up();
+    const file = join(recipe.dir, "secrets/.env.account");
+    expect(readFileSync(file, "utf8")).toMatch(
+      new RegExp(`^NATS_ACCOUNT_KEY=${recipe.account().sub}\nNATS_ACCOUNT_SECRET=SA[A-Z2-7]{56}\n$`),
+    );
+    expect(lstatSync(file).mode & 0o777).toBe(0o600);
+  });
+
+  test("gives the mint a new directory, as a whole, only when something changed", async () => {
+    await using recipe = await makeRecipe();
+    await recipe.up();
+    const current = join(recipe.dir, "keys/current");
+    const first = readlinkSync(current);
+    must(await recipe.export());
+    expect(readlinkSync(current)).toBe(first);
+    recipe.writeRole("extra", role());
+    await recipe.up();
+    expect(readlinkSync(current)).not.toBe(first);
+    expect(existsSync(join(current, "extra.nk"))).toBe(true);
+    expect(existsSync(join(current, "account.jwt"))).toBe(true);
+  });
+
+  test("gives the mint no key that can do more than a role", async () => {
+    await using recipe = await makeRecipe();
+    await recipe.up();
+    const plain =
+      readFileSync(join(recipe.dir, "secrets/.env.account"), "utf8").trim().split("=").at(-1) ?? "";
+    const { code } = await recipe.run(["grep", "-r", plain, join(recipe.dir, "keys")]);
+    expect(code).toBe(1);
+  });
+});
+
+test("an operator's own scoped keys are left alone and not given to the mint", async () => {
+  await using recipe = await makeRecipe();
+  await recipe.up();
+  must(
+    await recipe.nsc(
+      "edit",
+      "signing-key",
+      "-a",
+      "app",
+      "--sk",
+      "generate",
+      "--role",
+      "own",
+      "--allow-pubsub",
+      "x",
+    ),
+  );
+  await recipe.up();
+  expect(Object.keys(scopedKeys(recipe.account()))).toContain("own");
+  expect(existsSync(join(recipe.dir, "keys/current/own.nk"))).toBe(false);
+});
+
+test("a role file that claims an operator's own role of another content stops it", async () => {
+  await using recipe = await makeRecipe();
+  await recipe.up();
+  must(
+    await recipe.nsc(
+      "edit",
+      "signing-key",
+      "-a",
+      "app",
+      "--sk",
+      "generate",
+      "--role",
+      "own",
+      "--allow-pubsub",
+      "x",
+    ),
+  );
+  recipe.writeRole("own", role());
+  const { code, said } = await recipe.init();
+  expect(code).toBe(1);
+  expect(said).toContain("role own was changed both in its file and in the account");
+});
+
+test("files that a killed run left behind are cleared away", async () => {
+  await using recipe = await makeRecipe();
+  await recipe.up();
+  must(
+    await recipe.run(["cp", "-R", join(recipe.dir, "nsc/current/"), join(recipe.dir, "nsc/generations/999")]),
+  );
+  writeFileSync(join(recipe.dir, "nsc/current.new"), "");
+  must(await recipe.init());
+  expect(recipe.generations()).toHaveLength(1);
+});

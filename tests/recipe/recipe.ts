@@ -1,0 +1,184 @@
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type LocalConfig, readLocalConfig } from "../../src/config.ts";
+import { serviceEnvironment } from "../../src/local/environment.ts";
+import { prepareTools } from "../../src/local/tools.ts";
+
+/**
+ * The recipe in a directory of its own, on free ports: the same scripts as in the containers, the real nsc and
+ * nats-server. `await using` stops what runs and removes everything.
+ */
+
+const toolPath = await prepareTools(readLocalConfig());
+
+/** How a script or a program ended, and all that it said. */
+export interface Outcome {
+  readonly code: number;
+  readonly said: string;
+}
+
+export type Recipe = Awaited<ReturnType<typeof makeRecipe>>;
+
+export async function makeRecipe(settings: Record<string, string> = {}) {
+  const dir = mkdtempSync(join(tmpdir(), "recipe-"));
+  const [nats, webSocket, monitoring, mint] = await freePorts(4);
+  const config: LocalConfig = {
+    ...readLocalConfig(),
+    dataDir: dir,
+    ports: { nats, webSocket, monitoring, mint } as LocalConfig["ports"],
+  };
+  const env: Record<string, string> = {
+    ...serviceEnvironment(config, toolPath),
+    ROLES_DIR: join(dir, "roles"),
+    SECRETS_DIR: join(dir, "secrets"),
+    PUSH_PATIENCE: "10",
+    ...settings,
+  };
+  const rolesDir = join(dir, "roles");
+  cpSync(join(config.projectDir, "fs/nats-init/roles"), rolesDir, { recursive: true });
+  mkdirSync(join(dir, "secrets"));
+  mkdirSync(join(dir, "keys"));
+  let server: Bun.Subprocess | undefined;
+
+  /** Runs a program with the recipe's environment to its end. */
+  async function run(command: string[], more: Record<string, string> = {}): Promise<Outcome> {
+    const child = Bun.spawn(command, { env: { ...env, ...more }, stdio: ["ignore", "pipe", "pipe"] });
+    const [out, error] = await Promise.all([
+      new Response(child.stdout).text(),
+      new Response(child.stderr).text(),
+    ]);
+    return { code: await child.exited, said: out + error };
+  }
+
+  const script = (path: string) => (more?: Record<string, string>) =>
+    run(["/bin/sh", join(config.projectDir, "fs", path)], more);
+
+  const recipe = {
+    dir,
+    env,
+    ports: config.ports,
+    rolesDir,
+    run,
+
+    init: script("nats-init/init.sh"),
+    push: script("nats-push/push.sh"),
+    export: script("nats-export/export.sh"),
+
+    /** nsc on the store in force, as an operator would use it. */
+    nsc: (...command: string[]) => run(["/bin/sh", join(config.projectDir, "fs/nsc/nsc.sh"), ...command]),
+
+    /** Starts nats-server and waits until it answers. */
+    async startServer(): Promise<void> {
+      server = Bun.spawn(["nats-server", "-c", join(dir, "nats/config/nats.conf")], {
+        env,
+        stdio: ["ignore", "ignore", Bun.file(join(dir, "nats-server.log"))],
+      });
+      const { exited } = server;
+      let gone = false;
+      void exited.then(() => {
+        gone = true;
+      });
+      while (
+        !(await fetch(`http://127.0.0.1:${config.ports.monitoring}/healthz`).then(
+          (a) => a.ok,
+          () => false,
+        ))
+      ) {
+        if (gone) throw new Error(`nats-server ended: ${readFileSync(join(dir, "nats-server.log"), "utf8")}`);
+        await Bun.sleep(10);
+      }
+    },
+
+    async stopServer(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
+      server?.kill(signal);
+      await server?.exited;
+      server = undefined;
+    },
+
+    /** init, server, push, export: all of it, which must go well. */
+    async up(): Promise<string> {
+      const said = [must(await recipe.init())];
+      if (!server) await recipe.startServer();
+      said.push(must(await recipe.push()), must(await recipe.export()));
+      return said.join("");
+    },
+
+    /** The claims of the application's account, as the nsc store has them. */
+    account: (): AccountClaims => decode(readFileSync(recipe.accountFile(), "utf8")),
+
+    accountFile: () =>
+      join(
+        dir,
+        "nsc/current/stores",
+        env.NATS_OPERATOR ?? "",
+        "accounts",
+        env.NATS_ACCOUNT ?? "",
+        `${env.NATS_ACCOUNT}.jwt`,
+      ),
+
+    /** The claims of the account as the server holds them. */
+    accountOnServer: (): AccountClaims =>
+      decode(readFileSync(join(dir, "nats/jwt", `${recipe.account().sub}.jwt`), "utf8")),
+
+    writeRole: (name: string, role: unknown) =>
+      writeFileSync(join(rolesDir, `${name}.json`), typeof role === "string" ? role : JSON.stringify(role)),
+
+    removeRole: (name: string) => rmSync(join(rolesDir, `${name}.json`)),
+
+    /** The name of the nsc store's generation in force, and all that are there. */
+    generations: () =>
+      existsSync(join(dir, "nsc/generations")) ? readdirSync(join(dir, "nsc/generations")) : [],
+
+    async [Symbol.asyncDispose](): Promise<void> {
+      await recipe.stopServer("SIGKILL");
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+  return recipe;
+}
+
+/** What it said, if it ended well. */
+export function must({ code, said }: Outcome): string {
+  if (code !== 0) throw new Error(`ended with ${code}:\n${said}`);
+  return said;
+}
+
+export interface AccountClaims {
+  readonly sub: string;
+  readonly iat: number;
+  readonly jti: string;
+  readonly nats: {
+    readonly limits: Record<string, number>;
+    readonly revocations?: Record<string, number>;
+    readonly signing_keys: (string | { key: string; role: string; template: Record<string, unknown> })[];
+  };
+}
+
+export function decode<T>(jwt: string): T {
+  return JSON.parse(Buffer.from(jwt.split(".")[1] ?? "", "base64url").toString());
+}
+
+/** Ports that nobody listens on now. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, () => {
+      const { promise, resolve } = Promise.withResolvers<ReturnType<typeof createServer>>();
+      const server = createServer().listen(0, "127.0.0.1", () => resolve(server));
+      return promise;
+    }),
+  );
+  const ports = servers.map((server) => (server.address() as { port: number }).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}

@@ -1,0 +1,90 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/**
+ * `npm test`: types, lint, shell and all tests but those of the compose file, which want a Docker engine:
+ * `npm run test:compose`. Ends with one line that counts.
+ */
+
+interface Tally {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+const projectDir = join(import.meta.dirname, "..");
+const compose = process.argv[2] === "compose";
+const tally: Tally = { passed: 0, failed: 0, skipped: 0 };
+
+if (compose) {
+  runTests(["./tests/compose"]);
+} else {
+  check("types", ["node_modules/.bin/tsc"]);
+  check("format and lint", ["node_modules/.bin/biome", "check", "--error-on-warnings", "."]);
+  checkShell();
+  runTests(
+    process.argv.length > 2
+      ? process.argv.slice(2)
+      : ["./src", "./tests/recipe", "./tests/mint", "./tests/local", "./tests/docs"],
+  );
+}
+
+const skipped = tally.skipped > 0 ? `, ${tally.skipped} skipped` : "";
+console.log(`${tally.passed} passed, ${tally.failed} failed${skipped}`);
+process.exit(tally.failed > 0 ? 1 : 0);
+
+function check(what: string, command: string[]): void {
+  console.log(`\n== ${what}`);
+  const { exitCode } = Bun.spawnSync(command, { cwd: projectDir, stdio: ["ignore", "inherit", "inherit"] });
+  if (exitCode === 0) tally.passed++;
+  else tally.failed++;
+}
+
+function checkShell(): void {
+  const scripts = [...new Bun.Glob("{fs,src}/**/*.sh").scanSync(projectDir), ".ci/run"];
+  if (Bun.which("shellcheck")) {
+    check("shell", ["shellcheck", ...scripts]);
+  } else if (process.env.CI) {
+    console.error("\n== shell: ShellCheck is not on PATH, and CI does not go without it");
+    tally.failed++;
+  } else {
+    console.log("\n== shell: SKIPPED, ShellCheck is not on PATH");
+    tally.skipped++;
+  }
+}
+
+/** bun test, counted from its JUnit report. */
+function runTests(paths: string[]): void {
+  console.log("\n== tests");
+  const scratch = mkdtempSync(join(tmpdir(), "tests-"));
+  const report = join(scratch, "report.xml");
+  const { exitCode } = Bun.spawnSync(
+    [
+      process.execPath,
+      "--no-env-file",
+      "test",
+      "--timeout",
+      "120000",
+      "--reporter=junit",
+      `--reporter-outfile=${report}`,
+      ...paths,
+    ],
+    { cwd: projectDir, stdio: ["ignore", "inherit", "inherit"] },
+  );
+  const summary = /<testsuites\b[^>]*>/.exec(readReport(report))?.[0] ?? "";
+  const count = (name: string) => Number(new RegExp(`\\b${name}="(\\d+)"`).exec(summary)?.[1] ?? 0);
+  const failed = Math.max(count("failures"), exitCode === 0 ? 0 : 1);
+  tally.failed += failed;
+  tally.skipped += count("skipped");
+  tally.passed += count("tests") - count("failures") - count("skipped");
+  rmSync(scratch, { recursive: true });
+}
+
+function readReport(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return "";
+  }
+}
