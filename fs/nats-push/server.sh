@@ -15,9 +15,9 @@ now() { date +%s; }
 
 # wait_for_server: a server that was just started takes its time
 wait_for_server() {
-  deadline=$(($(now) + patience))
+  answer_by=$(($(now) + patience))
   until servers=$(request '$SYS.REQ.SERVER.PING.STATSZ' '' | jq -r .statsz.active_servers 2>/dev/null) && [ -n "$servers" ]; do
-    [ "$(now)" -lt "$deadline" ] ||
+    [ "$(now)" -lt "$answer_by" ] ||
       fail "nats-server did not answer at $NATS_URL within $patience s ($(tail -n 1 "$scratch/error")). Its log tells why"
     sleep 0.1
   done
@@ -35,7 +35,7 @@ take_configuration() {
   tag=$(sed -n 's/^server_tags: \["\(.*\)"\]$/\1/p' "$SERVER_DIR/config/resolver.conf")
   refusal=
   for id in $(stale_servers); do
-    refusal=$(request "\$SYS.REQ.SERVER.$id.RELOAD" '' | jq -r '.error.description // empty')
+    refusal=$(request "\$SYS.REQ.SERVER.$id.RELOAD" '' | jq -r '.error.description // empty | split(": old=")[0]')
     if [ -z "$refusal" ]; then
       say "nats-server reloaded its configuration"
     else

@@ -28,17 +28,18 @@ export async function prepareTools(
   signal?: AbortSignal,
 ): Promise<string> {
   const path = environment.PATH ?? "";
+  const goMod = readFileSync(join(projectDir, "tools/go.mod"), "utf8");
+  const missing = programs.filter((program) => !isOnPath(program, goMod, path)).map(({ name }) => name);
+  if (missing.length === 0) return path;
+
   const bin = join(projectDir, ".tools");
   const stamp = join(bin, "stamp");
-  const goMod = readFileSync(join(projectDir, "tools/go.mod"), "utf8");
-  const missing = programs.filter((program) => !isOnPath(program, goMod, path));
-  const names = missing.map(({ name }) => name).join(", ");
-  const wanted = `${names}\n${Bun.hash(goMod)}`;
-  if (missing.length > 0 && !(existsSync(stamp) && readFileSync(stamp, "utf8") === wanted)) {
+  const version = String(Bun.hash(goMod));
+  if (!existsSync(stamp) || readFileSync(stamp, "utf8") !== version) {
     const fresh = `${bin}.${process.pid}`;
     try {
       await build(missing, { from: join(projectDir, "tools"), to: fresh, environment, signal });
-      writeFileSync(join(fresh, "stamp"), wanted);
+      writeFileSync(join(fresh, "stamp"), version);
       rmSync(bin, { recursive: true, force: true });
       renameSync(fresh, bin);
     } finally {
@@ -62,7 +63,7 @@ function pinned(goMod: string, module: string): string {
   const version = goMod
     .split("\n")
     .map((line) => line.trim().split(" "))
-    .find(([name]) => name === module)?.[1];
+    .find(([name, version]) => name === module && version)?.[1];
   if (!version) throw new Trouble(`tools/go.mod does not name ${module}; bring it back from git.`);
   return version.slice(1);
 }
@@ -74,16 +75,18 @@ interface Build {
   readonly signal: AbortSignal | undefined;
 }
 
-async function build(missing: readonly Program[], { from, to, environment, signal }: Build): Promise<void> {
-  const names = missing.map(({ name }) => name).join(", ");
+/** Builds all of them, whatever is missing: what is built then does not depend on PATH. */
+async function build(missing: readonly string[], { from, to, environment, signal }: Build): Promise<void> {
   const go = Bun.which("go", { PATH: environment.PATH ?? "" });
   if (!go) {
     throw new Trouble(
-      `${names}: not on PATH in the versions of tools/go.mod, and neither is Go, which builds them. Install Go 1.26 or later (https://go.dev/dl), or use docker compose up.`,
+      `${missing.join(", ")}: not on PATH in the versions of tools/go.mod, and neither is Go, which builds them. Install Go 1.26 or later (https://go.dev/dl), or use docker compose up.`,
     );
   }
-  say(`Building ${names} with Go; the first time takes a minute or two ...`);
-  const child = Bun.spawn([go, "install", ...missing.map(({ source }) => source)], {
+  say(
+    `Building ${programs.map(({ name }) => name).join(", ")} with Go; the first time takes a minute or two ...`,
+  );
+  const child = Bun.spawn([go, "install", ...programs.map(({ source }) => source)], {
     cwd: from,
     env: { ...environment, GOBIN: to, CGO_ENABLED: "0", GOFLAGS: "-trimpath" },
     stdio: ["ignore", "inherit", "inherit"],

@@ -1,0 +1,397 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { connect, credsAuthenticator, type NatsConnection } from "nats";
+import { connect as connectWebSocket, jwtAuthenticator } from "nats.ws";
+import { createUser } from "nkeys.js";
+import type { CredsResponse } from "../../src/index.ts";
+import { freePorts, must } from "../recipe/recipe.ts";
+
+/**
+ * The real docker-compose.yaml on a Docker engine, from a copy of the checkout that belongs to somebody else and
+ * is closed to others. The tests follow one installation through its life, in order.
+ */
+
+const projectDir = join(import.meta.dirname, "../..");
+const dir = mkdtempSync(join(tmpdir(), "checkout-"));
+const project = `nats-mint-test-${process.pid}`;
+const owner = 1234;
+const [nats = 0, webSocket = 0, monitoring = 0, mint = 0] = await freePorts(4);
+const env: Record<string, string> = {
+  ...(process.env as Record<string, string>),
+  COMPOSE_PROJECT_NAME: project,
+  NATS_PORT: String(nats),
+  NATS_WS_PORT: String(webSocket),
+  NATS_HTTP_PORT: String(monitoring),
+  MINT_PORT: String(mint),
+};
+
+async function run(command: string[], more: Record<string, string> = {}) {
+  const child = Bun.spawn(command, {
+    cwd: tmpdir(),
+    env: { ...env, ...more },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const [out, error] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ]);
+  return { code: await child.exited, said: out + error };
+}
+
+const compose = (...command: string[]) =>
+  run(["docker", "compose", "-f", join(dir, "docker-compose.yaml"), ...command]);
+
+/** `up`, and what its one-shots said. */
+async function up(): Promise<string> {
+  const { code, said } = await compose("up", "-d", "--build");
+  const words = (
+    await compose("logs", "--no-color", "--no-log-prefix", "nats-init", "nats-push", "nats-export")
+  ).said;
+  if (code !== 0) throw new Error(`up ended with ${code}:\n${said}\n${words}`);
+  return words;
+}
+
+const container = (service: string) => `${project}-${service}-1`;
+
+async function inspect<T>(service: string, path: string): Promise<T> {
+  return JSON.parse(must(await run(["docker", "inspect", "-f", `{{json ${path}}}`, container(service)])));
+}
+
+async function ask(
+  request: Record<string, unknown>,
+  headers: Record<string, string> = {},
+): Promise<Response> {
+  return fetch(`http://localhost:${mint}/creds`, {
+    method: "POST",
+    headers: { "content-type": "application/json", ...headers },
+    body: JSON.stringify(request),
+  });
+}
+
+async function credentials(request: Record<string, unknown>): Promise<CredsResponse> {
+  const answer = await ask(request);
+  if (!answer.ok) throw new Error(`${answer.status} ${await answer.text()}`);
+  return (await answer.json()) as CredsResponse;
+}
+
+/** A backend's connection, by the exported account key. */
+async function connectService(): Promise<NatsConnection> {
+  const creds = await (await ask({ user: "worker", role: "service" }, { accept: "text/plain" })).text();
+  return connect({
+    servers: `localhost:${nats}`,
+    authenticator: credsAuthenticator(new TextEncoder().encode(creds)),
+    inboxPrefix: "_INBOX_worker",
+    maxReconnectAttempts: 0,
+  });
+}
+
+/** Logs in as a browser would, publishes to itself, and leaves. */
+async function useAsBrowser(user: string, key = createUser()): Promise<CredsResponse> {
+  const granted = await credentials({ user, public_key: key.getPublicKey() });
+  await useCredential(granted, key);
+  return granted;
+}
+
+async function useCredential(granted: CredsResponse, key: ReturnType<typeof createUser>): Promise<void> {
+  const nc = await connectWebSocket({
+    servers: granted.servers,
+    authenticator: jwtAuthenticator(granted.jwt, key.getSeed()),
+    inboxPrefix: granted.inbox_prefix,
+    maxReconnectAttempts: 0,
+  });
+  const subject = `users.${granted.user}.test`;
+  const subscription = nc.subscribe(subject, { max: 1 });
+  nc.publish(subject, "hello");
+  for await (const message of subscription) expect(message.string()).toBe("hello");
+  await nc.close();
+}
+
+/** A shell in nats-box on the test's network, as somebody elsewhere who holds a copy of the nsc store. */
+const elsewhere = (script: string) =>
+  run([
+    "docker",
+    "run",
+    "--rm",
+    "--network",
+    `${project}_default`,
+    "-v",
+    `${project}_nsc:/nsc:ro`,
+    "--entrypoint",
+    "/bin/sh",
+    "natsio/nats-box:0.19.5",
+    "-euc",
+    `cp -R /nsc/current/. /tmp/store
+     nsc() { command nsc --config-dir /tmp/config --data-dir /tmp/store/stores --keystore-dir /tmp/store/keys "$@"; }
+     nats() { command nats -s nats://nats-server:4222 --creds /tmp/store/keys/creds/nats-mint/SYS/sys.creds "$@"; }
+     app=/tmp/store/stores/nats-mint/accounts/app/app.jwt
+     plain=$(nsc describe account app --json | jq -r '[.nats.signing_keys[] | strings][0]')
+     nsc add user -a app -n data -K "$plain" --allow-pubsub '>' >/dev/null 2>&1
+     nsc generate creds -a app -n data >/tmp/data.creds
+     data() { command nats -s nats://nats-server:4222 --creds /tmp/data.creds "$@"; } # may do everything
+     ${script}`,
+  ]);
+
+const accountId = () =>
+  /^NATS_ACCOUNT_KEY=(.*)$/m.exec(
+    readFileSync(join(dir, "fs/nats-export/secrets/.env.account"), "utf8"),
+  )?.[1];
+
+beforeAll(async () => {
+  const files = must(await run(["git", "-C", projectDir, "ls-files", "-co", "--exclude-standard", "-z"]));
+  for (const file of files.split("\0").filter(Boolean)) {
+    mkdirSync(dirname(join(dir, file)), { recursive: true });
+    cpSync(join(projectDir, file), join(dir, file));
+  }
+  must(await run(["sh", "-c", `chown -R ${owner}:${owner} ${dir} && chmod -R go-rwx ${dir}`]));
+});
+
+afterAll(async () => {
+  await compose("down", "--volumes", "--remove-orphans", "--rmi", "local", "--timeout", "5");
+  rmSync(dir, { recursive: true, force: true });
+});
+
+describe("docker compose up", () => {
+  let account: string | undefined;
+
+  test("on a clean checkout brings a mint that gives credentials that work", async () => {
+    const said = await up();
+    expect(said).toContain("nats-push: all is in force");
+    await useAsBrowser("alice");
+    account = accountId();
+    expect(account).toMatch(/^A[A-Z2-7]{55}$/);
+    expect(said).not.toMatch(/S[OAU][A-Z2-7]{56}/);
+  });
+
+  test("hands .env.account to the checkout's owner, and to nobody else", () => {
+    const { uid, gid, mode } = statSync(join(dir, "fs/nats-export/secrets/.env.account"));
+    expect({ uid, gid, mode: mode & 0o777 }).toEqual({ uid: owner, gid: owner, mode: 0o600 });
+  });
+
+  test.each(["nats-server", "mint"])(
+    "runs %s without root, read-only, without capabilities",
+    async (service) => {
+      expect(await inspect<string>(service, ".Config.User")).toBe("1000:1000");
+      expect(await inspect<boolean>(service, ".HostConfig.ReadonlyRootfs")).toBe(true);
+      expect(await inspect<string[]>(service, ".HostConfig.CapDrop")).toEqual(["ALL"]);
+      expect(await inspect<string[] | null>(service, ".HostConfig.CapAdd")).toBeNull();
+      expect(
+        must(await compose("exec", service, "sh", "-c", "grep -E 'CapEff|NoNewPrivs' /proc/1/status")),
+      ).toMatch(/CapEff:\s+0+\nNoNewPrivs:\s+1/);
+    },
+  );
+
+  test("opens its ports on this machine only", async () => {
+    for (const service of ["nats-server", "mint"]) {
+      const ports = await inspect<Record<string, { HostIp: string }[] | null>>(
+        service,
+        ".NetworkSettings.Ports",
+      );
+      const addresses = Object.values(ports).flatMap((list) => (list ?? []).map(({ HostIp }) => HostIp));
+      expect(addresses.length).toBeGreaterThan(0);
+      expect(new Set(addresses)).toEqual(new Set(["127.0.0.1"]));
+    }
+  });
+
+  test("mounts keys for the mint alone, and no private key for the server", async () => {
+    const mounts = async (service: string) =>
+      (await inspect<{ Destination: string }[]>(service, ".Mounts")).map(({ Destination }) => Destination);
+    expect(await mounts("mint")).toEqual(["/keys"]);
+    expect(await mounts("nats-server")).toEqual(["/data"]);
+    const { said } = await compose(
+      "exec",
+      "nats-server",
+      "sh",
+      "-c",
+      "grep -rlE 'S[OAU][A-Z2-7]{56}' /data || true",
+    );
+    expect(said.trim()).toBe("");
+  });
+
+  test("a second time changes nothing and says so", async () => {
+    const before = await Promise.all(
+      ["nats-server", "mint"].map((service) => inspect<string>(service, ".State.StartedAt")),
+    );
+    const said = (await up()).trim().split("\n");
+    expect(said).toContain("nats-init: nothing to change");
+    expect(said).toContain("nats-push: nothing to push: all is in force");
+    expect(said).toContain("nats-export: nothing to change");
+    expect(
+      await Promise.all(
+        ["nats-server", "mint"].map((service) => inspect<string>(service, ".State.StartedAt")),
+      ),
+    ).toEqual(before);
+  });
+
+  test("`--wait` finds every service healthy", async () => {
+    must(await compose("up", "-d", "--wait", "nats-server", "mint"));
+    expect(await inspect<string>("nats-server", ".State.Health.Status")).toBe("healthy");
+    expect(await inspect<string>("mint", ".State.Health.Status")).toBe("healthy");
+  });
+
+  test("after `down` has the same identity and the same data", async () => {
+    const key = createUser();
+    const granted = await credentials({ user: "alice", public_key: key.getPublicKey() });
+    must(
+      await elsewhere(
+        "data stream add kept --subjects kept --defaults >/dev/null; data request kept 'still here'",
+      ),
+    );
+    must(await compose("down"));
+    await up();
+    expect(accountId()).toBe(account);
+    await useCredential(granted, key);
+    const said = must(await elsewhere("data stream get kept 1"));
+    expect(said).toContain("still here");
+  });
+
+  test("with the server's container made anew keeps accounts and credentials", async () => {
+    const key = createUser();
+    const granted = await credentials({ user: "alice", public_key: key.getPublicKey() });
+    must(await compose("rm", "--stop", "--force", "nats-server"));
+    await up();
+    await useCredential(granted, key);
+  });
+});
+
+describe("a change while it runs", () => {
+  const file = join(dir, "fs/nats-init/roles/room.json");
+  const room = (subject: string) => ({
+    pub: { allow: [subject] },
+    sub: { allow: [subject, "_INBOX_{{name()}}.>"] },
+    connection_types: ["STANDARD"],
+  });
+
+  test("a new role is minted without a restart of the mint", async () => {
+    const started = await inspect<string>("mint", ".State.StartedAt");
+    expect((await ask({ user: "alice", role: "room" })).status).toBe(403);
+    writeFileSync(file, JSON.stringify(room("rooms.one")));
+    expect(await up()).toContain("nats-init: role room: added");
+    let answer = await ask({ user: "alice", role: "room" });
+    while (answer.status === 403) answer = await ask({ user: "alice", role: "room" });
+    expect((await answer.json()) as CredsResponse).toMatchObject({
+      permissions: { pub: { allow: ["rooms.one"] } },
+    });
+    expect(await inspect<string>("mint", ".State.StartedAt")).toBe(started);
+  });
+
+  test("a changed role holds for those who are connected, on their next login at the latest", async () => {
+    writeFileSync(file, JSON.stringify(room("rooms.two")));
+    expect(await up()).toContain("nats-init: role room: changed");
+    let granted = await credentials({ user: "alice", role: "room" });
+    while (granted.permissions.pub?.allow?.[0] !== "rooms.two")
+      granted = await credentials({ user: "alice", role: "room" });
+    const creds = await (await ask({ user: "alice", role: "room" }, { accept: "text/plain" })).text();
+    const nc = await connect({
+      servers: `localhost:${nats}`,
+      authenticator: credsAuthenticator(new TextEncoder().encode(creds)),
+    });
+    const denied = (async () => {
+      for await (const status of nc.status())
+        if (status.permissionContext?.subject === "rooms.one") return true;
+      return false;
+    })();
+    nc.publish("rooms.one", "no longer");
+    expect(await denied).toBe(true);
+    await nc.close();
+  });
+
+  test("a role file that is wrong stops `up` with a sentence and changes nothing", async () => {
+    writeFileSync(file, JSON.stringify({ pub: { allow: ["a..b"] } }));
+    const { code } = await compose("up", "-d");
+    expect(code).not.toBe(0);
+    const { said } = await compose("logs", "--no-log-prefix", "nats-init");
+    expect(said).toContain('roles/room.json: pub.allow: "a..b" has an empty token');
+    await useAsBrowser("alice");
+  });
+
+  test("a removed role is minted no more", async () => {
+    rmSync(file);
+    expect(await up()).toContain("nats-init: role room: removed");
+    let { status } = await ask({ user: "alice", role: "room" });
+    while (status !== 403) ({ status } = await ask({ user: "alice", role: "room" }));
+  });
+
+  test("a revocation that was pushed from elsewhere survives", async () => {
+    const key = createUser();
+    const granted = await credentials({ user: "mallory", public_key: key.getPublicKey() });
+    must(
+      await elsewhere(`nsc revocations add-user -a app --user-public-key ${key.getPublicKey()}
+      nats request '$SYS.REQ.CLAIMS.UPDATE' "$(cat $app)"`),
+    );
+    await expect(useCredential(granted, key)).rejects.toThrow("Authorization Violation");
+    expect(await up()).toContain("nats-init: account app: took in what was changed on the server's side");
+    await expect(useCredential(granted, key)).rejects.toThrow("Authorization Violation");
+    await useAsBrowser("alice");
+  });
+
+  test("an operator's new signing key, which no server can reload, is taken over by a restart", async () => {
+    must(await compose("run", "--rm", "nsc", "edit", "operator", "--sk", "generate"));
+    const said = await up();
+    expect(said).toContain("asking it to restart");
+    expect(said).toContain("nats-push: all is in force");
+    await useAsBrowser("alice");
+  });
+
+  test("a change of nats.conf is reloaded without a restart", async () => {
+    const started = await inspect<string>("nats-server", ".State.StartedAt");
+    const conf = join(dir, "fs/nats-server/nats.conf");
+    writeFileSync(conf, readFileSync(conf, "utf8").replace("max_payload: 1MB", "max_payload: 512KB"));
+    expect(await up()).toContain("nats-push: nats-server reloaded its configuration");
+    const varz = (await (await fetch(`http://localhost:${monitoring}/varz`)).json()) as {
+      max_payload: number;
+    };
+    expect(varz.max_payload).toBe(512 * 1024);
+    expect(await inspect<string>("nats-server", ".State.StartedAt")).toBe(started);
+  });
+});
+
+describe("the end of a container", () => {
+  test("the mint stops by itself, not by force", async () => {
+    must(await compose("stop", "mint"));
+    expect(await inspect<number>("mint", ".State.ExitCode")).toBe(0);
+  });
+
+  test("the server asks its clients to move on before it stops", async () => {
+    must(await compose("start", "mint"));
+    while ((await fetch(`http://localhost:${mint}/readyz`).catch(() => undefined))?.status !== 200)
+      await Bun.sleep(20);
+    const nc = await connectService();
+    const told = (async () => {
+      for await (const status of nc.status()) if (status.type === "ldm") return true;
+      return false;
+    })();
+    must(await compose("stop", "nats-server"));
+    expect(await told).toBe(true);
+    expect(await inspect<number>("nats-server", ".State.ExitCode")).not.toBe(137);
+    await nc.close();
+  });
+
+  test.each(["nats-init", "nats-server", "nats-push", "nats-export", "mint"])(
+    "kill -9 on %s, early or late, is healed by the next `up`, with the same identity",
+    async (service) => {
+      const account = accountId();
+      for (const delay of [0, 150]) {
+        // Something to do, so that the kill hits work and not the end of it.
+        writeFileSync(
+          join(dir, "fs/nats-init/roles/kill.json"),
+          JSON.stringify({ pub: { allow: [`k.${delay}`] }, sub: { allow: ["k"] } }),
+        );
+        const events = Bun.spawn(
+          ["docker", "events", "--filter", `container=${container(service)}`, "--filter", "event=start"],
+          { stdio: ["ignore", "pipe", "ignore"] },
+        );
+        const upping = compose("up", "-d", "--force-recreate");
+        await events.stdout.getReader().read();
+        events.kill();
+        await Bun.sleep(delay);
+        await run(["sh", "-c", `kill -9 "$(docker inspect -f '{{.State.Pid}}' ${container(service)})"`]);
+        await upping;
+      }
+      await up();
+      expect(accountId()).toBe(account);
+      await useAsBrowser("alice");
+    },
+  );
+});

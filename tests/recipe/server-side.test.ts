@@ -1,0 +1,318 @@
+import { describe, expect, test } from "bun:test";
+import { cpSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createUser } from "nkeys.js";
+import { makeRecipe, must, type Recipe } from "./recipe.ts";
+
+/** Somebody else with a copy of the nsc store, as of now: another operator's machine, say. */
+function elsewhere(recipe: Recipe) {
+  const copy = join(recipe.dir, `elsewhere-${Bun.randomUUIDv7()}`);
+  cpSync(join(recipe.dir, "nsc/current/"), copy, { recursive: true });
+  const nsc = async (...command: string[]) =>
+    must(
+      await recipe.run([
+        "nsc",
+        "--config-dir",
+        join(copy, "config"),
+        "--data-dir",
+        join(copy, "stores"),
+        "--keystore-dir",
+        join(copy, "keys"),
+        ...command,
+      ]),
+    );
+  const account = join(copy, "stores/nats-mint/accounts/app/app.jwt");
+  const creds = join(copy, "keys/creds/nats-mint/SYS/sys.creds");
+  return {
+    nsc,
+    async push() {
+      const script = `nats --no-context -s ${recipe.env.NATS_URL} --creds ${creds} request --raw '$SYS.REQ.CLAIMS.UPDATE' "$(cat ${account})"`;
+      expect(must(await recipe.run(["sh", "-c", script]))).toContain("jwt updated");
+    },
+  };
+}
+
+async function revokeElsewhere(recipe: Recipe): Promise<string> {
+  const user = createUser().getPublicKey();
+  const other = elsewhere(recipe);
+  await other.nsc("revocations", "add-user", "-a", "app", "--user-public-key", user);
+  await other.push();
+  return user;
+}
+
+const revoked = (recipe: Recipe) => Object.keys(recipe.accountOnServer().nats.revocations ?? {});
+const role = (subject: string) => ({ pub: { allow: [subject] }, sub: { allow: ["x"] } });
+
+describe("a revocation pushed from elsewhere", () => {
+  test("survives a run that changes nothing", async () => {
+    await using recipe = await makeRecipe();
+    await recipe.up();
+    const user = await revokeElsewhere(recipe);
+    expect(await recipe.up()).toContain("account app: took in what was changed on the server's side");
+    expect(revoked(recipe)).toEqual([user]);
+    expect(Object.keys(recipe.account().nats.revocations ?? {})).toEqual([user]);
+  });
+
+  test("survives a run that changes roles and limits", async () => {
+    await using recipe = await makeRecipe();
+    await recipe.up();
+    const user = await revokeElsewhere(recipe);
+    recipe.writeRole("browser", role("new"));
+    recipe.removeRole("service");
+    recipe.writeRole("extra", role("extra"));
+    must(await recipe.init({ NATS_ACCOUNT_JS_STREAMS: "5" }));
+    must(await recipe.push());
+    const { nats } = recipe.accountOnServer();
+    expect(Object.keys(nats.revocations ?? {})).toEqual([user]);
+    expect(nats.limits.streams).toBe(5);
+    expect(nats.signing_keys.map((key) => (typeof key === "string" ? "plain" : key.role)).sort()).toEqual([
+      "browser",
+      "extra",
+      "plain",
+    ]);
+  });
+
+  test("survives when nats-init was killed before its own change was pushed, and that change is made again", async () => {
+    await using recipe = await makeRecipe();
+    await recipe.up();
+    const other = elsewhere(recipe);
+    recipe.writeRole("browser", role("new"));
+    must(await recipe.init()); // and no push
+    const user = createUser().getPublicKey();
+    await other.nsc("revocations", "add-user", "-a", "app", "--user-public-key", user);
+    await other.push();
+    await recipe.up();
+    const { nats } = recipe.accountOnServer();
+    expect(Object.keys(nats.revocations ?? {})).toEqual([user]);
+    expect(nats.signing_keys.find((key) => typeof key !== "string" && key.role === "browser")).toMatchObject({
+      template: { pub: { allow: ["new"] } },
+    });
+  });
+
+  test("survives when the server is down and the nsc store is ahead of an older push", async () => {
+    await using recipe = await makeRecipe();
+    await recipe.up();
+    const user = await revokeElsewhere(recipe);
+    await recipe.stopServer("SIGKILL");
+    await recipe.up();
+    expect(revoked(recipe)).toEqual([user]);
+  });
+
+  test("survives when it comes between nats-init and nats-push, which refuses", async () => {
+    await using recipe = await makeRecipe();
+    await recipe.up();
+    const other = elsewhere(recipe);
+    recipe.writeRole("extra", role("extra"));
+    must(await recipe.init());
+    const user = createUser().getPublicKey();
+    await other.nsc("revocations", "add-user", "-a", "app", "--user-public-key", user);
+    await other.push();
+    const { code, said } = await recipe.push();
+    expect(code).toBe(1);
+    expect(said).toContain(
+      "account app was changed on the server since nats-init looked. Nothing was pushed",
+    );
+    expect(revoked(recipe)).toEqual([user]);
+    await recipe.up();
+    expect(revoked(recipe)).toEqual([user]);
+  });
+
+  test("survives one after another, with operators' own changes in between", async () => {
+    await using recipe = await makeRecipe();
+    await recipe.up();
+    const first = await revokeElsewhere(recipe);
+    await recipe.up();
+    must(await recipe.nsc("edit", "account", "-n", "app", "--description", "mine"));
+    await recipe.up();
+    const second = await revokeElsewhere(recipe);
+    await recipe.up();
+    expect(revoked(recipe).sort()).toEqual([first, second].sort());
+    expect(recipe.accountOnServer().nats).toMatchObject({ description: "mine" });
+  });
+
+  test("of the system account survives too", async () => {
+    await using recipe = await makeRecipe();
+    await recipe.up();
+    must(
+      await recipe.nsc(
+        "revocations",
+        "add-user",
+        "-a",
+        "SYS",
+        "--user-public-key",
+        createUser().getPublicKey(),
+      ),
+    );
+    expect(await recipe.up()).toContain("pushed account SYS");
+    await recipe.stopServer();
+    expect(await recipe.up()).not.toContain("pushed account SYS");
+  });
+});
+
+describe("an operator's change with nsc", () => {
+  test("is pushed by the next run", async () => {
+    await using recipe = await makeRecipe();
+    await recipe.up();
+    must(await recipe.nsc("edit", "account", "-n", "app", "--description", "mine"));
+    expect(await recipe.up()).toContain("nats-push: pushed account app");
+    expect(recipe.accountOnServer().nats).toMatchObject({ description: "mine" });
+  });
+
+  test("against a change on the server stops with a sentence, until NATS_CONFLICT says who wins", async () => {
+    for (const winner of ["server", "store"]) {
+      await using recipe = await makeRecipe();
+      await recipe.up();
+      const user = await revokeElsewhere(recipe);
+      must(await recipe.nsc("edit", "account", "-n", "app", "--description", "mine"));
+      const { code, said } = await recipe.init();
+      expect(code).toBe(1);
+      expect(said).toContain("account app was changed both in the nsc store and on the server");
+      expect(revoked(recipe)).toEqual([user]);
+      must(await recipe.init({ NATS_CONFLICT: winner }));
+      must(await recipe.push());
+      expect(revoked(recipe)).toEqual(winner === "server" ? [user] : []);
+      expect((recipe.accountOnServer().nats as { description?: string }).description).toBe(
+        winner === "server" ? undefined : "mine",
+      );
+    }
+  });
+
+  test("that fails leaves the store as it was", async () => {
+    await using recipe = await makeRecipe();
+    await recipe.up();
+    const before = recipe.account().jti;
+    expect((await recipe.nsc("edit", "account", "-n", "nobody", "--description", "x")).code).not.toBe(0);
+    expect(recipe.account().jti).toBe(before);
+    expect(recipe.generations()).toHaveLength(1);
+  });
+});
+
+describe("a role that was changed elsewhere", () => {
+  const narrow = async (recipe: Recipe) => {
+    const other = elsewhere(recipe);
+    const key = recipe
+      .account()
+      .nats.signing_keys.find((key) => typeof key !== "string" && key.role === "service") as { key: string };
+    await other.nsc("edit", "signing-key", "-a", "app", "--sk", key.key, "--deny-pub", "services.secret");
+    await other.push();
+    return key.key;
+  };
+  const service = (recipe: Recipe) =>
+    recipe
+      .accountOnServer()
+      .nats.signing_keys.find((key) => typeof key !== "string" && key.role === "service");
+
+  test("stays so as long as its file is what it was", async () => {
+    await using recipe = await makeRecipe();
+    await recipe.up();
+    await narrow(recipe);
+    expect(await recipe.up()).toContain("role service: was changed elsewhere and stays so");
+    expect(service(recipe)).toMatchObject({ template: { pub: { deny: ["services.secret"] } } });
+  });
+
+  test("stops a run whose file changed too, until NATS_CONFLICT says who wins", async () => {
+    await using recipe = await makeRecipe();
+    await recipe.up();
+    const key = await narrow(recipe);
+    recipe.writeRole("service", role("mine"));
+    const { code, said } = await recipe.init();
+    expect(code).toBe(1);
+    expect(said).toContain("role service was changed both in its file and in the account");
+    must(await recipe.init({ NATS_CONFLICT: "store" }));
+    must(await recipe.push());
+    expect(service(recipe)).toMatchObject({ key, template: { pub: { allow: ["mine"] } } });
+  });
+
+  test("by the removal of its key gets a new key, and the old one does not come back", async () => {
+    await using recipe = await makeRecipe();
+    await recipe.up();
+    const old = recipe
+      .account()
+      .nats.signing_keys.find((key) => typeof key !== "string" && key.role === "service") as { key: string };
+    const other = elsewhere(recipe);
+    await other.nsc("edit", "account", "-n", "app", "--rm-sk", old.key);
+    await other.push();
+    expect(await recipe.up()).toContain(
+      "role service: its signing key was removed elsewhere; made a new one",
+    );
+    expect(service(recipe)).toMatchObject({ role: "service" });
+    expect(JSON.stringify(recipe.accountOnServer())).not.toContain(old.key);
+  });
+});
+
+describe("nats-push", () => {
+  test("refuses to overwrite an account that its store has never seen in that form", async () => {
+    await using recipe = await makeRecipe();
+    await recipe.up();
+    rmSync(join(recipe.dir, "nsc/current/recipe/pushed"), { recursive: true });
+    must(await recipe.nsc("edit", "account", "-n", "app", "--description", "mine"));
+    const { code, said } = await recipe.push();
+    expect(code).toBe(1);
+    expect(said).toContain("Nothing was pushed");
+  });
+
+  test("says so when no server answers", async () => {
+    await using recipe = await makeRecipe();
+    must(await recipe.init());
+    const { code, said } = await recipe.push({ PUSH_PATIENCE: "1" });
+    expect(code).toBe(1);
+    expect(said).toContain(`nats-server did not answer at ${recipe.env.NATS_URL} within 1 s`);
+  });
+
+  test("does not believe a push that is answered well and not in force", async () => {
+    await using recipe = await makeRecipe();
+    await recipe.up();
+    // An account signed by an operator key that the running server does not know.
+    must(await recipe.nsc("edit", "operator", "--sk", "generate"));
+    const keys = JSON.parse(must(await recipe.nsc("describe", "operator", "--json"))) as {
+      nats: { signing_keys: string[] };
+    };
+    const known = must(await recipe.run(["sh", "-c", `cut -d. -f2 ${recipe.dir}/nats/config/resolver.conf`]));
+    const unknown = keys.nats.signing_keys.find(
+      (key) => !Buffer.from(known, "base64url").toString().includes(key),
+    ) as string;
+    must(await recipe.nsc("edit", "account", "-n", "app", "--description", "mine", "-K", unknown));
+    must(await recipe.init());
+    const { code, said } = await recipe.push({ PUSH_PATIENCE: "2" });
+    expect(code).toBe(1);
+    expect(said).toMatch(/can't reload its configuration|still runs with another configuration/);
+    await recipe.stopServer();
+    expect(await recipe.up()).toContain("all is in force");
+  });
+
+  test("has servers reload a changed nats.conf", async () => {
+    await using recipe = await makeRecipe();
+    const files = join(recipe.dir, "server-files");
+    cpSync(recipe.env.SERVER_FILES as string, files, { recursive: true });
+    await recipe.up();
+    writeFileSync(
+      join(files, "nats.conf"),
+      `${await Bun.file(join(files, "nats.conf")).text()}\nmax_payload: 2048\n`.replace(
+        "max_payload: 1MB",
+        "",
+      ),
+    );
+    must(await recipe.init({ SERVER_FILES: files }));
+    expect(must(await recipe.push())).toContain("nats-server reloaded its configuration");
+    const varz = (await (await fetch(`http://127.0.0.1:${recipe.ports.monitoring}/varz`)).json()) as {
+      max_payload: number;
+    };
+    expect(varz.max_payload).toBe(2048);
+  });
+
+  test("sends an account again whose copy on the server was cut short", async () => {
+    await using recipe = await makeRecipe();
+    await recipe.up();
+    await recipe.stopServer("SIGKILL");
+    truncateSync(join(recipe.dir, "nats/jwt", `${recipe.account().sub}.jwt`), 0);
+    expect(await recipe.up()).toContain("pushed account app");
+  });
+
+  test("says so when a role's users can't log in", async () => {
+    await using recipe = await makeRecipe();
+    await recipe.up();
+    const { code, said } = await recipe.push({ NATS_WS_URL: "ws://127.0.0.1:1" });
+    expect(code).toBe(1);
+    expect(said).toContain("a user of role browser can't log in at ws://127.0.0.1:1");
+  });
+});
