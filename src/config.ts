@@ -67,10 +67,15 @@ export interface LocalConfig {
   /** The address that every port is opened on. */
   readonly bind: string;
   readonly ports: Readonly<Record<"nats" | "webSocket" | "monitoring" | "mint", number>>;
+  /** The name or address under which this machine's own programs reach the ports, as it stands in a URL. */
+  readonly host: string;
   readonly mintUrl: string;
   /** The environment over `.env`, for the programs that it starts. */
   readonly environment: Readonly<Record<string, string>>;
 }
+
+/** Addresses that `localhost` reaches. */
+const localhosts = ["127.0.0.1", "0.0.0.0"];
 
 /** @throws {ConfigError} that lists everything wrong, one line per variable */
 export function readLocalConfig(env: Env = withEnvFile()): LocalConfig {
@@ -95,7 +100,8 @@ export function readLocalConfig(env: Env = withEnvFile()): LocalConfig {
   const environment = Object.fromEntries(
     Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined),
   );
-  return { projectDir, dataDir, bind, ports, mintUrl: `http://localhost:${ports.mint}`, environment };
+  const host = localhosts.includes(bind) ? "localhost" : isIP(bind) === 6 ? `[${bind}]` : bind;
+  return { projectDir, dataDir, bind, ports, host, mintUrl: `http://${host}:${ports.mint}`, environment };
 }
 
 /** What the example client is told. */

@@ -3,7 +3,7 @@
 #
 #   $NSC_DIR/current -> generations/<n>     the state in force
 #     stores/ keys/                         nsc's own: JWTs, and private keys by public key
-#     recipe/                               what the recipe remembers (see merge.sh, roles.sh, account.sh)
+#     recipe/                               what the recipe remembers (see sync.sh)
 #   $NSC_DIR/{nats,nkeys,.config}           where nsc looks on its own in a nats-box container
 #
 # nsc writes its files in place: killed at the wrong moment it leaves an empty JWT. Here such a moment only

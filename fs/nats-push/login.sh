@@ -26,9 +26,10 @@ log_in() {
   ask "$(account_file "$account")" 'claims.nats.signing_keys[] | if type == "string" then . else .key end' | grep -qx "$1" || return 0
   edit add user --account "$account" --name "check-$1" --private-key "$1" --expiry 5m
   edit generate creds --account "$account" --name "check-$1" --output-file "$scratch/check.creds"
-  # rtt needs no permission; it exits 0 whatever happens, and names the server that took it in only if one did
+  # Whether the user may publish there or not: only one who is in is told.
   XDG_CONFIG_HOME=$scratch nats --no-context --server "$url" --creds "$scratch/check.creds" --timeout 5s \
-    rtt 1 --json 2>"$scratch/error" </dev/null | jq -e '.[0].results[0].url != ""' >/dev/null 2>&1 ||
-    fail "a user of $2 can't log in at $url: $(tail -n 1 "$scratch/error")"
+    pub _INBOX_nats-push.check '' >"$scratch/answer" 2>&1 </dev/null ||
+    grep -qi 'permissions violation for publish' "$scratch/answer" ||
+    fail "a user of $2 can't log in at $url: $(tail -n 1 "$scratch/answer")"
   rm -f "$scratch/check.creds"
 }

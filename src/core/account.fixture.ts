@@ -3,7 +3,12 @@ import type { PermissionClaims } from "./account.ts";
 
 /** For tests: an account JWT with scoped signing keys, made with the official libraries. */
 
-export type RoleTemplate = PermissionClaims & { allowed_connection_types?: string[]; subs?: number };
+export type RoleTemplate = PermissionClaims & {
+  allowed_connection_types?: string[];
+  subs?: number;
+  payload?: number;
+  data?: number;
+};
 
 export const BROWSER: RoleTemplate = {
   pub: { allow: ["users.{{name()}}.>"] },
@@ -44,6 +49,7 @@ export async function makeAccount(
   const claims = {
     signing_keys: signingKeys as unknown as SigningKeys,
     tags,
+    limits: { conn: -1, subs: -1, payload: -1, data: -1 },
     ...(defaultPermissions && { default_permissions: defaultPermissions as object }),
   };
   const options = { signer: createOperator(), ...(exp !== undefined && { exp }) };

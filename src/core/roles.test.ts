@@ -7,7 +7,10 @@ import { compileRole, type Permissions } from "./roles.ts";
 import { parseSubjectToken } from "./subject-token.ts";
 import { parseTags } from "./tags.ts";
 
-/** What each role gives is compared with a real server's answer in tests/. Here are the rules, one by one. */
+/**
+ * What each role gives is compared with what a real server enforces in tests/mint/template.test.ts. Here are the rules,
+ * one by one.
+ */
 
 const subject = createUserKeyPair().publicKey;
 
@@ -83,6 +86,19 @@ describe("a template", () => {
 
   test("leaves a list without templates as it is", async () => {
     expect(await allow(["a..b", "q queue"])).toEqual({ allow: ["a..b", "q queue"] });
+  });
+});
+
+describe("an empty list of what is allowed", () => {
+  test("means everything when nothing else is said", async () => {
+    expect(await permissions({ pub: { allow: [] }, sub: { allow: ["a"] } })).toEqual({
+      sub: { allow: ["a"] },
+    });
+  });
+
+  test("means nothing to publish, and everything to subscribe, beside something to deny", async () => {
+    const rules = { allow: [], deny: ["a"] };
+    expect(await permissions({ pub: rules, sub: rules })).toEqual({ pub: rules, sub: { deny: ["a"] } });
   });
 });
 

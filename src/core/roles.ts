@@ -67,18 +67,20 @@ function compilePermissions(
 }
 
 interface Lists {
-  allow: readonly string[];
+  /** Absent where the template has none; the server tells that from an empty one. */
+  allow: readonly string[] | undefined;
   deny: readonly string[];
 }
 
 function compileRules(rules: PermissionClaims["pub"], account: Account): (user: TemplateUser) => Lists {
-  const hasAllow = Boolean(rules?.allow?.length);
-  const allow = compileAllow(rules?.allow ?? [], account);
+  const allow = rules?.allow ? compileAllow(rules.allow, account) : undefined;
   const deny = compileDeny(rules?.deny ?? [], account);
   return (user) => {
-    const lists = { allow: allow(user), deny: deny(user) };
+    const lists = { allow: allow?.(user), deny: deny(user) };
     // An allow list of which nothing remains would read as "everything", so the server denies everything instead.
-    if (hasAllow && lists.allow.length === 0 && !lists.deny.includes(">")) lists.deny = [...lists.deny, ">"];
+    if (rules?.allow?.length && lists.allow?.length === 0) {
+      return { allow: undefined, deny: lists.deny.includes(">") ? lists.deny : [...lists.deny, ">"] };
+    }
     return lists;
   };
 }
@@ -88,6 +90,8 @@ function inClear({ pub, sub, resp }: PermissionClaims): Permissions {
   const clear: Permissions = {};
   const pubRules = restrictions(pub);
   const subRules = restrictions(sub);
+  // Beside something to deny, the server takes an empty list to publish for nothing, one to subscribe for everything.
+  if (pub?.allow?.length === 0 && pubRules) pubRules.allow = [];
   if (pubRules) clear.pub = pubRules;
   if (subRules) clear.sub = subRules;
   if (resp) {

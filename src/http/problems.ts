@@ -39,7 +39,9 @@ const INTERNAL: Problem = { status: 500, title: "Something went wrong" };
 export function problems(report: (error: unknown) => void): ErrorHandler {
   return (error, c) => {
     const known = error instanceof MintError ? PROBLEMS[error.code] : undefined;
-    if (!known) report(error);
+    // A caller that hangs up in the middle of its body is nothing to report, and gets no answer either.
+    const hasHungUp = error.name === "AbortError" && c.req.raw.signal.aborted;
+    if (!known && !hasHungUp) report(error);
     const { status, title, headers } = known ?? INTERNAL;
     const code = known ? (error as MintError).code : "internal_error";
     const detail = known ? error.message : "the service has logged what it was";

@@ -1,5 +1,5 @@
-import { readFile, realpath } from "node:fs/promises";
-import { join } from "node:path";
+import { readFile, readlink } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import { z } from "zod";
 import { InvalidKeysError, KeysUnavailableError } from "../core/errors.ts";
 import type { MintOptions } from "../core/mint.ts";
@@ -38,7 +38,8 @@ export async function readKeys(directory: string): Promise<ExportedKeys> {
 /** The path of the current version's directory. Throws as `readKeys` does. */
 export async function currentVersion(directory: string): Promise<string> {
   try {
-    return await realpath(join(directory, "current"));
+    // One step. `realpath` would go on to the version itself, which may have been switched and swept away by then.
+    return resolve(directory, await readlink(join(directory, "current")));
   } catch (error) {
     if (codeOf(error) === "ENOENT") throw new KeysUnavailableError();
     throw new InvalidKeysError(`current: can't be followed (${codeOf(error)})`);

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.."
 
 if ! cmp -s package-lock.json node_modules/.installed-lock; then
   echo "Installing packages from package-lock.json ..."
-  if ! npm ci --no-audit --no-fund --loglevel=error; then
+  if ! npm ci --include=dev --no-audit --no-fund --loglevel=error; then
     echo "npm ci failed, see above. Nothing was started; run it again when that is mended." >&2
     exit 1
   fi

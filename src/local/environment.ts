@@ -3,8 +3,7 @@ import type { LocalConfig } from "../config.ts";
 
 /** The variables that docker-compose.yaml sets for each service, with paths and addresses of this machine. */
 export function serviceEnvironment(config: LocalConfig, toolPath: string): Record<string, string> {
-  const { dataDir, projectDir, ports, bind } = config;
-  const host = bind === "0.0.0.0" ? "127.0.0.1" : bind;
+  const { dataDir, projectDir, ports, bind, host } = config;
   const inServer = (name: string) => join(dataDir, "nats", name);
   return {
     ...config.environment,
@@ -15,7 +14,7 @@ export function serviceEnvironment(config: LocalConfig, toolPath: string): Recor
     ROLES_DIR: join(projectDir, "fs/nats-init/roles"),
     KEYS_DIR: join(dataDir, "keys"),
     SECRETS_DIR: join(projectDir, "fs/nats-export/secrets"),
-    RESET_HINT: `rm -r ${dataDir}`,
+    RESET_HINT: `rm -r '${dataDir}'`,
     AGAIN_HINT: "run npm start again",
     NATS_SERVER_NAME: "nats-server",
     NATS_HOST: bind,
@@ -29,9 +28,10 @@ export function serviceEnvironment(config: LocalConfig, toolPath: string): Recor
     NATS_WS_URL: `ws://${host}:${ports.webSocket}`,
     MINT_HOST: bind,
     MINT_PORT: String(ports.mint),
+    MINT_DEV_HOSTS: [config.environment.MINT_DEV_HOSTS, host].filter(Boolean).join(),
     MINT_KEYS_DIR: join(dataDir, "keys"),
     MINT_ALLOWED_ORIGINS: config.environment.MINT_ALLOWED_ORIGINS || config.environment.NATS_WS_ORIGINS || "",
-    NATS_WS_URLS: config.environment.NATS_WS_URLS || `ws://localhost:${ports.webSocket}`,
-    NATS_TCP_URLS: config.environment.NATS_TCP_URLS || `nats://localhost:${ports.nats}`,
+    NATS_WS_URLS: config.environment.NATS_WS_URLS || `ws://${host}:${ports.webSocket}`,
+    NATS_TCP_URLS: config.environment.NATS_TCP_URLS || `nats://${host}:${ports.nats}`,
   };
 }

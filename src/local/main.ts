@@ -122,12 +122,12 @@ async function untilReady(url: string): Promise<void> {
   }
 }
 
-function greet({ ports, mintUrl }: LocalConfig): void {
+function greet({ ports, host, mintUrl }: LocalConfig): void {
   say(`
   mint        ${mintUrl}
-  NATS        nats://localhost:${ports.nats}
-  WebSocket   ws://localhost:${ports.webSocket}
-  monitoring  http://localhost:${ports.monitoring}
+  NATS        nats://${host}:${ports.nats}
+  WebSocket   ws://${host}:${ports.webSocket}
+  monitoring  http://${host}:${ports.monitoring}
 
 Try it, in another terminal:
   curl -s ${mintUrl}/creds -H 'Content-Type: application/json' -d '{"user":"alice"}'

@@ -43,14 +43,20 @@ async function run(command: string[], more: Record<string, string> = {}) {
 const compose = (...command: string[]) =>
   run(["docker", "compose", "-f", join(dir, "docker-compose.yaml"), ...command]);
 
-/** `up`, and what its one-shots said. */
+/** `up`, and what its one-shots said; the mint is ready then. */
 async function up(): Promise<string> {
   const { code, said } = await compose("up", "-d", "--build");
   const words = (
     await compose("logs", "--no-color", "--no-log-prefix", "nats-init", "nats-push", "nats-export")
   ).said;
   if (code !== 0) throw new Error(`up ended with ${code}:\n${said}\n${words}`);
+  await untilReady();
   return words;
+}
+
+async function untilReady(): Promise<void> {
+  while ((await fetch(`http://localhost:${mint}/readyz`).catch(() => undefined))?.status !== 200)
+    await Bun.sleep(20);
 }
 
 const container = (service: string) => `${project}-${service}-1`;
@@ -355,8 +361,7 @@ describe("the end of a container", () => {
 
   test("the server asks its clients to move on before it stops", async () => {
     must(await compose("start", "mint"));
-    while ((await fetch(`http://localhost:${mint}/readyz`).catch(() => undefined))?.status !== 200)
-      await Bun.sleep(20);
+    await untilReady();
     const nc = await connectService();
     const told = (async () => {
       for await (const status of nc.status()) if (status.type === "ldm") return true;
@@ -386,7 +391,8 @@ describe("the end of a container", () => {
         await events.stdout.getReader().read();
         events.kill();
         await Bun.sleep(delay);
-        await run(["sh", "-c", `kill -9 "$(docker inspect -f '{{.State.Pid}}' ${container(service)})"`]);
+        const pid = await inspect<number>(service, ".State.Pid");
+        if (pid > 0) process.kill(pid, "SIGKILL"); // else it was done before
         await upping;
       }
       await up();

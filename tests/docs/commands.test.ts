@@ -1,0 +1,307 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Hono } from "hono";
+import { connect, credsAuthenticator, type NatsConnection } from "nats";
+import { readLocalConfig } from "../../src/config.ts";
+import type { CredsResponse } from "../../src/http/creds.ts";
+import { decode, makeRecipe, must, type Outcome, type Recipe } from "../recipe/recipe.ts";
+import { blocks, codeSpans, rows, section } from "./markdown.ts";
+
+/** What README.md tells the reader to type, typed against a running recipe. Only ports and places are replaced. */
+
+const { projectDir } = readLocalConfig();
+const readme = readFileSync(join(projectDir, "README.md"), "utf8");
+
+let recipe: Recipe;
+let mint: Bun.Subprocess<"ignore", "pipe", "inherit">;
+let mintLines: AsyncGenerator<string>;
+
+beforeAll(async () => {
+  recipe = await makeRecipe();
+  await recipe.up();
+  mint = Bun.spawn([process.execPath, "--no-env-file", join(projectDir, "src/server.ts")], {
+    env: recipe.env,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  mintLines = lines(mint.stdout);
+  await until(mintLines, "mint listens on");
+});
+
+afterAll(async () => {
+  mint?.kill();
+  await mint?.exited;
+  await recipe?.[Symbol.asyncDispose]();
+});
+
+/** The block of a language under a heading that holds a text. */
+function block(heading: string, text: string, language = "sh"): string {
+  const found = blocks(section(readme, heading)).filter(
+    (each) => each.language === language && each.text.includes(text),
+  );
+  expect(found.map((each) => each.text)).toHaveLength(1);
+  return found[0]?.text ?? "";
+}
+
+function withPorts(command: string): string {
+  const { nats, webSocket, monitoring, mint } = recipe.ports;
+  const ports: Record<string, number> = { 4222: nats, 9222: webSocket, 8222: monitoring, 8080: mint };
+  return command.replace(/(?<=\blocalhost:)\d+/g, (port) => String(ports[port]));
+}
+
+const shell = (command: string, dir = recipe.dir): Promise<Outcome> =>
+  recipe.run(["/bin/sh", "-c", `cd '${dir}'\n${withPorts(command)}`]);
+
+/** The arguments of nsc in a line such as `npm run nsc -- list accounts`, with a key in the place of the example's. */
+function nscArguments(line: string, key = ""): string[] {
+  const words = line.trim().split(" ");
+  expect(words.slice(0, 4)).toEqual(["npm", "run", "nsc", "--"]);
+  return words.slice(4).map((word) => (/^[AU]PUT_/.test(word) ? key : word));
+}
+
+const logIn = (creds: string): Promise<NatsConnection> =>
+  connect({
+    servers: `localhost:${recipe.ports.nats}`,
+    reconnect: false,
+    authenticator: credsAuthenticator(readFileSync(join(recipe.dir, creds))),
+  });
+
+async function* lines(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  let rest = "";
+  const decoder = new TextDecoder();
+  for await (const chunk of stream) {
+    const parts = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+    rest = parts.pop() ?? "";
+    yield* parts;
+  }
+}
+
+/** Waits until the mint has taken the present export into use. */
+const mintIsCurrent = () => until(mintLines, `keys ${realpathSync(join(recipe.dir, "keys/current"))} loaded`);
+
+async function until(output: AsyncGenerator<string>, text: string): Promise<void> {
+  while (true) {
+    const { value, done } = await output.next();
+    if (done) throw new Error(`it never said "${text}"`);
+    if (value.includes(text)) return;
+  }
+}
+
+describe("the quick start", () => {
+  test("curl gets a credential", async () => {
+    const answer: CredsResponse = JSON.parse(must(await shell(block("## Quick start", "curl"))));
+    expect(answer).toMatchObject({ user: "alice", role: "browser", inbox_prefix: "_INBOX_alice" });
+    expect(answer.servers).toEqual([`ws://localhost:${recipe.ports.webSocket}`]);
+  });
+
+  test("the launcher's own example is the same", () => {
+    const [, request = ""] = block("## Quick start", "curl").trim().split("localhost:8080");
+    expect(readFileSync(join(projectDir, "src/local/main.ts"), "utf8")).toContain(request);
+  });
+
+  test("the client shows what the credential is good for", async () => {
+    const said = must(await shell(block("## Quick start", "npm run client"), projectDir));
+    expect(said).toContain("as alice, role browser");
+    expect(said.match(/denied, as it should be/g)).toHaveLength(2);
+  });
+
+  test("and over TCP", async () => {
+    const command = codeSpans(section(readme, "## Quick start")).find((code) =>
+      code.includes("USE_WEBSOCKET"),
+    );
+    expect(must(await shell(command ?? "", projectDir))).toContain("as alice, role service");
+  });
+});
+
+describe("POST /creds", () => {
+  const api = section(readme, "## `POST /creds`");
+  const fields = (index: number) => {
+    const tables = api.split("\nThe answer:\n");
+    return rows(tables[index] ?? "", "field").flatMap(([field]) => codeSpans(field ?? ""));
+  };
+  const post = (body: object) =>
+    fetch(`http://localhost:${recipe.ports.mint}/creds`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(body),
+    });
+
+  test("answers with the fields of the table, and no others", async () => {
+    const answer = await post({ user: "alice", tags: { a: "b" } });
+    expect(Object.keys(await answer.json()).sort()).toEqual(fields(1).sort());
+  });
+
+  test("takes the fields of the table, and no others", async () => {
+    const public_key = decode<{ sub: string }>((await (await post({ user: "alice" })).json()).jwt).sub;
+    const request = { user: "alice", public_key, role: "browser", tags: { a: "b" }, ttl: 60 };
+    expect((await post(request)).status).toBe(200);
+    expect(fields(0).sort()).toEqual(Object.keys(request).sort());
+    expect((await post({ ...request, more: 1 })).status).toBe(400);
+  });
+
+  test("gives a creds file that logs in", async () => {
+    must(await shell(block("## `POST /creds`", "printer.creds")));
+    const nc = await logIn("printer.creds");
+    expect(nc.info?.auth_required).toBe(true);
+    await nc.close();
+  });
+});
+
+describe("adding a role", () => {
+  const heading = "### Adding one";
+
+  test("takes a file and another start; the mint goes on running, and has it", async () => {
+    recipe.writeRole("helpdesk", block(heading, "description", "json"));
+    expect(await recipe.up()).toContain("role helpdesk: added");
+    await mintIsCurrent();
+    must(await shell(block(heading, "creds()")));
+  });
+
+  test("the backend asks a page, which answers on a subject of its own", async () => {
+    const page = Bun.spawn(
+      ["/bin/sh", "-c", `cd '${recipe.dir}'\nexec ${withPorts(block(heading, " reply "))}`],
+      {
+        env: recipe.env,
+        stdio: ["ignore", "ignore", "inherit"],
+      },
+    );
+    let said = "No responders";
+    while (said.includes("No responders")) said = must(await shell(block(heading, " request ")));
+    expect(said).toStartWith("yes\n");
+
+    const nc = await logIn("desk.creds");
+    const snippet = block("### Replies are granted by subject", "noMux", "ts");
+    const file = join(recipe.dir, "ask.ts");
+    writeFileSync(file, `export default async function (nc) {\n${snippet}\nreturn answer.string();\n}\n`);
+    expect(await (await import(file)).default(nc)).toBe("yes");
+    await nc.close();
+    page.kill();
+    await page.exited;
+  });
+});
+
+describe("replies", () => {
+  test("a page that asks a backend gets its answer under its own subjects", async () => {
+    const backend = await logIn("desk.creds");
+    backend.subscribe("users.*.question", {
+      callback: (_, message) => {
+        const [, user] = message.subject.split(".");
+        if (message.reply?.startsWith(`users.${user}._reply.`)) message.respond("42");
+      },
+    });
+    await backend.flush();
+    const said = await shell(
+      "nats -s ws://localhost:9222 --creds alice.creds --inbox-prefix users.alice._reply request users.alice.question '?'",
+    );
+    expect(must(said)).toStartWith("42\n");
+    await backend.close();
+  });
+
+  test("with response permissions a client could publish anywhere, were its role not refused", async () => {
+    const template = { pub: { allow: ["own.{{name()}}"] }, sub: { allow: ["own.{{name()}}"] } };
+    recipe.writeRole("echo", { ...template, responses: { max: 1, ttl: 60 } });
+    expect((await recipe.init()).said).toContain("publish anywhere");
+    recipe.removeRole("echo");
+
+    const account = ["--account", "app"];
+    const scope = ["--sk", "generate", "--role", "echo", "--allow-pubsub", "own.{{name()}}"];
+    must(await recipe.nsc("edit", "signing-key", ...account, ...scope, "--allow-pub-response"));
+    await makeUser("eve", "echo");
+    await makeUser("witness", plainKey(), "--allow-pubsub", ">");
+    await recipe.up();
+    const [eve, witness] = await Promise.all([logIn("eve.creds"), logIn("witness.creds")]);
+    const seen = witness.subscribe("somebody.elses", { max: 1 });
+    await witness.flush();
+    eve.subscribe("own.eve", { callback: (_, message) => void message.respond("here") });
+    eve.publish("own.eve", "", { reply: "somebody.elses" });
+    for await (const message of seen) expect(message.string()).toBe("here");
+    await Promise.all([eve.close(), witness.close()]);
+  });
+
+  const plainKey = () => recipe.account().nats.signing_keys.find((key) => typeof key === "string") as string;
+
+  async function makeUser(user: string, key: string, ...permissions: string[]): Promise<void> {
+    const of = ["--account", "app", "--name", user];
+    must(await recipe.nsc("add", "user", ...of, "--private-key", key, ...permissions));
+    must(await recipe.nsc("generate", "creds", ...of, "--output-file", join(recipe.dir, `${user}.creds`)));
+  }
+});
+
+describe("operations", () => {
+  const heading = "## State and operations";
+  const refused = (creds: string) =>
+    logIn(creds).then(
+      () => "let in",
+      ({ code }) => code,
+    );
+
+  test("nsc works on the recipe's store", async () => {
+    const said = must(await recipe.nsc(...nscArguments(block(heading, "npm run nsc -- list"))));
+    expect(said).toContain("app");
+  });
+
+  test("a user revoked by the key that monitoring lists is thrown out, and refused", async () => {
+    const nc = await logIn("desk.creds");
+    const url = codeSpans(section(readme, heading)).find((code) => code.includes("connz")) ?? "";
+    const { connections } = await (await fetch(withPorts(url))).json();
+    const listed = connections.find(({ cid }: { cid: number }) => cid === nc.info?.client_id);
+    must(await recipe.nsc(...nscArguments(block(heading, "revocations"), listed.authorized_user)));
+    await recipe.up();
+    await nc.closed();
+    expect(await refused("desk.creds")).toBe("AUTHORIZATION_VIOLATION");
+  });
+
+  test("a role whose key was removed gets a new one, and users of the old one are refused", async () => {
+    const [describeLine = "", removeLine = ""] = block(heading, "--rm-sk").trim().split("\n");
+    const role = recipe
+      .account()
+      .nats.signing_keys.find((key) => typeof key !== "string" && key.role === "service") as { key: string };
+    expect(must(await recipe.nsc(...nscArguments(describeLine)))).toContain(role.key);
+    must(await recipe.nsc(...nscArguments(removeLine, role.key)));
+    expect(await recipe.up()).toContain(
+      "role service: its signing key was removed elsewhere; made a new one",
+    );
+    expect(await refused("printer.creds")).toBe("AUTHORIZATION_VIOLATION");
+    await mintIsCurrent();
+    must(await shell(block("## `POST /creds`", "printer.creds")));
+    await (await logIn("printer.creds")).close();
+  });
+
+  test("a backup of the nsc store brings it back", async () => {
+    const account = recipe.account();
+    must(await shell(block(heading, "tar -czf nsc-backup.tgz").replace("-C .data", "-C .")));
+    rmSync(join(recipe.dir, "nsc"), { recursive: true });
+    expect((await recipe.init()).said).toContain("belongs to an operator whose keys are not in");
+    must(await shell("tar -xzf nsc-backup.tgz"));
+    expect(must(await recipe.init())).toBe("nats-init: nothing to change\n");
+    expect(recipe.account()).toEqual(account);
+  });
+});
+
+test("the mint mounts in an application in the lines that the README shows", async () => {
+  const snippet = block("## In your own application", "createApp", "ts")
+    .replace('"nats-mint"', JSON.stringify(join(projectDir, "src/index.ts")))
+    .replace('".data/keys"', JSON.stringify(join(recipe.dir, "keys")));
+  const file = join(recipe.dir, "mount.ts");
+  const [imports = "", ...body] = snippet.split("\n");
+  writeFileSync(
+    file,
+    `${imports}\nexport default async function (app, identify) {\n${body.join("\n")}\nkeys.close();\n}\n`,
+  );
+  const app = new Hono();
+  const expiresAt = Math.floor(Date.now() / 1000) + 60;
+  await (await import(file)).default(app, (request: Request) =>
+    request.headers.has("Cookie") ? { issuer: "app", subject: "alice", claims: {}, expiresAt } : null,
+  );
+  const post = (headers: object) =>
+    app.request("/nats/creds", {
+      method: "POST",
+      headers: { "Content-Type": "application/json", ...headers },
+      body: "{}",
+    });
+  expect((await post({})).status).toBe(401);
+  expect(await (await post({ Cookie: "session=1" })).json()).toMatchObject({
+    user: "alice",
+    expires_at: expiresAt,
+  });
+});

@@ -1,0 +1,60 @@
+/** Reads what tests need out of a Markdown file. */
+
+export interface Block {
+  /** What stands behind the opening fence. */
+  readonly language: string;
+  readonly text: string;
+}
+
+/** The fenced blocks, in order. */
+export function blocks(markdown: string): Block[] {
+  return [...markdown.matchAll(/^```(\w*)\n(.*?)^```$/gms)].map(([, language = "", text = ""]) => ({
+    language,
+    text,
+  }));
+}
+
+/** The text under a heading, without those of the same or a higher level that follow. */
+export function section(markdown: string, heading: string): string {
+  const start = markdown.indexOf(`\n${heading}\n`);
+  if (start < 0) throw new Error(`there is no heading "${heading}"`);
+  const level = heading.indexOf(" ");
+  const text = markdown.slice(start + heading.length + 2);
+  const end = text.search(new RegExp(`^#{1,${level}} `, "m"));
+  return end < 0 ? text : text.slice(0, end);
+}
+
+/** The rows of every table whose first column has this title, as their cells. */
+export function rows(markdown: string, firstColumn: string): string[][] {
+  const tables = markdown.matchAll(/^\| *(.*?) *\|.*\n\|[-| ]+\|\n((?:\|.*\n)+)/gm);
+  return [...tables]
+    .filter(([, title]) => title === firstColumn)
+    .flatMap(([, , body = ""]) => body.trim().split("\n"))
+    .map((row) =>
+      row
+        .slice(1, -1)
+        .split(" | ")
+        .map((cell) => cell.trim()),
+    );
+}
+
+/** What stands in backticks, outside of blocks. */
+export function codeSpans(markdown: string): string[] {
+  const prose = markdown.replace(/^```.*?^```$/gms, "");
+  return [...prose.matchAll(/`([^`\n]+)`/g)].map(([, code = ""]) => code);
+}
+
+/** Where its links lead. */
+export function links(markdown: string): string[] {
+  return [...markdown.matchAll(/\]\(([^)]+)\)/g)].map(([, target = ""]) => target);
+}
+
+/** The anchors that its headings make. */
+export function anchors(markdown: string): string[] {
+  return [...markdown.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\w\- ]/g, "")
+      .replaceAll(" ", "-"),
+  );
+}

@@ -1,0 +1,260 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  truncateSync,
+} from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { freePorts } from "../recipe/recipe.ts";
+
+/** `npm start` as a user has it: the command itself, with its own data directory and ports. */
+
+const projectDir = join(import.meta.dirname, "../..");
+const dir = mkdtempSync(join(tmpdir(), "start here-"));
+const [nats = 0, webSocket = 0, monitoring = 0, mint = 0] = await freePorts(4);
+const env: Record<string, string> = {
+  ...(process.env as Record<string, string>),
+  DATA_DIR: join(dir, "data"),
+  NATS_PORT: String(nats),
+  NATS_WS_PORT: String(webSocket),
+  NATS_HTTP_PORT: String(monitoring),
+  MINT_PORT: String(mint),
+  // As npm sets them for the tests: a second npm minds them.
+  npm_config_loglevel: "error",
+};
+const running = new Set<Bun.Subprocess>();
+
+afterAll(() => {
+  for (const child of running) child.kill("SIGTERM");
+  for (const pid of leftovers()) process.kill(pid, "SIGKILL");
+  rmSync(dir, { recursive: true, force: true });
+});
+
+/** `npm start`, until it says so much or ends. */
+function npmStart(more: Record<string, string> = {}, command = ["npm", "start"]) {
+  const child = Bun.spawn(command, {
+    cwd: projectDir,
+    env: { ...env, ...more },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  running.add(child);
+  void child.exited.then(() => running.delete(child));
+  let said = "";
+  const listeners = new Set<() => void>();
+  const drain = async (stream: ReadableStream<Uint8Array>) => {
+    for await (const chunk of stream) {
+      said += new TextDecoder().decode(chunk);
+      for (const listener of listeners) listener();
+    }
+  };
+  const drained = Promise.all([drain(child.stdout), drain(child.stderr)]);
+  return {
+    child,
+    said: () => said,
+    async until(words: string): Promise<void> {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const look = () => said.includes(words) && resolve();
+      listeners.add(look);
+      look();
+      await Promise.race([promise, drained]);
+      listeners.delete(look);
+      if (!said.includes(words)) throw new Error(`it never said "${words}":\n${said}`);
+    },
+    async end(): Promise<number> {
+      await drained;
+      return child.exited;
+    },
+  };
+}
+
+const curlLine = (said: string) => /^ {2}(curl .*)$/m.exec(said)?.[1] ?? "";
+const ready = "Ctrl-C stops everything";
+
+/** Processes that work on this data directory. */
+function leftovers(): number[] {
+  return readdirSync("/proc")
+    .map(Number)
+    .filter((pid) => {
+      if (!(pid > 1) || pid === process.pid) return false;
+      try {
+        return (
+          readFileSync(`/proc/${pid}/environ`, "utf8").includes(`DATA_DIR=${env.DATA_DIR}`) &&
+          readlinkSync(`/proc/${pid}/exe`) !== ""
+        );
+      } catch {
+        return false;
+      }
+    });
+}
+
+const launcherPid = () => Number(readFileSync(join(dir, "data/run/launcher.pid"), "utf8"));
+const serverPid = () => Number(readFileSync(join(dir, "data/run/server.pid"), "utf8"));
+
+describe("npm start", () => {
+  let secrets: string | undefined;
+  const secretsFile = join(projectDir, "fs/nats-export/secrets/.env.account");
+  beforeAll(() => {
+    secrets = existsSync(secretsFile) ? readFileSync(secretsFile, "utf8") : undefined;
+  });
+  afterAll(async () => {
+    if (secrets === undefined) rmSync(secretsFile, { force: true });
+    else await Bun.write(secretsFile, secrets, { mode: 0o600 });
+  });
+
+  test("starts everything, in a directory with a space, and prints a curl line that works", async () => {
+    const start = npmStart();
+    await start.until(ready);
+    const answer = Bun.spawnSync(["sh", "-c", curlLine(start.said())]);
+    expect(JSON.parse(String(answer.stdout))).toMatchObject({
+      user: "alice",
+      servers: [`ws://localhost:${webSocket}`],
+    });
+    start.child.kill("SIGTERM");
+    await start.end();
+    expect(leftovers()).toEqual([]);
+  });
+
+  test("a second time reuses the state", async () => {
+    const start = npmStart();
+    await start.until(ready);
+    expect(start.said()).toContain("nats-init: nothing to change");
+    expect(start.said()).toContain("nats-push: nothing to push: all is in force");
+    for (const role of [true, false]) {
+      const client = Bun.spawnSync(["npm", "run", "client", "--", "--user", "alice"], {
+        cwd: projectDir,
+        env: { ...env, USE_WEBSOCKET: String(role) },
+      });
+      expect(String(client.stdout)).toContain("denied, as it should be: subscribe");
+      expect(client.exitCode).toBe(0);
+    }
+    start.child.kill("SIGTERM");
+    await start.end();
+  });
+
+  test.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)(
+    "stops in order on %s and leaves no process",
+    async (signal) => {
+      const start = npmStart({}, ["sh", "src/local/bun.sh", "src/local/main.ts"]);
+      await start.until(ready);
+      start.child.kill(signal);
+      expect(await start.end()).toBe(0);
+      expect(leftovers()).toEqual([]);
+      expect(readdirSync(join(dir, "data/run"))).toEqual([]);
+    },
+  );
+
+  test("stops when it is asked to in the middle of its start", async () => {
+    for (const words of ["nats-init", "nats-push"]) {
+      const start = npmStart({}, ["sh", "src/local/bun.sh", "src/local/main.ts"]);
+      await start.until(words);
+      start.child.kill("SIGINT");
+      expect(await start.end()).toBe(0);
+      expect(leftovers()).toEqual([]);
+    }
+  });
+
+  test("on another address of this machine prints a curl line that works there", async () => {
+    const start = npmStart({ NATS_BIND: "127.0.0.2" });
+    await start.until(ready);
+    const answer = Bun.spawnSync(["sh", "-c", curlLine(start.said())]);
+    expect(JSON.parse(String(answer.stdout))).toMatchObject({ servers: [`ws://127.0.0.2:${webSocket}`] });
+    start.child.kill("SIGTERM");
+    await start.end();
+  });
+
+  test("beside another one on the same data says so and ends with 1", async () => {
+    const first = npmStart();
+    await first.until(ready);
+    const second = npmStart();
+    expect(await second.end()).toBe(1);
+    expect(second.said()).toContain(`Already running here, as process ${launcherPid()}. Stop it with Ctrl-C`);
+    first.child.kill("SIGTERM");
+    await first.end();
+  });
+
+  test("names every port that is in use and its variable, and ends with 1", async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const squatter = createServer().listen(webSocket, "127.0.0.1", resolve);
+    await promise;
+    const start = npmStart();
+    expect(await start.end()).toBe(1);
+    expect(start.said()).toContain(`Port ${webSocket} (NATS_WS_PORT) is in use by another program`);
+    squatter.close();
+  });
+
+  test("after its launcher was killed names the server that is left over and what to do", async () => {
+    const first = npmStart({}, ["sh", "src/local/bun.sh", "src/local/main.ts"]);
+    await first.until(ready);
+    const pid = serverPid();
+    process.kill(launcherPid(), "SIGKILL");
+    await first.child.exited;
+    const second = npmStart();
+    expect(await second.end()).toBe(1);
+    expect(second.said()).toContain(
+      `nats-server is still running, as process ${pid}, left over from a launcher that was killed. Stop it, then start again: kill ${pid}`,
+    );
+    for (const left of leftovers()) process.kill(left, "SIGTERM");
+    while (leftovers().length > 0) await Bun.sleep(10);
+    const third = npmStart();
+    await third.until(ready);
+    third.child.kill("SIGTERM");
+    await third.end();
+  });
+
+  test("says what happened when the server dies, stops the rest and ends with 1", async () => {
+    const start = npmStart();
+    await start.until(ready);
+    process.kill(serverPid(), "SIGKILL");
+    expect(await start.end()).toBe(1);
+    expect(start.said()).toContain("nats-server ended by itself (signal SIGKILL)");
+    expect(leftovers()).toEqual([]);
+  });
+
+  test("on a half-written state says what is damaged and ends with 1", async () => {
+    truncateSync(join(dir, "data/nsc/current/stores/nats-mint/accounts/app/app.jwt"), 10);
+    const start = npmStart();
+    expect(await start.end()).toBe(1);
+    expect(start.said()).toContain("is damaged: app.jwt is not a JWT");
+    expect(start.said()).toContain("start anew, with new keys: rm -r");
+    expect(leftovers()).toEqual([]);
+  });
+
+  test("with settings that are wrong names each of them and what it wants", async () => {
+    const start = npmStart({ NATS_PORT: "0", NATS_BIND: "localhost", DATA_DIR: join(dir, "other") });
+    expect(await start.end()).toBe(1);
+    expect(start.said()).toContain('NATS_PORT: got "0", wanted a port, 1 to 65535');
+    expect(start.said()).toContain('NATS_BIND: got "localhost", wanted an IP address');
+  });
+
+  test("without Go, and without the programs, says what to install", async () => {
+    const bin = join(dir, "bin");
+    mkdirSync(bin);
+    const path = ["sh", "node", "npm", "dirname", "cmp"]
+      .map((name) => `ln -s "$(command -v ${name})" "${bin}/${name}"`)
+      .join(" && ");
+    expect(Bun.spawnSync(["sh", "-c", path]).exitCode).toBe(0);
+    // A checkout that has never built them.
+    const copy = join(dir, "copy");
+    Bun.spawnSync(
+      [
+        "sh",
+        "-c",
+        `mkdir "${copy}" && cp -R src fs tools .env package.json package-lock.json "${copy}" && ln -s "${projectDir}/node_modules" "${copy}/node_modules"`,
+      ],
+      { cwd: projectDir },
+    );
+    const child = Bun.spawnSync(["sh", "src/local/bun.sh", "src/local/main.ts"], {
+      cwd: copy,
+      env: { ...env, PATH: bin, DATA_DIR: join(dir, "fresh") },
+    });
+    expect(String(child.stderr)).toContain("neither is Go, which builds them. Install Go 1.26 or later");
+    expect(child.exitCode).toBe(1);
+  });
+});

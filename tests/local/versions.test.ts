@@ -1,0 +1,18 @@
+import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parse } from "dotenv";
+
+const projectDir = join(import.meta.dirname, "../..");
+const read = (file: string) => readFileSync(join(projectDir, file), "utf8");
+const env = parse(read(".env"));
+
+test("nats-server is of one version with Docker and without", () => {
+  expect(read("tools/go.mod")).toContain(
+    `github.com/nats-io/nats-server/v2 v${env.NATS_VER?.replace("-alpine", "")} `,
+  );
+});
+
+test("Bun is of one version with Docker and without", () => {
+  expect(JSON.parse(read("package.json")).devDependencies.bun).toBe(env.BUN_VER?.replace("-alpine", ""));
+});

@@ -1,0 +1,145 @@
+import { expect, test } from "bun:test";
+import { spawn } from "node:child_process";
+import { cpSync, mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { makeRecipe, must, type Recipe } from "./recipe.ts";
+
+/** Starts a script in a process group of its own and kills all of it, with its children, after a while. */
+async function killAfter(milliseconds: number, recipe: Recipe, script: string): Promise<boolean> {
+  const child = spawn("/bin/sh", [join(import.meta.dirname, "../../fs", script)], {
+    env: recipe.env,
+    stdio: "ignore",
+    detached: true,
+  });
+  const exited = new Promise<true>((resolve) => child.once("exit", () => resolve(true)));
+  const ended = await Promise.race([exited, Bun.sleep(milliseconds).then(() => false)]);
+  if (!ended && child.pid) process.kill(-child.pid, "SIGKILL");
+  await exited;
+  return !ended;
+}
+
+const identity = (recipe: Recipe) => recipe.account().sub;
+const roles = (recipe: Recipe) =>
+  recipe
+    .account()
+    .nats.signing_keys.flatMap((key) => (typeof key === "string" ? [] : [key.role]))
+    .sort();
+const isWhole = async (recipe: Recipe) =>
+  must(
+    await recipe.run([
+      "nsc",
+      "--config-dir",
+      join(recipe.dir, "config"),
+      "--data-dir",
+      join(recipe.dir, "nsc/current/stores"),
+      "--keystore-dir",
+      join(recipe.dir, "nsc/current/keys"),
+      "validate",
+      "--all-accounts",
+    ]),
+  );
+
+/** How long a script takes here, so that kills hit all of it on any machine. */
+async function duration(work: () => Promise<unknown>): Promise<number> {
+  const start = performance.now();
+  await work();
+  return performance.now() - start;
+}
+
+const moments = Array.from({ length: 15 }, (_, index) => index / 15);
+
+test("nats-init killed at any moment of its first run leaves nothing or a whole state, and the next run goes on", async () => {
+  const whole = await duration(async () => {
+    await using recipe = await makeRecipe();
+    must(await recipe.init());
+  });
+  let killed = 0;
+  for (const moment of moments) {
+    await using recipe = await makeRecipe();
+    if (await killAfter(moment * whole, recipe, "nats-init/init.sh")) killed++;
+    const first = (await Bun.file(recipe.accountFile()).exists()) ? identity(recipe) : undefined;
+    if (first) await isWhole(recipe);
+    must(await recipe.init());
+    await isWhole(recipe);
+    expect(roles(recipe)).toEqual(["browser", "service"]);
+    if (first) expect(identity(recipe)).toBe(first);
+    expect(recipe.generations()).toHaveLength(1);
+  }
+  expect(killed).toBeGreaterThan(moments.length / 2);
+});
+
+test("nats-init killed at any moment of a change leaves the old state or the new one, and the next run goes on", async () => {
+  await using recipe = await makeRecipe();
+  await recipe.up();
+  const start = join(recipe.dir, "start");
+  const parts = ["nsc", "nats/config", "nats/jwt"];
+  for (const part of parts)
+    cpSync(join(recipe.dir, part), join(start, part), { recursive: true, verbatimSymlinks: true });
+  const account = identity(recipe);
+  const browser = JSON.stringify(
+    recipe.account().nats.signing_keys.find((key) => typeof key !== "string" && key.role === "browser"),
+  );
+  recipe.writeRole("service", { pub: { allow: ["changed"] }, sub: { allow: ["changed"] } });
+  recipe.writeRole("extra", { pub: { allow: ["x"] }, sub: { allow: ["x"] } });
+  const old = recipe.account().jti;
+  const restore = () => {
+    for (const part of parts) {
+      rmSync(join(recipe.dir, part), { recursive: true });
+      mkdirSync(join(recipe.dir, part));
+      cpSync(join(start, part), join(recipe.dir, part), { recursive: true, verbatimSymlinks: true });
+    }
+  };
+  const whole = await duration(async () => must(await recipe.init()));
+  let killed = 0;
+  const seen = new Set<string>();
+  for (const moment of moments) {
+    restore();
+    if (await killAfter(moment * whole, recipe, "nats-init/init.sh")) killed++;
+    await isWhole(recipe);
+    seen.add(recipe.account().jti === old ? "old" : roles(recipe).join());
+    must(await recipe.init());
+    await isWhole(recipe);
+    expect(identity(recipe)).toBe(account);
+    expect(roles(recipe)).toEqual(["browser", "extra", "service"]);
+    expect(
+      JSON.stringify(
+        recipe.account().nats.signing_keys.find((key) => typeof key !== "string" && key.role === "browser"),
+      ),
+    ).toBe(browser);
+  }
+  expect(killed).toBeGreaterThan(moments.length / 2);
+  for (const state of seen) expect(["old", "browser,extra,service"]).toContain(state);
+});
+
+test("push and export killed at any moment are gone on with by the next run", async () => {
+  await using recipe = await makeRecipe();
+  await recipe.up();
+  const account = identity(recipe);
+  for (const script of ["nats-push/push.sh", "nats-export/export.sh"]) {
+    for (const moment of moments.filter((_, index) => index % 5 === 0)) {
+      recipe.writeRole("extra", { pub: { allow: [`x.${moment * 100}`] }, sub: { allow: ["x"] } });
+      must(await recipe.init());
+      if (script.includes("export")) must(await recipe.push());
+      await killAfter(moment * 800, recipe, script);
+      await recipe.up();
+      expect(identity(recipe)).toBe(account);
+      expect(JSON.stringify(recipe.accountOnServer())).toContain(`x.${moment * 100}`);
+    }
+  }
+});
+
+test("nats-server killed with -9 at any moment comes back with what was in force", async () => {
+  await using recipe = await makeRecipe();
+  await recipe.up();
+  const account = identity(recipe);
+  for (let round = 0; round < 3; round++) {
+    recipe.writeRole("extra", { pub: { allow: [`x.${round}`] }, sub: { allow: ["x"] } });
+    must(await recipe.init());
+    const pushed = recipe.push({ PUSH_PATIENCE: "2" });
+    await Bun.sleep(round * 150);
+    await recipe.stopServer("SIGKILL");
+    await pushed;
+    expect(await recipe.up()).toContain("in force");
+    expect(identity(recipe)).toBe(account);
+  }
+});
