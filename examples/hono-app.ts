@@ -1,6 +1,6 @@
 /**
- * The mint inside an application that has its own login: `bun examples/hono-app.ts`, with the exported keys in
- * MINT_KEYS_DIR. In your own code, import from "nats-mint".
+ * The mint inside an application that has its own login: `bun examples/hono-app.ts` beside `npm start`, or with the
+ * exported keys in MINT_KEYS_DIR. In your own code, import from "nats-mint".
  */
 import { Hono } from "hono";
 import { getCookie, setCookie } from "hono/cookie";
@@ -22,7 +22,7 @@ app.post("/login", async (c) => {
 app.get("/", (c) => c.text(sessions.get(getCookie(c, "session") ?? "")?.user ?? "nobody"));
 
 // And POST /nats/creds for whoever is logged in.
-const keys = await watchKeys(process.env.MINT_KEYS_DIR ?? "fs/nats-export/keys");
+const keys = await watchKeys(process.env.MINT_KEYS_DIR ?? ".data/keys");
 app.route(
   "/nats",
   createApp({

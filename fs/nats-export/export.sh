@@ -19,6 +19,12 @@ account=$(cat "$store/recipe/account")
 applied=$store/recipe/applied
 changed=false
 
+# seed PUBLIC_KEY: the private key, from the store
+seed() {
+  [ -s "$(seed_file "$1")" ] || damaged "the private key of $1 is missing"
+  cat "$(seed_file "$1")"
+}
+
 # owner_of FILE: "uid:gid"
 # shellcheck disable=SC2012 # stat has no spelling that GNU, busybox and BSD share
 owner_of() { ls -nd "$1" | awk '{ print $3 ":" $4 }'; }
@@ -26,7 +32,8 @@ owner_of() { ls -nd "$1" | awk '{ print $3 ":" $4 }'; }
 # export_account: $SECRETS_DIR/.env.account, for whoever owns the checkout
 export_account() {
   plain_key=$(jq -r .signing_key "$applied/account.json")
-  printf 'NATS_ACCOUNT_KEY=%s\nNATS_ACCOUNT_SECRET=%s\n' "$(account_id "$account")" "$(cat "$(seed_file "$plain_key")")" >"$scratch/env"
+  secret=$(seed "$plain_key")
+  printf 'NATS_ACCOUNT_KEY=%s\nNATS_ACCOUNT_SECRET=%s\n' "$(account_id "$account")" "$secret" >"$scratch/env"
   same "$scratch/env" "$SECRETS_DIR/.env.account" && return
   cp "$scratch/env" "$SECRETS_DIR/.env.account.new"
   [ "$(id -u)" != 0 ] || give "$(owner_of "$here")" "$SECRETS_DIR/.env.account.new"
@@ -45,7 +52,7 @@ export_roles() {
   for record in "$applied"/roles/*.json; do
     key=$(jq -r .key "$record")
     # a role that lost its key on the server's side is not given out
-    ! grep -qx "$key" "$scratch/scoped" || cp "$(seed_file "$key")" "$version/$(basename "$record" .json).nk"
+    ! grep -qx "$key" "$scratch/scoped" || seed "$key" >"$version/$(basename "$record" .json).nk"
   done
   (cd "$version" && for file in *.nk; do jq -c --arg name "${file%.nk}" '{ ($name): { ttl: (.role.ttl // 900) } }' "$applied/roles/${file%.nk}.json"; done) |
     jq -sc add >"$version/roles.json"

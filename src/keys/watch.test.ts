@@ -197,6 +197,8 @@ test("what is missing is an InvalidKeysError that names the file, nothing there 
   await exportVersion("v1", {});
   await expect(readKeys(directory)).rejects.toThrow(InvalidKeysError);
   await expect(readKeys(directory)).rejects.toThrow("account.jwt");
+  await rm(join(directory, "v1"), { recursive: true });
+  await expect(readKeys(directory)).rejects.toThrow(InvalidKeysError);
 });
 
 test("watching keeps no process alive, and closed it says nothing more", async () => {

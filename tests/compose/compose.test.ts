@@ -353,6 +353,14 @@ describe("a change while it runs", () => {
   });
 });
 
+test("the README's commands on the nsc store work as written", async () => {
+  const commands = readFileSync(join(dir, "README.md"), "utf8").match(/^docker compose run .*$/gm) ?? [];
+  expect(commands).toHaveLength(2);
+  const said = must(await run(["sh", "-euc", `cd ${dir}\n${commands.join("\n")}\ntar -tzf nsc-backup.tgz`]));
+  expect(said).toContain(accountId() as string);
+  expect(said).toMatch(/^\.\/current$/m);
+});
+
 describe("the end of a container", () => {
   test("the mint stops by itself, not by force", async () => {
     must(await compose("stop", "mint"));

@@ -364,6 +364,16 @@ describe("the export", () => {
     expect(existsSync(join(current, "account.jwt"))).toBe(true);
   });
 
+  test("says so when a private key is missing from the store", async () => {
+    await using recipe = await makeRecipe();
+    await recipe.up();
+    const { key } = scopedKeys(recipe.account()).browser as { key: string };
+    must(await recipe.run(["find", join(recipe.dir, "nsc/current/"), "-name", `${key}.nk`, "-delete"]));
+    const { code, said } = await recipe.export();
+    expect(code).toBe(1);
+    expect(said).toContain(`is damaged: the private key of ${key} is missing. Bring back a backup`);
+  });
+
   test("gives the mint no key that can do more than a role", async () => {
     await using recipe = await makeRecipe();
     await recipe.up();
