@@ -1,0 +1,164 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { createUser, encodeUser, fromSeed } from "@nats-io/jwt";
+import { readKeys } from "../../src/keys/read.ts";
+import {
+  bytes,
+  credentials,
+  logIn,
+  makeWorld,
+  refusal,
+  settle,
+  type Way,
+  type World,
+  within,
+} from "./parts.ts";
+
+/** How a credential lets in, how long, and how much may then be sent. */
+
+let world: World;
+
+beforeAll(async () => {
+  world = await makeWorld();
+});
+afterAll(() => world[Symbol.asyncDispose]());
+
+describe("a role's connection types", () => {
+  const lets = (role: string, way: Way) =>
+    world.logIn({ user: "alice", role }, way).then(
+      async (client) => {
+        await client.close();
+        return "in";
+      },
+      ({ code }) => code,
+    );
+
+  test("let the browser role in over WebSocket only", async () => {
+    expect(await lets("browser", "ws")).toBe("in");
+    expect(await lets("browser", "tcp")).toBe("AUTHORIZATION_VIOLATION");
+  });
+
+  test("let the service role in either way", async () => {
+    expect(await lets("service", "ws")).toBe("in");
+    expect(await lets("service", "tcp")).toBe("in");
+  });
+
+  test("are what the servers in the answer go by: every one of them lets in, and none is left out", async () => {
+    for (const [role, count] of [
+      ["browser", 1],
+      ["service", 2],
+    ] as const) {
+      const login = await credentials(world.app, { user: "alice", role });
+      expect(login.servers).toHaveLength(count);
+      for (const server of login.servers) {
+        const client = await logIn(login, server);
+        await client.close();
+      }
+    }
+  });
+});
+
+describe("a role's limits", () => {
+  test("end the connection of a client that sends more than its payload", async () => {
+    await using alice = await world.logIn({ user: "alice" });
+    const heard = await alice.subscribe("users.alice.>");
+    alice.nc.publish("users.alice.full", new Uint8Array(65_536));
+    await alice.nc.flush();
+    expect(heard.subjects).toEqual(["users.alice.full"]);
+
+    // The client was told, and would stop here by itself; this one doesn't care.
+    expect(alice.nc.info?.max_payload).toBe(65_536);
+    Object.assign(alice.nc.info ?? {}, { max_payload: 1e6 });
+    const closed = alice.nc.closed();
+    alice.nc.publish("users.alice.more", new Uint8Array(65_537));
+    await within(Promise.resolve(closed), "the end of the connection");
+    expect(heard.subjects).toEqual(["users.alice.full"]);
+  });
+
+  test("stop at 200 subscriptions", async () => {
+    await using onlooker = await world.onlooker();
+    await using alice = await world.logIn({ user: "alice" });
+    const heard: string[] = [];
+    for (let i = 1; i <= 201; i++) {
+      alice.nc.subscribe(`users.alice.${i}`, { callback: (_, { subject }) => heard.push(subject) });
+    }
+    await alice.nc.flush();
+    for (const i of [1, 200, 201]) onlooker.nc.publish(`users.alice.${i}`);
+    await settle(onlooker, alice);
+    expect(heard).toEqual(["users.alice.1", "users.alice.200"]);
+  });
+});
+
+describe("a credential's end", () => {
+  /** Two to three seconds are left of the shortest lifetime there is. */
+  const aboutToEnd = () => world.makeApp(() => Date.now() - 7000);
+
+  async function expectEnd(role: string, way: Way): Promise<void> {
+    const login = await credentials(aboutToEnd(), { user: "alice", role, ttl: 10 });
+    const untilEnded = async () => {
+      await using alice = await logIn(login, world.url(way));
+      const error = await within(Promise.resolve(alice.nc.closed()), "the end of the connection");
+      expect(error).toMatchObject({ code: "AUTHENTICATION_EXPIRED" });
+    };
+    await untilEnded();
+    expect(Math.round(Date.now() / 1000)).toBeGreaterThanOrEqual(login.expires_at);
+    // Within its last second the server still lets it in, and ends the connection at once.
+    while (Date.now() / 1000 < login.expires_at + 1) {
+      await untilEnded().catch(({ code }) => expect(code).toMatch(/^AUTH/));
+    }
+    expect(await refusal(login, world.url(way))).toBe("AUTHORIZATION_VIOLATION");
+  }
+
+  test("ends the connection, whatever the role and the way in, and it can't log in again", async () => {
+    await Promise.all([expectEnd("browser", "ws"), expectEnd("service", "tcp")]);
+  });
+});
+
+describe("a credential is refused by the server", () => {
+  test("without the seed it was made for", async () => {
+    const mine = await credentials(world.app, { user: "alice" });
+    const yours = await credentials(world.app, { user: "bob" });
+    expect(await refusal({ ...mine, ...(yours.seed && { seed: yours.seed }) })).toBe(
+      "AUTHORIZATION_VIOLATION",
+    );
+  });
+
+  test("when anything in it was changed", async () => {
+    const login = await credentials(world.app, { user: "alice" });
+    const [header, body = "", signature] = login.jwt.split(".");
+    const claims = JSON.parse(Buffer.from(body, "base64url").toString());
+    for (const changed of [
+      { ...claims, name: "bob" },
+      { ...claims, exp: claims.exp + 3600 },
+      { ...claims, nats: { ...claims.nats, tags: ["room:a"] } },
+      { ...claims, nats: { ...claims.nats, pub: { allow: [">"] } } },
+    ]) {
+      const part = Buffer.from(JSON.stringify(changed)).toString("base64url");
+      expect(await refusal({ ...login, jwt: `${header}.${part}.${signature}` })).toBe(
+        "AUTHORIZATION_VIOLATION",
+      );
+    }
+  });
+
+  test("when a stolen role key signs more than its role: permissions, limits, other ways in", async () => {
+    const { mint } = await readKeys(world.recipe.env.KEYS_DIR ?? "");
+    const signer = fromSeed(bytes(mint.roles.browser?.seed ?? ""));
+    const { account } = await credentials(world.app, { user: "alice" });
+    const forge = async (more: object, scopedUser: boolean) => {
+      const pair = createUser();
+      const jwt = await encodeUser("alice", pair, { getPublicKey: () => account } as never, more, {
+        signer,
+        scopedUser,
+      });
+      return { jwt, seed: new TextDecoder().decode(pair.getSeed()), servers: [world.url("ws")] };
+    };
+    for (const more of [
+      { pub: { allow: [">"] }, sub: { allow: [">"] } },
+      { subs: -1 },
+      { allowed_connection_types: ["STANDARD", "WEBSOCKET"] },
+    ]) {
+      expect(await refusal(await forge(more, false))).toBe("AUTHORIZATION_VIOLATION");
+    }
+    // The same key and the same claims without the extras: it is they that are refused.
+    await using _ = await logIn(await forge({}, true));
+  });
+});

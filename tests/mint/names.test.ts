@@ -1,0 +1,304 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { createUser, decode, type User } from "@nats-io/jwt";
+import fc from "fast-check";
+import type { CredsResponse } from "../../src/http/creds.ts";
+import { ask, credentials, makeWorld, settle, type World } from "./parts.ts";
+
+/** A user is one literal token. Nothing else gets a credential, in whatever spelling it comes. */
+
+let world: World;
+
+beforeAll(async () => {
+  world = await makeWorld({
+    room: {
+      pub: { allow: ["room.{{tag(room)}}.>"] },
+      sub: { allow: ["room.{{tag(room)}}.>", "_INBOX_{{name()}}.>"] },
+    },
+  });
+});
+afterAll(() => world[Symbol.asyncDispose]());
+
+const TEXTS = [
+  "",
+  " ",
+  "*",
+  ">",
+  "**",
+  ">>",
+  "*.>",
+  "a.b",
+  "alice.>",
+  "alice.*",
+  ".",
+  "..",
+  ".alice",
+  "alice.",
+  "alice bob",
+  "alice >",
+  " alice",
+  "alice ",
+  "alice\n",
+  "alice\r\n",
+  "alice\r\nPUB users.bob.x 0",
+  "\nalice",
+  "\talice",
+  "alice\t",
+  "alice\0",
+  "\0",
+  "alice\0.bob",
+  "alice\x1b[2J",
+  "{{name()}}",
+  "{{ name() }}",
+  "{{subject()}}",
+  "{{tag(room)}}",
+  "{{account-name()}}",
+  "{{account-tag(x)}}",
+  "alice{{",
+  "}}alice",
+  "%2A",
+  "%3E",
+  "alice%2Ebob",
+  "alice%00",
+  "&gt;",
+  "$SYS",
+  "$JS",
+  "alice$",
+  "a*",
+  "*a",
+  "a>",
+  ">a",
+  "alice/bob",
+  "alice\\bob",
+  "../alice",
+  "alice:bob",
+  "alice,bob",
+  "alice;bob",
+  "alice@example.com",
+  "alice+1",
+  "'alice'",
+  '"alice"',
+  "älice",
+  "alicé",
+  "alice\u0301",
+  "\u0430lice", // Cyrillic а
+  "\uff41\uff4c\uff49\uff43\uff45", // full width
+  "\uff0a", // full-width *
+  "\uff1e", // full-width >
+  "alice\uff0ebob", // full-width dot
+  "alice\u2024bob", // one dot leader
+  "al\u0131ce", // dotless i
+  "\u212aate", // Kelvin sign: its lower case is k
+  "\u017fam", // long s: its upper case is S
+  "alice\u200b",
+  "alice\u200d",
+  "\ufeffalice",
+  "\u202eecila",
+  "alice\u00a0",
+  "alice\u2028",
+  "\u0661", // an Arabic digit
+  "👩‍👩‍👧",
+  "\ud800",
+  "\udc00alice",
+  "a".repeat(65),
+  "a".repeat(5000),
+  "undefined\u0000",
+];
+
+const NOT_TEXTS = [
+  "null",
+  "true",
+  "0",
+  "1e400",
+  "-0",
+  "[]",
+  '["alice"]',
+  '[["alice"]]',
+  '["alice","*"]',
+  "{}",
+  '{"toString":"alice"}',
+  '{"length":5,"0":"*"}',
+  '{"__proto__":"alice"}',
+];
+
+describe("no credential", () => {
+  for (const text of TEXTS) {
+    test(`for the user ${shown(text)}`, async () => {
+      const answer = await ask(world.app, { user: text });
+      expect(answer.status).toBe(422);
+      expect(await answer.json()).toMatchObject({ code: "invalid_user" });
+    });
+  }
+
+  for (const json of NOT_TEXTS) {
+    test(`for the user ${json}, which is no text`, async () => {
+      const answer = await ask(world.app, `{"user":${json}}`);
+      expect(answer.status).toBe(400);
+      expect(await answer.json()).toMatchObject({ code: "invalid_request" });
+    });
+  }
+
+  test("for a user under another name: inherited, in another case, beside a prototype", async () => {
+    for (const body of [
+      '{"__proto__":{"user":"alice"}}',
+      '{"constructor":{"prototype":{"user":"alice"}}}',
+      '{"User":"alice"}',
+      '{"user ":"alice"}',
+      '{"name":"alice"}',
+      '{"user":"alice","sub":"bob"}',
+      '{"user":"alice","permissions":{"pub":{"allow":[">"]}}}',
+      '[{"user":"alice"}]',
+      '"alice"',
+    ]) {
+      const answer = await ask(world.app, body);
+      expect(answer.status).toBe(400);
+      expect(await answer.json()).toMatchObject({ code: "invalid_request" });
+    }
+  });
+
+  test("for a user said twice, but as the one that is read", async () => {
+    expect((await ask(world.app, '{"user":"alice","user":"*"}')).status).toBe(422);
+    expect((await credentials(world.app, '{"user":"*","user":"alice"}')).user).toBe("alice");
+    expect((await credentials(world.app, '{"\\u0075ser":"\\u0061lice"}')).user).toBe("alice");
+  });
+
+  test("for a tag that is not one token, in name or in value", async () => {
+    for (const text of [...TEXTS, "A".repeat(65)]) {
+      const value = await ask(world.app, { user: "alice", role: "room", tags: { room: text } });
+      expect(await value.json()).toMatchObject({ status: 422, code: "invalid_tag" });
+      const name = await ask(world.app, { user: "alice", role: "room", tags: { room: "a", [text]: "b" } });
+      expect(await name.json()).toMatchObject({ status: 422, code: "invalid_tag" });
+    }
+    for (const json of NOT_TEXTS) {
+      const answer = await ask(world.app, `{"user":"alice","role":"room","tags":{"room":${json}}}`);
+      expect(answer.status).toBe(400);
+    }
+  });
+});
+
+describe("any string as a user", () => {
+  const anything = fc.oneof(
+    fc.string({ unit: "binary" }),
+    fc.string({ unit: "grapheme" }),
+    fc.stringMatching(/^[A-Za-z0-9_*>.{}$ -]{1,70}$/),
+    fc.stringMatching(/^[A-Za-z0-9_-]{1,70}$/),
+  );
+
+  test("is refused, or is one token and gives that user's subjects alone", async () => {
+    let given = 0;
+    await fc.assert(
+      fc.asyncProperty(anything, async (user) => {
+        const answer = await ask(world.app, { user });
+        if (answer.status !== 200) {
+          expect(await answer.json()).toMatchObject({ status: 422, code: "invalid_user" });
+          return;
+        }
+        given++;
+        const body = (await answer.json()) as CredsResponse;
+        expect(user).toMatch(/^[\w-]{1,64}$/);
+        expect(user).not.toMatch(/[^A-Za-z0-9_-]/);
+        expect(body.user).toBe(user);
+        expect(decode<User>(body.jwt).name).toBe(user);
+        const own = [`_INBOX_${user}.>`, `users.${user}.>`];
+        expect(body.permissions as object).toEqual({ pub: { allow: own }, sub: { allow: own } });
+        expect(body.inbox_prefix).toBe(`_INBOX_${user}`);
+      }),
+      { numRuns: 500 },
+    );
+    expect(given).toBeGreaterThan(20);
+  });
+});
+
+describe("a name that looks like something else", () => {
+  for (const user of [
+    "__proto__",
+    "constructor",
+    "toString",
+    "-",
+    "_",
+    "--help",
+    "0",
+    "null",
+    "_INBOX",
+    "SYS",
+    "sys",
+    "a".repeat(64),
+  ]) {
+    test(`is a user like any other: ${user}`, async () => {
+      await using onlooker = await world.onlooker();
+      await using client = await world.logIn({ user });
+      const seen = await onlooker.subscribe(">");
+      client.nc.publish("users.alice.x");
+      client.nc.publish("_INBOX_alice.x");
+      client.nc.publish(`users.${user}.x`);
+      await settle(client, onlooker);
+      expect(seen.subjects).toEqual([`users.${user}.x`]);
+    });
+  }
+});
+
+describe("a tag", () => {
+  test("gives the rooms it names and no other, to the server as well", async () => {
+    await using onlooker = await world.onlooker();
+    await using client = await world.logIn({ user: "alice", role: "room", tags: { room: "Lobby" } });
+    const seen = await onlooker.subscribe(">");
+    for (const room of ["lobby", "Lobby", "cellar"]) client.nc.publish(`room.${room}.x`);
+    await settle(client, onlooker);
+    expect(seen.subjects).toEqual(["room.Lobby.x"]);
+  });
+
+  test("that carries a second value in its own gives no second room", async () => {
+    for (const room of ["a,room:b", "a room:b", "a:b", "a\nroom:b"]) {
+      const answer = await ask(world.app, { user: "alice", role: "room", tags: { room } });
+      expect(answer.status).toBe(422);
+    }
+  });
+
+  test("named like what every object has is only a tag", async () => {
+    const body = await credentials(
+      world.app,
+      '{"user":"alice","role":"room","tags":{"room":"a","__proto__":"b","constructor":"c"}}',
+    );
+    expect(body.permissions.pub).toEqual({ allow: ["room.a.>"] });
+    expect(decode<User>(body.jwt).nats.tags).toEqual(["room:a", "__proto__:b", "constructor:c"]);
+  });
+});
+
+describe("no credential for a key", () => {
+  test("that is not a user's public key", async () => {
+    const pair = createUser();
+    const key = pair.getPublicKey();
+    const seed = new TextDecoder().decode(pair.getSeed());
+    const { account } = await credentials(world.app, { user: "alice" });
+    for (const wrong of [
+      "",
+      seed,
+      account,
+      key.toLowerCase(),
+      key.slice(0, -1),
+      `${key}A`,
+      `${key}=`,
+      `${key}\n`,
+      ` ${key}`,
+      `${key.slice(0, 10)}${key[10] === "A" ? "B" : "A"}${key.slice(11)}`,
+      `U${"A".repeat(55)}`,
+      key.replace(/.$/, (last) => String.fromCharCode(last.charCodeAt(0) + 1)),
+      `\uff35${key.slice(1)}`,
+      "*",
+      "U".repeat(6000),
+    ]) {
+      const answer = await ask(world.app, { user: "alice", public_key: wrong });
+      const text = await answer.text();
+      expect(JSON.parse(text)).toMatchObject({ status: 422, code: "invalid_public_key" });
+      if (wrong.length > 10) expect(text).not.toContain(wrong.slice(0, 20));
+    }
+  });
+});
+
+/** Hostile text, harmless to the terminal of whoever runs this. */
+function shown(text: string): string {
+  const escaped = JSON.stringify(text.slice(0, 70)).replace(
+    /[^ -~]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+  return text.length > 70 ? `${escaped} and so on` : escaped;
+}

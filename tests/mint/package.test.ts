@@ -1,0 +1,207 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { decode, type User } from "@nats-io/jwt";
+import type { CredsResponse } from "../../src/http/creds.ts";
+import { freePorts, must } from "../recipe/recipe.ts";
+import { logIn, makeWorld, runService, type World } from "./parts.ts";
+
+/** The package as others get it: packed, installed in an empty project, compiled there without our settings, and run. */
+
+const projectDir = join(import.meta.dirname, "../..");
+
+let world: World;
+let dir: string;
+let files: string[];
+
+beforeAll(async () => {
+  world = await makeWorld();
+  dir = mkdtempSync(join(tmpdir(), "package-"));
+  const packed = must(await run(["npm", "pack", "--silent", "--pack-destination", dir], projectDir));
+  const tarball = join(dir, packed.trim().split("\n").at(-1) ?? "");
+  files = must(await run(["tar", "-tzf", tarball]))
+    .trim()
+    .split("\n");
+  mkdirSync(join(dir, "consumer"));
+  writeFileSync(
+    join(dir, "consumer/package.json"),
+    '{ "name": "consumer", "private": true, "type": "module" }',
+  );
+  must(
+    await run(
+      ["npm", "install", "--no-audit", "--no-fund", "--prefer-offline", tarball],
+      join(dir, "consumer"),
+    ),
+  );
+  writeFileSync(join(dir, "consumer/app.ts"), CONSUMER);
+});
+
+afterAll(async () => {
+  rmSync(dir, { recursive: true });
+  await world[Symbol.asyncDispose]();
+});
+
+/** An application with a login of its own, which has the mint under a path of its own. */
+const CONSUMER = `
+import { Hono } from "hono";
+import {
+  type CredsResponse, createApp, createMint, type Identity, type Mint, MintError, parseSubjectToken, readKeys, RoleNotAllowedError,
+} from "nats-mint";
+
+declare const process: { argv: string[] };
+
+const { mint: keys } = await readKeys(process.argv[2] ?? "");
+const mint: Mint = createMint(keys);
+
+const app = new Hono();
+app.get("/", (c) => c.text("the application's own"));
+app.route(
+  "/nats",
+  createApp({
+    mint,
+    authenticate: (request): Identity | null => {
+      const user = request.headers.get("x-user");
+      return user ? { issuer: "consumer", subject: user, claims: {} } : null;
+    },
+    grant: ({ subject }, { role = "browser" }) => {
+      if (role !== "browser") throw new RoleNotAllowedError();
+      return { role, user: parseSubjectToken(subject) };
+    },
+    servers: { websocket: ["ws://localhost:9222"], tcp: [] },
+  }),
+);
+
+const ask = (headers: Record<string, string>, body: object = {}) =>
+  app.request("/nats/creds", {
+    method: "POST",
+    headers: { "Content-Type": "application/json", ...headers },
+    body: JSON.stringify(body),
+  });
+
+const given: CredsResponse = await (await ask({ "X-User": "alice" })).json();
+const statuses: number[] = [];
+for (const answer of [ask({}), ask({ "X-User": "*" }), ask({ "X-User": "alice" }, { role: "service" })]) {
+  statuses.push((await answer).status);
+}
+let code: string | undefined;
+try {
+  mint.mint({ role: "browser", user: "*" as never });
+} catch (error) {
+  if (error instanceof MintError) code = error.code;
+}
+const home = await (await app.request("/")).text();
+console.log(JSON.stringify({ given, statuses, code, home }));
+`;
+
+interface Said {
+  given: CredsResponse;
+  statuses: number[];
+  code: string;
+  home: string;
+}
+
+async function run(command: string[], cwd = dir) {
+  const child = Bun.spawn(command, { cwd, stdio: ["ignore", "pipe", "pipe"] });
+  const [out, error] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ]);
+  const code = await child.exited;
+  return { code, said: code === 0 ? out : out + error };
+}
+
+test("it holds what was compiled and nothing else: no tests, no settings, no keys", async () => {
+  expect(files).toContain("package/package.json");
+  expect(files).toContain("package/dist/index.js");
+  expect(files).toContain("package/dist/index.d.ts");
+  const others = files.filter((file) => !/^package\/dist\/[\w/-]+\.(js|d\.ts)$/.test(file));
+  expect(others.filter((file) => !/^package\/(package\.json|README\.md|LICENSE)$/.test(file))).toEqual([]);
+  expect(
+    files.filter((file) => /test|fixture|\.env|\.nk$|config|local|client|\/server\./.test(file)),
+  ).toEqual([]);
+  const found = await run([
+    "grep",
+    "-rlE",
+    "S[AOU][A-Z2-7]{56}|eyJ[A-Za-z0-9_-]{20}",
+    "consumer/node_modules/nats-mint",
+  ]);
+  expect(found).toEqual({ code: 1, said: "" });
+});
+
+test("a strict consumer compiles against its declarations, without Bun's types and with all libraries checked", async () => {
+  writeFileSync(
+    join(dir, "consumer/tsconfig.json"),
+    JSON.stringify({
+      compilerOptions: {
+        strict: true,
+        exactOptionalPropertyTypes: true,
+        skipLibCheck: false,
+        types: [],
+        target: "es2022",
+        lib: ["es2022", "dom", "dom.iterable"],
+        module: "nodenext",
+        outDir: "out",
+      },
+      files: ["app.ts"],
+    }),
+  );
+  must(await run([join(projectDir, "node_modules/.bin/tsc")], join(dir, "consumer")));
+});
+
+for (const [runtime, command] of [
+  ["Node", ["node", "out/app.js"]],
+  ["Bun", [process.execPath, "--no-env-file", "app.ts"]],
+] as const) {
+  test(`it mints in another application on ${runtime}, and the server takes it`, async () => {
+    const said = must(await run([...command, world.recipe.env.KEYS_DIR ?? ""], join(dir, "consumer")));
+    const { given, statuses, code, home } = JSON.parse(said) as Said;
+    expect(decode<User>(given.jwt).name).toBe("alice");
+    expect(statuses).toEqual([401, 422, 403]);
+    expect(code).toBe("invalid_user");
+    expect(home).toBe("the application's own");
+    await using alice = await logIn(given, world.url("ws"));
+    const heard = await alice.subscribe("users.alice.>");
+    alice.nc.publish("users.alice.x", "hello");
+    await alice.nc.flush();
+    expect(heard.messages).toEqual(["hello"]);
+  });
+}
+
+test("the example runs: log in, ask for a credential, use it; without logging in there is none", async () => {
+  const [port] = await freePorts(1);
+  await using example = runService(
+    [process.execPath, "--no-env-file", join(projectDir, "examples/hono-app.ts")],
+    {
+      PATH: process.env.PATH ?? "",
+      PORT: String(port),
+      MINT_KEYS_DIR: world.recipe.env.KEYS_DIR ?? "",
+    },
+  );
+  await example.says(new RegExp(`:${port}`));
+  const url = `http://localhost:${port}`;
+  const ask = (headers: Record<string, string>) =>
+    fetch(`${url}/nats/creds`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", ...headers },
+      body: "{}",
+    });
+  expect((await ask({})).status).toBe(401);
+  expect((await ask({ Cookie: "session=made-up" })).status).toBe(401);
+
+  const welcome = await fetch(`${url}/login`, {
+    method: "POST",
+    body: new URLSearchParams({ user: "alice" }),
+  });
+  const cookie = welcome.headers.get("Set-Cookie")?.split(";")[0] ?? "";
+  expect(await (await fetch(url, { headers: { Cookie: cookie } })).text()).toBe("alice");
+  const answer = await ask({ Cookie: cookie });
+  await using alice = await logIn((await answer.json()) as CredsResponse, world.url("ws"));
+  const heard = await alice.subscribe("users.alice.>");
+  alice.nc.publish("users.alice.x", "hello");
+  await alice.nc.flush();
+  expect(heard.messages).toEqual(["hello"]);
+
+  const hostile = await fetch(`${url}/login`, { method: "POST", body: new URLSearchParams({ user: "*" }) });
+  expect(hostile.headers.get("Set-Cookie")).toBeNull();
+});

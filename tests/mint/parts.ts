@@ -1,0 +1,246 @@
+import { once } from "node:events";
+import { connect as openSocket } from "node:net";
+import { createUser, encodeUser, fromPublic, fromSeed, type User } from "@nats-io/jwt";
+import type { Hono } from "hono";
+import {
+  type ConnectionOptions,
+  jwtAuthenticator,
+  type NatsConnection,
+  type NatsError,
+  connect as overTcp,
+} from "nats";
+import { connect as overWebSocket } from "nats.ws";
+import { devAuthentication } from "../../src/auth/dev.ts";
+import { createMint } from "../../src/core/mint.ts";
+import { createApp } from "../../src/http/app.ts";
+import type { CredsResponse } from "../../src/http/creds.ts";
+import { readKeys } from "../../src/keys/read.ts";
+import { makeRecipe, type Recipe } from "../recipe/recipe.ts";
+
+/** What these tests are made of: the recipe running, a mint on its export, clients, and an onlooker who sees all. */
+
+/** Milliseconds to wait for an event that must come. */
+export const PATIENCE = 10_000;
+
+export type Way = "tcp" | "ws";
+
+/** The recipe, up, and a mint that reads what it exported. */
+export async function makeWorld(roles: Record<string, unknown> = {}) {
+  const recipe = await makeRecipe();
+  for (const [name, role] of Object.entries(roles)) recipe.writeRole(name, role);
+  await recipe.up();
+  const { mint: keys } = await readKeys(recipe.env.KEYS_DIR ?? "");
+  const servers = { tcp: [url(recipe, "tcp")], websocket: [url(recipe, "ws")] };
+
+  /** A mint over HTTP, without a socket. */
+  const makeApp = (now: () => number = Date.now) =>
+    createApp({
+      mint: createMint({ ...keys, now }),
+      ...devAuthentication({ defaultRole: "browser" }),
+      servers,
+    });
+  const app = makeApp();
+
+  return {
+    recipe,
+    app,
+    makeApp,
+
+    /** Asks for a credential and logs in with it. */
+    async logIn(ask: { user: string; role?: string; tags?: Record<string, string> }, way: Way = "ws") {
+      return logIn(await credentials(app, ask), url(recipe, way));
+    },
+
+    /** A client that may do anything in the account, to see what others do. */
+    onlooker: async () => logIn(await plainUser(recipe, { pub: { allow: [">"] }, sub: { allow: [">"] } })),
+
+    url: (way: Way) => url(recipe, way),
+    [Symbol.asyncDispose]: () => recipe[Symbol.asyncDispose](),
+  };
+}
+
+export type World = Awaited<ReturnType<typeof makeWorld>>;
+
+function url({ ports }: Recipe, way: Way): string {
+  return way === "ws" ? `ws://127.0.0.1:${ports.webSocket}` : `nats://127.0.0.1:${ports.nats}`;
+}
+
+/** POSTs JSON, or a text as it is, to the mint's `/creds`. */
+export function ask(app: Hono, body: unknown): Promise<Response> {
+  const headers = { Host: "localhost", "Content-Type": "application/json" };
+  const text = typeof body === "string" ? body : JSON.stringify(body);
+  return Promise.resolve(app.request("/creds", { method: "POST", headers, body: text }));
+}
+
+/** A credential, which must be given. */
+export async function credentials(app: Hono, body: unknown): Promise<CredsResponse> {
+  const answer = await ask(app, body);
+  if (answer.status !== 200) throw new Error(`${answer.status} ${await answer.text()}`);
+  return (await answer.json()) as CredsResponse;
+}
+
+/** What it takes to log in. */
+export interface Login {
+  readonly jwt: string;
+  readonly seed?: string;
+  readonly servers: readonly string[];
+  readonly inbox_prefix?: string;
+}
+
+/** A user signed with the account's plain key, as backends do it that read `.env.account`. */
+export async function plainUser(recipe: Recipe, user: Partial<User>): Promise<Login> {
+  const { NATS_ACCOUNT_KEY = "", NATS_ACCOUNT_SECRET = "" } = await accountEnv(recipe);
+  const pair = createUser();
+  const jwt = await encodeUser("backend", pair, fromPublic(NATS_ACCOUNT_KEY), user, {
+    signer: fromSeed(bytes(NATS_ACCOUNT_SECRET)),
+  });
+  return { jwt, seed: new TextDecoder().decode(pair.getSeed()), servers: [url(recipe, "tcp")] };
+}
+
+/** The variables in `.env.account`. */
+export async function accountEnv(recipe: Recipe): Promise<Record<string, string>> {
+  const text = await Bun.file(`${recipe.env.SECRETS_DIR}/.env.account`).text();
+  return Object.fromEntries(
+    text
+      .trim()
+      .split("\n")
+      .map((line) => line.split("=") as [string, string]),
+  );
+}
+
+export const bytes = (text: string) => new TextEncoder().encode(text);
+
+/** Connects, over what the URL says. */
+export async function connect(server: string, options: ConnectionOptions): Promise<NatsConnection> {
+  const open = server.startsWith("ws") ? overWebSocket : overTcp;
+  const all = { servers: server, reconnect: false, timeout: PATIENCE, ...options };
+  return (await open(all as never)) as unknown as NatsConnection;
+}
+
+export type Client = Awaited<ReturnType<typeof logIn>>;
+
+/**
+ * Logs in. The server works through what a client sends one after the other, and has delivered a message before it
+ * answers the publisher's PING: after a flush on both sides, what has not come will not come.
+ */
+export async function logIn(
+  { jwt, seed = "", servers, inbox_prefix }: Login,
+  server: string = servers[0] ?? "",
+) {
+  const nc = await connect(server, {
+    authenticator: jwtAuthenticator(jwt, bytes(seed)),
+    ...(inbox_prefix && { inboxPrefix: inbox_prefix }),
+  });
+  const denials: string[] = [];
+  void (async () => {
+    for await (const { permissionContext: denied } of nc.status()) {
+      if (denied) denials.push(Object.values(denied).filter(Boolean).join(" "));
+    }
+  })();
+  return {
+    nc,
+
+    /** What the server has refused it so far: `publish <subject>`, `subscription <subject> <queue>`. */
+    denials,
+
+    /** Subscribes and collects what comes; `denied` once the server has refused. */
+    async subscribe(subject: string, queue?: string) {
+      const heard = { messages: [] as string[], subjects: [] as string[], denied: false };
+      nc.subscribe(subject, {
+        ...(queue && { queue }),
+        callback: (error: NatsError | null, message) => {
+          if (error) heard.denied = true;
+          else {
+            heard.messages.push(message.string());
+            heard.subjects.push(message.subject);
+          }
+        },
+      });
+      await nc.flush();
+      return heard;
+    },
+
+    close: () => nc.close(),
+    [Symbol.asyncDispose]: () => nc.close(),
+  };
+}
+
+/** What a client sent is at `others` now, or never will be. */
+export async function settle(sender: Client, ...others: Client[]): Promise<void> {
+  await sender.nc.flush();
+  for (const other of others) await other.nc.flush();
+}
+
+/** The code with which the server refuses a login; fails if it lets in. */
+export async function refusal(login: Login, server?: string): Promise<string> {
+  try {
+    const client = await logIn(login, server);
+    await client.close();
+  } catch (error) {
+    return (error as NatsError).code;
+  }
+  throw new Error("the server let it in");
+}
+
+/** The work, or an error when it takes too long. */
+export function within<T>(work: Promise<T>, what: string, patience = PATIENCE): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`in vain: waited for ${what}`)), patience);
+  return Promise.race([work, promise]).finally(() => clearTimeout(timer));
+}
+
+/** A program that runs, and all that it has said so far. */
+export function runService(command: string[], env: Record<string, string>) {
+  const child = Bun.spawn(command, { env, stdio: ["ignore", "pipe", "pipe"] });
+  const woken = new Set<() => void>();
+  let said = "";
+  const listen = async (stream: ReadableStream<Uint8Array>) => {
+    const decoder = new TextDecoder();
+    for await (const part of stream) {
+      said += decoder.decode(part, { stream: true });
+      for (const wake of woken) wake();
+    }
+  };
+  const ended = Promise.all([child.exited, listen(child.stdout), listen(child.stderr)]).then(
+    ([code]) => code,
+  );
+
+  return {
+    said: () => said,
+    /** Its exit code, once it has ended. */
+    ended: within(ended, "the service to end", 60_000),
+    kill: (signal: NodeJS.Signals) => child.kill(signal),
+
+    /** Waits until it has said this. */
+    async says(what: RegExp): Promise<RegExpExecArray> {
+      const { promise, resolve } = Promise.withResolvers<RegExpExecArray>();
+      const look = () => {
+        const found = what.exec(said);
+        if (found) resolve(found);
+      };
+      woken.add(look);
+      look();
+      const gone = ended.then((code) => Promise.reject(new Error(`ended with ${code}: ${said}`)));
+      return within(Promise.race([promise, gone]), `${what} in:\n${said}`).finally(() => woken.delete(look));
+    },
+
+    async [Symbol.asyncDispose](): Promise<void> {
+      child.kill("SIGKILL");
+      await child.exited;
+    },
+  };
+}
+
+/** Sends raw bytes and returns all that comes back until the other side closes the connection. */
+export async function exchange(port: number, request: string | Uint8Array): Promise<string> {
+  const socket = openSocket(port, "127.0.0.1");
+  let answer = "";
+  socket.on("data", (data) => {
+    answer += data;
+  });
+  // A reset is an end like any other: the other side had enough.
+  socket.on("error", () => {});
+  socket.write(request);
+  await within(once(socket, "close"), "the connection to be closed", 30_000);
+  return answer;
+}

@@ -1,0 +1,159 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { once } from "node:events";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { freePorts } from "../recipe/recipe.ts";
+import { exchange, makeWorld, runService, type World, within } from "./parts.ts";
+
+/** What arrives at the service when whoever connects doesn't keep to HTTP. It survives all of it and still mints. */
+
+let world: World;
+let port: number;
+let service: ReturnType<typeof runService>;
+
+beforeAll(async () => {
+  world = await makeWorld();
+  [port = 0] = await freePorts(1);
+  service = runService(
+    [process.execPath, "--no-env-file", join(import.meta.dirname, "../../src/server.ts")],
+    {
+      PATH: process.env.PATH ?? "",
+      MINT_AUTH: "dev",
+      MINT_PORT: String(port),
+      MINT_KEYS_DIR: world.recipe.env.KEYS_DIR ?? "",
+    },
+  );
+  await service.says(/mint listens on/);
+});
+afterAll(async () => {
+  await service?.[Symbol.asyncDispose]();
+  await world[Symbol.asyncDispose]();
+});
+
+const BODY = '{"user":"alice"}';
+const LINE = "POST /creds HTTP/1.1\r\n";
+const HOST = "Host: localhost\r\n";
+const TYPE = "Content-Type: application/json\r\n";
+const LENGTH = `Content-Length: ${BODY.length}\r\n`;
+const CLOSE = "Connection: close\r\n";
+const CHUNKED = "Transfer-Encoding: chunked\r\n";
+const HEAD = LINE + HOST + TYPE;
+const GOOD = `${HEAD}${LENGTH}${CLOSE}\r\n${BODY}`;
+
+/** The statuses of all answers that came on one connection until it was closed. */
+async function statuses(request: string | Uint8Array): Promise<number[]> {
+  const answer = await exchange(port, request);
+  return [...answer.matchAll(/HTTP\/1\.[01] (\d{3}) /g)].map(([, status]) => Number(status));
+}
+
+test("a good request, by hand, gets its credential", async () => {
+  expect(await exchange(port, GOOD)).toMatch(/^HTTP\/1\.1 200 [\s\S]*"user":"alice"/);
+});
+
+describe("no credential, and the connection closed, for", () => {
+  const refused: Record<string, [request: string, statuses: number[]]> = {
+    "a body announced as longer than 8 KiB": [`${HEAD}Content-Length: 8193\r\n\r\n`, [413]],
+    "a body in chunks of more than 8 KiB": [
+      `${HEAD}${CHUNKED}\r\n${`1000\r\n${" ".repeat(4096)}\r\n`.repeat(3)}`,
+      [413],
+    ],
+    "one chunk announced as enormous": [`${HEAD}${CHUNKED}\r\nFFFFFFFFFFFFFFFFFF\r\n${BODY}`, [400]],
+    "a chunk without a size": [`${HEAD}${CHUNKED}\r\nZZ\r\n${BODY}`, [400]],
+    "a length beyond all numbers": [`${HEAD}Content-Length: 99999999999999999999\r\n\r\n${BODY}`, [400]],
+    "a negative length": [`${HEAD}Content-Length: -16\r\n\r\n${BODY}`, [400]],
+    "a length with a sign": [`${HEAD}Content-Length: +16\r\n\r\n${BODY}`, [400]],
+    "two lengths": [`${HEAD}${LENGTH}Content-Length: 5\r\n\r\n${BODY}`, [400]],
+    "a length and chunks": [`${HEAD}Content-Length: 5\r\n${CHUNKED}\r\n10\r\n${BODY}\r\n0\r\n\r\n`, [400]],
+    "an encoding nobody asked for": [
+      `${HEAD}Transfer-Encoding: gzip, chunked\r\n\r\n10\r\n${BODY}\r\n0\r\n\r\n`,
+      [400],
+    ],
+    "a body longer than announced": [`${HEAD}Content-Length: 5\r\n\r\n${BODY}`, [400, 400]],
+    "a giant header": [`${HEAD}X-A: ${"a".repeat(100_000)}\r\n\r\n`, [431]],
+    "ten thousand headers": [`${HEAD}${"X-A: a\r\n".repeat(10_000)}\r\n`, [431]],
+    "a giant path": [`POST /${"a".repeat(100_000)} HTTP/1.1\r\n${HOST}\r\n`, [431]],
+    garbage: ["\0\u00ff garbage\r\n\r\n", [400]],
+    TLS: ["\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", [400]],
+    "no host": [`${LINE}${TYPE}${LENGTH}${CLOSE}\r\n${BODY}`, [400]],
+    "no host, in HTTP/1.0": [`POST /creds HTTP/1.0\r\n${TYPE}${LENGTH}\r\n${BODY}`, [404]],
+    "two hosts, the good one first": [`${HEAD}Host: evil.org\r\n${LENGTH}${CLOSE}\r\n${BODY}`, [403]],
+    "two hosts, the good one last": [
+      `${LINE}Host: evil.org\r\n${HOST}${TYPE}${LENGTH}${CLOSE}\r\n${BODY}`,
+      [403],
+    ],
+    "a host over two lines": [
+      `${LINE}Host: evil.org\r\n localhost\r\n${TYPE}${LENGTH}${CLOSE}\r\n${BODY}`,
+      [400],
+    ],
+    "a host with a blank before the colon": [
+      `${LINE}Host : localhost\r\n${TYPE}${LENGTH}${CLOSE}\r\n${BODY}`,
+      [400],
+    ],
+    "JSON eight thousand levels deep": [
+      `${HEAD}Content-Length: 8000\r\n${CLOSE}\r\n${"[".repeat(8000)}`,
+      [400],
+    ],
+    "another path that only looks the same": [GOOD.replace("/creds", "//creds"), [404]],
+    "a method in a header": [
+      GOOD.replace("POST", "PUT").replace("\r\n", "\r\nX-HTTP-Method-Override: POST\r\n"),
+      [405],
+    ],
+  };
+  for (const [what, [request, expected]] of Object.entries(refused)) {
+    test(what, async () => {
+      expect(await statuses(request)).toEqual(expected);
+    });
+  }
+
+  test("a host that is not known, on a connection on which a known one was answered before", async () => {
+    const first = `${HEAD}${LENGTH}\r\n${BODY}`;
+    expect(await statuses(first + GOOD.replace("localhost", "evil.org"))).toEqual([200, 403]);
+  });
+
+  test("garbage behind a good request, which is answered", async () => {
+    expect(await statuses(`${HEAD}${LENGTH}\r\n${BODY}GARBAGE / FOO\r\n\r\n`)).toEqual([200, 505]);
+  });
+
+  test("whoever takes too long, even a byte at a time", async () => {
+    const begin = performance.now();
+    await Promise.all(
+      [`${HEAD}Content-Length: 500\r\n\r\n{`, `${HEAD}X-Slow: a`].flatMap((start) => [
+        drip(start, undefined),
+        drip(start, " "),
+      ]),
+    );
+    expect(performance.now() - begin).toBeGreaterThan(5000);
+  });
+});
+
+describe("callers who hang up", () => {
+  test("in the middle of their bodies leave no trace in the log", async () => {
+    const before = service.said();
+    for (const start of [`${HEAD}Content-Length: 500\r\n\r\n{`, `${HEAD}${CHUNKED}\r\n10\r\n${BODY}\r\n`]) {
+      for (let i = 0; i < 20; i++) {
+        const socket = connect(port, "127.0.0.1");
+        await once(socket, "connect");
+        await new Promise((sent) => socket.write(start, sent));
+        socket.destroy();
+      }
+    }
+    expect(await statuses(GOOD)).toEqual([200]);
+    expect(service.said()).toBe(before);
+  });
+});
+
+test("after all of that it has said nothing unusual, and mints", async () => {
+  expect(await statuses(GOOD)).toEqual([200]);
+  expect(service.said()).not.toMatch(/unexpected|error/i);
+});
+
+/** Starts a request and goes on, a byte a second, until the other side has had enough. */
+async function drip(start: string, byte: string | undefined): Promise<void> {
+  const socket = connect(port, "127.0.0.1");
+  socket.on("error", () => {});
+  socket.resume();
+  socket.write(start);
+  const timer = byte ? setInterval(() => socket.write(byte), 1000) : undefined;
+  await within(once(socket, "close"), "the connection to be closed", 30_000);
+  clearInterval(timer);
+}

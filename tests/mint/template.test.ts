@@ -1,0 +1,343 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createUser, decode, encodeUser, fromSeed } from "@nats-io/jwt";
+import fc from "fast-check";
+import { type AccountFixture, makeAccount, type RoleTemplate } from "../../src/core/account.fixture.ts";
+import { MintError } from "../../src/core/errors.ts";
+import { createMint } from "../../src/core/mint.ts";
+import { parseUserPublicKey } from "../../src/core/nkey.ts";
+import type { Permissions, SubjectRules } from "../../src/core/roles.ts";
+import { parseSubjectToken } from "../../src/core/subject-token.ts";
+import { parseTags } from "../../src/core/tags.ts";
+import { makeRecipe } from "../recipe/recipe.ts";
+import { bytes, type Client, type Login, logIn, refusal, runService, settle } from "./parts.ts";
+
+/**
+ * The permissions that the mint shows in clear are those that the server enforces. Every template here becomes a scoped
+ * key of one account on a real nats-server; a user of it logs in, tries a set of subjects, and what went through is
+ * compared with what the shown permissions say, read by rules that are written out below.
+ */
+
+const USER = "alice";
+const TAGS = { room: "Lobby", team: "a" };
+const ACCOUNT_TAGS = ["zone:eu", "zone:us", "size:s"];
+const WORDS = ["alice", "bob", "Lobby", "lobby", "a", "b", "eu", "us", "s", "APP", "q"];
+
+/** Templates with something peculiar about them; as many more are made at random below. */
+const TEMPLATES: Record<string, RoleTemplate> = {
+  "the user's name": both("b.{{name()}}"),
+  "the user's name, with blanks": both("b.{{ name() }}", "b.{{\tname()}}"),
+  "the user's key": both("b.{{subject()}}"),
+  "the account's name and key": both("b.{{account-name()}}", "{{account-subject()}}.x"),
+  "functions in capitals": both("b.{{NAME()}}", "b.{{Account-Name()}}"),
+  "a name inside a token": both("b.x-{{name()}}", "{{name()}}{{name()}}.b"),
+  "a tag": both("b.{{tag(room)}}"),
+  "a tag, its name in capitals": both("b.{{tag(ROOM)}}"),
+  "TAG in capitals, which the server reads otherwise": both("b.{{TAG(room)}}", "a.b"),
+  "two tags": both("{{tag(room)}}.{{tag(team)}}"),
+  "one tag twice": both("{{tag(team)}}.{{tag(team)}}"),
+  "a tag that the user hasn't, beside one that is had": both("b.{{tag(none)}}", "b.{{tag(team)}}"),
+  "a tag that the user hasn't, and nothing else": both("b.{{tag(none)}}"),
+  "an account's tag with two values": both("b.{{account-tag(zone)}}"),
+  "two account's tags": both("{{account-tag(zone)}}.{{account-tag(size)}}"),
+  "an account's tag twice": both("{{account-tag(zone)}}.{{account-tag(zone)}}"),
+  "an account's tag that is not there": both("b.{{account-tag(none)}}"),
+  "an account's tag beside a user's": both("{{account-tag(zone)}}.{{tag(room)}}"),
+  "something to deny": {
+    pub: { allow: ["b.>"], deny: ["b.{{name()}}"] },
+    sub: { allow: ["b.>"], deny: ["b.{{name()}}"] },
+  },
+  "only something to deny": { pub: { deny: ["b.{{name()}}"] }, sub: { deny: ["b.{{name()}}", "a.*"] } },
+  "something to deny, and an empty list of what is allowed": {
+    pub: { allow: [], deny: ["b.{{name()}}"] },
+    sub: { allow: [], deny: ["b.{{name()}}"] },
+  },
+  "something to deny with a tag": {
+    pub: { allow: [">"], deny: ["b.{{tag(room)}}"] },
+    sub: { allow: [">"], deny: ["{{account-tag(zone)}}.>"] },
+  },
+  "something to deny with a tag that the user hasn't": {
+    pub: { allow: [">"], deny: ["b.{{tag(none)}}"] },
+    sub: { allow: [">"] },
+  },
+  "something to deny with an account's tag that is not there": {
+    pub: { allow: [">"] },
+    sub: { allow: [">"], deny: ["b.{{account-tag(none)}}"] },
+  },
+  "a function that does not exist": both("b.{{nme()}}"),
+  "a function with an argument": both("b.{{name(x)}}"),
+  "three braces": both("b.{{{name()}}}"),
+  "a brace that isn't closed": both("b.{{name()}", "b.a"),
+  "empty braces": both("b.{{}}", "b.a"),
+  "an empty tag": both("b.{{tag()}}", "b.a"),
+  "an invalid subject, without templates": both("b..a", "b.b"),
+  "an invalid subject, with templates": both("b..{{name()}}", "b.b"),
+  "an invalid subject to deny, with templates": {
+    pub: { allow: [">"], deny: ["b..{{name()}}"] },
+    sub: { allow: [">"] },
+  },
+  "a wildcard inside a token": both("b.a*", "b.>a"),
+  "> before the end": both("b.>.{{name()}}", "b.b"),
+  wildcards: both("b.*", "{{name()}}.>", "*.{{tag(team)}}"),
+  "a wildcard that denies its own excess": {
+    pub: { allow: ["b.*"] },
+    sub: { allow: ["b.*"], deny: ["b.*.>"] },
+  },
+  "nothing to publish": { pub: { deny: [">"] }, sub: { allow: ["b.{{name()}}"] } },
+  "only pub": { pub: { allow: ["b.{{name()}}"] } },
+  "only sub": { sub: { allow: ["b.{{name()}}"] } },
+  "nothing at all": {},
+  "empty lists": { pub: { allow: [], deny: [] }, sub: { allow: [] } },
+  "a queue group": { pub: { allow: ["b.a"] }, sub: { allow: ["b.{{name()}} q", "b.b", "a.* q*"] } },
+  "a queue group with a template": { pub: { allow: ["b.a"] }, sub: { allow: ["b.b {{name()}}", "a.b"] } },
+  "a queue group, without templates": { pub: { allow: ["b.a"] }, sub: { allow: ["b.b q", "b.a"] } },
+  "a queue group to deny": {
+    pub: { allow: ["b.a"] },
+    sub: { allow: ["b.>"], deny: ["b.b q", "b.a"] },
+  },
+  "the right to respond": { sub: { allow: ["b.{{name()}}"] }, resp: { max: 1, ttl: 1e9 } },
+  "the right to respond and to publish": { ...both("b.{{name()}}"), resp: { max: 0, ttl: 0 } },
+};
+
+function both(...allow: string[]): RoleTemplate {
+  return { pub: { allow }, sub: { allow } };
+}
+
+const part = fc.constantFrom(
+  ...WORDS,
+  "*",
+  "{{name()}}",
+  "{{tag(room)}}",
+  "{{tag(team)}}",
+  "{{ tag(none)}}",
+  "{{account-tag(zone)}}",
+  "{{account-name()}}",
+  "x-{{tag(team)}}",
+);
+const pattern = fc
+  .tuple(fc.array(part, { minLength: 1, maxLength: 2 }), fc.constantFrom("", "", "", ".>"))
+  .map(([parts, end]) => parts.join(".") + end);
+const list = fc.array(pattern, { maxLength: 3 });
+const rules = fc.record({ allow: list, deny: list }, { requiredKeys: [] });
+const template = fc.record({ pub: rules, sub: rules }, { requiredKeys: [] });
+const RANDOM = Object.fromEntries(fc.sample(template, 60).map((random) => [JSON.stringify(random), random]));
+
+const dir = mkdtempSync(join(tmpdir(), "template-"));
+const key = createUser();
+const publicKey = parseUserPublicKey(key.getPublicKey());
+let account: AccountFixture;
+let server: ReturnType<typeof runService>;
+let url: string;
+let onlooker: Client;
+let subjects: string[];
+
+beforeAll(async () => {
+  const unlimited = { subs: -1, payload: -1, data: -1 };
+  const roles = Object.entries({ ...TEMPLATES, ...RANDOM, onlooker: both(">") });
+  account = await makeAccount(
+    Object.fromEntries(roles.map(([role, template]) => [role, { ...template, ...unlimited }])),
+    { tags: ACCOUNT_TAGS, defaultPermissions: { pub: { deny: [">"] }, sub: { deny: [">"] } } },
+  );
+  const words = WORDS.flatMap((first) => WORDS.map((second) => `${first}.${second}`));
+  subjects = [
+    ...words,
+    ...WORDS,
+    "b.x-alice",
+    "alicealice.b",
+    `b.${publicKey}`,
+    `${account.publicKey}.x`,
+    "b.a.b",
+  ];
+  await using recipe = await makeRecipe();
+  const config = join(dir, "nats.conf");
+  writeFileSync(
+    config,
+    `host: 127.0.0.1, port: -1, trusted: ${decode(account.accountJwt).iss}
+    resolver: MEMORY, resolver_preload: { ${account.publicKey}: ${account.accountJwt} }`,
+  );
+  server = runService(["nats-server", "-c", config], { PATH: recipe.env.PATH ?? "" });
+  await server.says(/Server is ready/);
+  const [, port] = await server.says(/Listening for client connections on 127\.0\.0\.1:(\d+)/);
+  url = `nats://127.0.0.1:${port}`;
+  onlooker = await logIn(await official("onlooker"), url);
+});
+
+afterAll(async () => {
+  await onlooker?.close();
+  await server?.[Symbol.asyncDispose]();
+  rmSync(dir, { recursive: true });
+});
+
+const seed = new TextDecoder().decode(key.getSeed());
+
+/** A JWT as the official library makes it, also for what the mint won't sign. */
+async function official(role: string): Promise<Login> {
+  const tags = Object.entries(TAGS).map(([name, value]) => `${name}:${value}`);
+  const issuer = { getPublicKey: () => account.publicKey } as never;
+  const signer = fromSeed(bytes(account.seeds[role] ?? ""));
+  const jwt = await encodeUser(USER, key, issuer, { tags }, { scopedUser: true, signer });
+  return { jwt, seed, servers: [url] };
+}
+
+/** What the mint gives; undefined when it refuses. */
+function minted(role: string) {
+  try {
+    const roles = { [role]: { seed: account.seeds[role] ?? "", ttl: 60 } };
+    const mint = createMint({ accountJwt: account.accountJwt, roles });
+    return mint.mint({ role, user: parseSubjectToken(USER), tags: parseTags(TAGS) }, publicKey);
+  } catch (error) {
+    if (error instanceof MintError) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Whether a pattern covers a subject, which may hold wildcards itself. The server looks up a subscription's wildcards
+ * like any other token, so that `*` also covers `>`: who may subscribe to `b.*` hears all of `b.>` if they ask for it.
+ */
+function covers(pattern: string, subject: string): boolean {
+  const theirs = subject.split(".");
+  const ours = pattern.split(".");
+  for (const [i, token] of ours.entries()) {
+    const their = theirs[i];
+    if (token === "" || their === undefined) return false;
+    if (token === ">") return i === ours.length - 1;
+    if (token !== "*" && token !== their) return false;
+  }
+  return ours.length === theirs.length;
+}
+
+const may = ({ allow, deny = [] }: SubjectRules, subject: string) =>
+  (!allow || allow.some((pattern) => covers(pattern, subject))) &&
+  !deny.some((pattern) => covers(pattern, subject));
+
+/** The same with queue groups: a list that names groups for a subject speaks, to groups, through those alone. */
+function maySubscribe(
+  { allow, deny = [] }: SubjectRules,
+  subject: string,
+  queue: string | undefined,
+): boolean {
+  const says = (list: readonly string[]) => {
+    const hits = list.map((entry) => entry.split(" ")).filter(([pattern = ""]) => covers(pattern, subject));
+    const groups = hits.map(([, group]) => group).filter((group) => group !== undefined);
+    if (queue && groups.length > 0) return groups.some((group) => covers(group, queue));
+    return hits.length > groups.length;
+  };
+  return (!allow || says(allow)) && !says(deny);
+}
+
+/** What goes through, and what of it is heard, as the permissions say. */
+function expected({ pub = {}, sub = {} }: Permissions) {
+  const plain = (sub.deny ?? []).filter((entry) => !entry.includes(" "));
+  return {
+    published: subjects.filter((subject) => may(pub, subject)),
+    subscribed: subscriptions().filter(([subject, queue]) => maySubscribe(sub, subject, queue)),
+    heard: WILDCARDS.filter((wildcard) => maySubscribe(sub, wildcard, undefined)).flatMap((wildcard) =>
+      subjects
+        .filter((subject) => covers(wildcard, subject) && !plain.some((pattern) => covers(pattern, subject)))
+        .map((subject) => `${wildcard} ${subject}`),
+    ),
+  };
+}
+
+const WILDCARDS = ["b.*", "b.>", "*.*", ">", "alice.>"];
+
+function subscriptions(): [subject: string, queue: string | undefined][] {
+  const queued = subjects.filter((subject) => /^[ab]\./.test(subject));
+  return [
+    ...[...subjects, ...WILDCARDS].map((subject): [string, undefined] => [subject, undefined]),
+    ...queued.flatMap((subject): [string, string][] => ["q", "q1", "alice"].map((queue) => [subject, queue])),
+  ];
+}
+
+/** The same, as the server has it. */
+async function observed(client: Client) {
+  const seen = await onlooker.subscribe(">");
+  for (const subject of subjects) client.nc.publish(subject);
+  await settle(client, onlooker);
+  const published = [...seen.subjects];
+
+  const heard: string[] = [];
+  for (const [subject, queue] of subscriptions()) {
+    client.nc.subscribe(subject, {
+      ...(queue && { queue }),
+      callback: (error, message) => {
+        if (!error && !queue && WILDCARDS.includes(subject)) heard.push(`${subject} ${message.subject}`);
+      },
+    });
+  }
+  await client.nc.flush();
+  for (const subject of subjects) onlooker.nc.publish(subject);
+  await settle(onlooker, client);
+  const denied = new Set(client.denials);
+  return {
+    published,
+    subscribed: subscriptions().filter(
+      ([subject, queue]) => !denied.has(["subscription", subject, queue].filter(Boolean).join(" ")),
+    ),
+    heard,
+  };
+}
+
+const sorted = (all: {
+  published: string[];
+  subscribed: [string, string | undefined][];
+  heard: string[];
+}) => ({
+  published: all.published.toSorted(),
+  subscribed: all.subscribed.map(([subject, queue = ""]) => `${subject} ${queue}`).toSorted(),
+  heard: all.heard.toSorted(),
+});
+
+describe("the server enforces what the mint shows for", () => {
+  async function compare(role: string): Promise<void> {
+    const credentials = minted(role);
+    if (!credentials) {
+      expect([role, await refusal(await official(role), url)]).toEqual([role, "AUTHORIZATION_VIOLATION"]);
+      return;
+    }
+    await using client = await logIn({ jwt: credentials.jwt, seed, servers: [url] });
+    const really = sorted(await observed(client));
+    expect({ role, ...really }).toEqual({ role, ...sorted(expected(credentials.permissions)) });
+  }
+
+  for (const role of Object.keys(TEMPLATES)) test(role, () => compare(role));
+
+  test("any template made of such parts", async () => {
+    for (const role of Object.keys(RANDOM)) await compare(role);
+  });
+});
+
+describe("a right to respond", () => {
+  for (const [role, replies] of [
+    ["the right to respond", 1],
+    ["the right to respond and to publish", 1],
+    ["the user's name", 0],
+  ] as const) {
+    test(`is as shown: ${role}`, async () => {
+      const { jwt = "", permissions } = minted(role) ?? {};
+      expect(permissions?.resp?.max ?? 0).toBe(replies);
+      await using client = await logIn({ jwt, seed, servers: [url] });
+      const answers = await onlooker.subscribe("answers.>");
+      client.nc.subscribe("b.alice", {
+        callback: (_, message) => {
+          for (const text of ["one", "two", "three"]) message.respond(text);
+        },
+      });
+      await client.nc.flush();
+      onlooker.nc.publish("b.alice", "", { reply: "answers.x" });
+      await settle(onlooker, client, client, onlooker);
+      expect(answers.messages).toEqual(["one", "two", "three"].slice(0, replies));
+    });
+  }
+});
+
+describe("the templates here", () => {
+  test("are refused in part and let in for the most part, so that both sides are tried", () => {
+    const refused = Object.keys(TEMPLATES).filter((role) => !minted(role));
+    expect(refused.length).toBeGreaterThan(5);
+    expect(refused.length).toBeLessThan(Object.keys(TEMPLATES).length / 2);
+  });
+});
