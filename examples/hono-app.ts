@@ -5,11 +5,14 @@
 import { Hono } from "hono";
 import { getCookie, setCookie } from "hono/cookie";
 import { parse } from "hono/utils/cookie";
-import { createApp, parseSubjectToken, watchKeys } from "../src/index.ts";
+import { createApp, MintError, parseSubjectToken, watchKeys } from "../src/index.ts";
 
 const sessions = new Map<string, { user: string; expiresAt: number }>();
 
 const app = new Hono();
+app.onError((error, c) =>
+  error instanceof MintError ? c.text(`${error.message}\n`, 422) : c.text("sorry\n", 500),
+);
 
 // The application's own login: any password will do here.
 app.post("/login", async (c) => {

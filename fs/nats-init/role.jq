@@ -41,6 +41,12 @@ def side($name; check):
       else "\($name).allow and \($name).deny must be lists of subjects" end)
   end;
 
+# The server looks up a subscription to "a.>" among "a.*" too, token by token, and lets it in (seen in 2.15.2).
+def opens_below:
+  (.deny // []) as $deny
+  | (.allow // [])[] | strings | split(" ")[0] | select(split(".")[-1] == "*") | select("\(.).>" as $below | $deny | index($below) | not)
+  | "sub.allow: \(tojson) also lets in a subscription to \(.[:-1] + ">" | tojson): deny \("\(.).>" | tojson) beside it";
+
 # Whether two subject patterns can meet; a token with a function in it may become any token.
 def meets($a; $b):
   if ($a | length) == 0 or ($b | length) == 0 then ($a | length) == ($b | length)
@@ -63,6 +69,7 @@ def problems:
     (if has("description") and ((.description | type != "string") or (.description | test("[\\x00-\\x1f]") or length > 200))
      then "description must be one line of at most 200 characters" else empty end),
     problems_of_sides,
+    (if [problems_of_sides] == [] then .sub | opens_below else empty end),
     (if has("responses") then
       (if .responses | type == "object" and (keys - ["max", "ttl"] == []) and (.max | whole(1; 1000000)) and (.ttl | whole(1; 3600)) then empty
        else "responses must be {\"max\": replies to each request, \"ttl\": seconds to answer}" end),

@@ -251,6 +251,12 @@ describe("role files", () => {
       { pub: { allow: ["a.{{tag(x)}}"] }, sub: { allow: ["*.b queue"] }, responses: { max: 1, ttl: 5 } },
       "publish anywhere",
     ],
+    [
+      "a last * to subscribe to",
+      { ...both, sub: { allow: ["a.*"] } },
+      'also lets in a subscription to "a.>": deny "a.*.>" beside it',
+    ],
+    ["a * alone to subscribe to", { ...both, sub: { allow: ["* group"] } }, 'deny "*.>" beside it'],
     ["a description of two lines", { ...both, description: "a\nb" }, "description must be one line"],
     ["a list", [], "must be a JSON object"],
     ["no JSON", "{", "is not JSON"],
@@ -286,7 +292,10 @@ describe("role files", () => {
     recipe.writeRole("everything", {
       description: "quotes ' and $(touch /tmp/x) and spaces",
       pub: { allow: ["$JS.API.INFO", "q.{{tag(room)}}.{{name()}}"], deny: ["q.secret.>"] },
-      sub: { allow: ["w.{{subject()}} workers", "z.{{account-name()}}.*"], deny: ["z.no"] },
+      sub: {
+        allow: ["w.{{subject()}} workers", "z.{{account-name()}}.*"],
+        deny: ["z.no", "z.{{account-name()}}.*.>"],
+      },
       responses: { max: 3, ttl: 60 },
       connection_types: ["WEBSOCKET", "STANDARD"],
       limits: { subs: 5, payload: 1024, data: 99999 },
@@ -297,7 +306,10 @@ describe("role files", () => {
       description: "quotes ' and $(touch /tmp/x) and spaces",
       template: {
         pub: { allow: ["$JS.API.INFO", "q.{{tag(room)}}.{{name()}}"], deny: ["q.secret.>"] },
-        sub: { allow: ["w.{{subject()}} workers", "z.{{account-name()}}.*"], deny: ["z.no"] },
+        sub: {
+          allow: ["w.{{subject()}} workers", "z.{{account-name()}}.*"],
+          deny: ["z.no", "z.{{account-name()}}.*.>"],
+        },
         resp: { max: 3, ttl: 60e9 },
         subs: 5,
         payload: 1024,
