@@ -32,7 +32,9 @@ const server = Bun.serve({
   // The app refuses long bodies itself, as a problem; Bun would do it without a word.
   maxRequestBodySize: Number.MAX_SAFE_INTEGER,
   development: false,
-  fetch: app.fetch,
+  // HTTP/1.0, which health checks still speak, needs no Host: Bun's URL is then a bare path.
+  fetch: (request) =>
+    app.fetch(request.url.startsWith("/") ? new Request(`http://localhost${request.url}`, request) : request),
 });
 console.log(`mint listens on http://${config.host}:${config.port}`);
 

@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { connect as openSocket } from "node:net";
 import { createUser, encodeUser, fromPublic, fromSeed, type User } from "@nats-io/jwt";
 import type { Hono } from "hono";
@@ -240,7 +239,8 @@ export async function exchange(port: number, request: string | Uint8Array): Prom
   });
   // A reset is an end like any other: the other side had enough.
   socket.on("error", () => {});
+  const closed = new Promise((resolve) => socket.on("close", resolve));
   socket.write(request);
-  await within(once(socket, "close"), "the connection to be closed", 30_000);
+  await within(closed, "the connection to be closed", 30_000);
   return answer;
 }
