@@ -44,15 +44,36 @@ apply_role() {
   key=${step#* }
   [ "$action" != conflict ] || action=$(settle_conflict "$1")
   case $action in
-    none) ;;
-    keep) say "role $1: was changed elsewhere and stays so; its file is what it was" ;;
-    record) record_role "$1" && say "role $1: noted its file" ;;
-    forget) forget_role "$1" ;;
-    add) write_role "$1" generate && say "role $1: added" ;;
-    renew) write_role "$1" generate && say "role $1: its signing key was removed elsewhere; made a new one" ;;
-    change) remove_key "$key" && write_role "$1" "$key" && say "role $1: changed" ;;
-    remove) remove_key "$key" && forget_role "$1" && say "role $1: removed" ;;
+    none) return ;;
+    keep) did="was changed elsewhere and stays so; its file is what it was" ;;
+    record)
+      record_role "$1"
+      did="noted its file"
+      ;;
+    forget)
+      forget_role "$1"
+      did="is no longer looked after"
+      ;;
+    add)
+      write_role "$1" generate
+      did=added
+      ;;
+    renew)
+      write_role "$1" generate
+      did="its signing key was removed elsewhere; made a new one"
+      ;;
+    change)
+      remove_key "$key"
+      write_role "$1" "$key"
+      did=changed
+      ;;
+    remove)
+      remove_key "$key"
+      forget_role "$1"
+      did=removed
+      ;;
   esac
+  say "role $1: $did"
 }
 
 settle_conflict() {
