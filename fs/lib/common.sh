@@ -35,10 +35,10 @@ settle() { find "$1" -exec sync {} + 2>/dev/null || sync; }
 
 # point LINK TARGET: make LINK a symbolic link to TARGET in one step
 point() {
-  rm -f "$1.new"
-  ln -s "$2" "$1.new"
+  rm -f "$1.${2##*/}"
+  ln -s "$2" "$1.${2##*/}"
   # GNU and busybox spell "do not follow the old link" -T, BSD and macOS -h
-  mv -fT "$1.new" "$1" 2>/dev/null || mv -fh "$1.new" "$1"
+  mv -fT "$1.${2##*/}" "$1" 2>/dev/null || mv -fh "$1.${2##*/}" "$1"
 }
 
 # install_file SOURCE TARGET MODE: put a file in place in one step

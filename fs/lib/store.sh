@@ -1,7 +1,7 @@
 # shellcheck shell=sh disable=SC2034,SC2154 # shares its variables with the script that reads it
 # The nsc store, edited on a copy and switched over as a whole.
 #
-#   $NSC_DIR/current -> generations/<n>     the state in force
+#   $NSC_DIR/current -> generations/<any>   the state in force
 #     stores/ keys/                         nsc's own: JWTs, and private keys by public key
 #     recipe/                               what the recipe remembers (see sync.sh)
 #   $NSC_DIR/{nats,nkeys,.config}           where nsc looks on its own in a nats-box container
@@ -29,20 +29,19 @@ use_current() {
 # open_copy: $store becomes a copy of the state in force, or an empty one
 open_copy() {
   mkdir -p "$NSC_DIR/generations"
-  generation=1
+  current=
   if has_state; then
     current=$(readlink "$NSC_DIR/current")
     [ -d "$NSC_DIR/$current" ] || damaged "$NSC_DIR/current points to nothing"
-    generation=$((${current##*/} + 1))
   fi
-  store=$NSC_DIR/generations/$generation
+  store=$(mktemp -d "$NSC_DIR/generations/XXXXXX")
   copy=$store
-  rm -rf "$store"
-  mkdir -p "$store/stores" "$store/keys" "$store/recipe"
   if has_state; then
     cp -R "$NSC_DIR/$current/." "$store"
     check_files
     read_names
+  else
+    mkdir "$store/stores" "$store/keys" "$store/recipe"
   fi
 }
 
@@ -91,17 +90,24 @@ copy_differs() { ! has_state || ! diff -r "$NSC_DIR/$current" "$store" >/dev/nul
 # switch_over: make $store the state in force, in one step, and drop what it replaces
 switch_over() {
   settle "$store"
-  point "$NSC_DIR/current" "generations/$generation"
+  [ "$current" = "$(readlink "$NSC_DIR/current" || true)" ] ||
+    fail "the nsc store was changed by somebody else at the same time. Nothing was changed here; run again"
+  point "$NSC_DIR/current" "generations/${store##*/}"
   copy=
-  drop_old
+  [ -z "$current" ] || rm -rf "${NSC_DIR:?}/$current"
   point_nsc
 }
 
-# drop_old: remove every generation but the one in force
-drop_old() {
-  for old in "$NSC_DIR"/generations/*; do
-    [ "$old" = "$NSC_DIR/$(readlink "$NSC_DIR/current")" ] || rm -rf "$old"
-  done
+# close_copy: leave the state in force as it is
+close_copy() {
+  rm -rf "$copy"
+  copy=
+}
+
+# clear_leftovers: copies that a killed run left behind; a young one may be in somebody's hands
+clear_leftovers() {
+  find "$NSC_DIR/generations" -mindepth 1 -maxdepth 1 -mmin +60 ! -name "$(basename "$(readlink "$NSC_DIR/current")")" -exec rm -rf {} +
+  find "$NSC_DIR" -maxdepth 1 -name 'current.*' -mmin +60 -exec rm -f {} +
 }
 
 # point_nsc: let a plain nsc in a nats-box container, whose environment names these paths, find the store

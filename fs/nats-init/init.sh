@@ -48,9 +48,10 @@ if copy_differs; then
   switch_over
   state_changed=true
 else
-  drop_old
+  close_copy
   state_changed=false
 fi
+clear_leftovers
 use_current
 write_server_config
 

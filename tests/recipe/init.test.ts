@@ -1,11 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import {
+  cpSync,
   existsSync,
   lstatSync,
   readFileSync,
   readlinkSync,
   rmSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -441,13 +443,33 @@ test("a role file that claims an operator's own role of another content stops it
   expect(said).toContain("role own was changed both in its file and in the account");
 });
 
-test("files that a killed run left behind are cleared away", async () => {
+test("files that a killed run left behind are cleared away, when nobody can be at work on them any more", async () => {
   await using recipe = await makeRecipe();
   await recipe.up();
-  must(
-    await recipe.run(["cp", "-R", join(recipe.dir, "nsc/current/"), join(recipe.dir, "nsc/generations/999")]),
-  );
-  writeFileSync(join(recipe.dir, "nsc/current.new"), "");
+  const copy = (name: string) => join(recipe.dir, "nsc/generations", name);
+  for (const name of ["old", "young"])
+    cpSync(join(recipe.dir, "nsc/current/"), copy(name), { recursive: true });
+  const longAgo = new Date(Date.now() - 2 * 3600_000);
+  utimesSync(copy("old"), longAgo, longAgo);
   must(await recipe.init());
-  expect(recipe.generations()).toHaveLength(1);
+  expect(existsSync(copy("old"))).toBe(false);
+  expect(existsSync(copy("young"))).toBe(true);
+  expect(recipe.generations()).toHaveLength(2);
+});
+
+test("of several runs at once one wins, the others say so, and the state is whole", async () => {
+  await using recipe = await makeRecipe();
+  await recipe.up();
+  const account = recipe.account().sub;
+  for (let round = 0; round < 3; round++) {
+    const edits = ["a", "b", "c"].map((name) =>
+      recipe.nsc("edit", "account", "-n", "app", "--description", `${name}${round}`),
+    );
+    const outcomes = await Promise.all(edits);
+    expect(outcomes.some(({ code }) => code === 0)).toBe(true);
+    for (const { code, said } of outcomes)
+      if (code !== 0) expect(said).toContain("was changed by somebody else at the same time");
+    expect(recipe.account().sub).toBe(account);
+    expect(must(await recipe.nsc("validate", "--all-accounts"))).toContain("No issues found");
+  }
 });

@@ -63,7 +63,6 @@ test("nats-init killed at any moment of its first run leaves nothing or a whole 
     await isWhole(recipe);
     expect(roles(recipe)).toEqual(["browser", "service"]);
     if (first) expect(identity(recipe)).toBe(first);
-    expect(recipe.generations()).toHaveLength(1);
   }
   expect(killed).toBeGreaterThan(moments.length / 2);
 });
