@@ -23,8 +23,14 @@ try {
   });
   const { connect, jwtAuthenticator } = await (config.useWebSocket ? import("nats.ws") : import("nats"));
   const scheme = config.useWebSocket ? /^wss?:/ : /^(nats|tls):/;
+  const servers = credentials.servers.filter((server) => scheme.test(server));
+  if (servers.length === 0) {
+    throw new Error(
+      `role ${credentials.role} may not connect this way: set USE_WEBSOCKET=${!config.useWebSocket}`,
+    );
+  }
   const nc = (await connect({
-    servers: credentials.servers.filter((server) => scheme.test(server)),
+    servers,
     authenticator: jwtAuthenticator(credentials.jwt, key.getSeed()),
     inboxPrefix: credentials.inbox_prefix,
     timeout: patience,
@@ -44,10 +50,14 @@ try {
 process.exit(0);
 
 function readArguments(): { user: string; role: string | undefined } {
-  const options = { user: { type: "string" }, role: { type: "string" } } as const;
-  const { user, role } = parseArgs({ options, strict: true }).values;
-  if (!user) throw new Error(usage);
-  return { user, role };
+  try {
+    const options = { user: { type: "string" }, role: { type: "string" } } as const;
+    const { user, role } = parseArgs({ options, strict: true }).values;
+    if (user) return { user, role };
+  } catch {
+    // an option that is not known
+  }
+  throw new Error(usage);
 }
 
 async function fetchCredentials(mintUrl: string, request: Record<string, string>): Promise<CredsResponse> {

@@ -29,12 +29,13 @@ use_current() {
 # open_copy: $store becomes a copy of the state in force, or an empty one
 open_copy() {
   mkdir -p "$NSC_DIR/generations"
+  has_state || mend_link
   current=
   if has_state; then
     current=$(readlink "$NSC_DIR/current")
     [ -d "$NSC_DIR/$current" ] || damaged "$NSC_DIR/current points to nothing"
   fi
-  store=$(mktemp -d "$NSC_DIR/generations/XXXXXX")
+  store=$(mktemp -d "$NSC_DIR/generations/part-XXXXXX")
   copy=$store
   if has_state; then
     cp -R "$NSC_DIR/$current/." "$store"
@@ -43,6 +44,18 @@ open_copy() {
   else
     mkdir "$store/stores" "$store/keys" "$store/recipe"
   fi
+}
+
+# mend_link: a generation that is not a part-… is whole. The link to it may be missing because a run was killed at
+# that moment, or because a backup was brought back without it.
+mend_link() {
+  # shellcheck disable=SC2046 # one word per generation
+  set -- $(cd "$NSC_DIR/generations" && find . -mindepth 1 -maxdepth 1 -type d ! -name 'part-*' | sed 's|^\./||')
+  case $# in
+    0) ;;
+    1) point "$NSC_DIR/current" "generations/$1" ;;
+    *) damaged "$NSC_DIR/current is missing, and there are several generations that it could point to: $*" ;;
+  esac
 }
 
 # check_files: no JWT of the state is empty or cut short
@@ -68,16 +81,16 @@ read_names() {
 # account_file NAME: where nsc keeps an account's JWT
 account_file() { printf '%s/accounts/%s/%s.jwt' "$operator_dir" "$1" "$1"; }
 
-# list_accounts: "NAME ID" of each account of the store, in $scratch/accounts
+# list_accounts: "ID NAME" of each account of the store, in $scratch/accounts
 list_accounts() {
   for dir in "$operator_dir"/accounts/*/; do
     jwt=$(basename "$dir")
     printf '%s\t%s\n' "$jwt" "$(cat "$dir$jwt.jwt")"
-  done | jq -Rr -L "$lib" 'include "jwt"; split("\t") | "\(.[0]) \(.[1] | claims.sub)"' >"$scratch/accounts"
+  done | jq -Rr -L "$lib" 'include "jwt"; split("\t") | "\(.[1] | claims.sub) \(.[0])"' >"$scratch/accounts"
 }
 
 # account_id NAME
-account_id() { sed -n "s/^$1 //p" "$scratch/accounts"; }
+account_id() { sed -n "s/ $1\$//p" "$scratch/accounts"; }
 
 # seed_file PUBLIC_KEY: where nsc keeps a private key
 seed_file() {
@@ -87,13 +100,22 @@ seed_file() {
 # copy_differs: whether $store says anything else than the state in force
 copy_differs() { ! has_state || ! diff -r "$NSC_DIR/$current" "$store" >/dev/null 2>&1; }
 
+# check_store: the recipe can work with what $store says
+check_store() {
+  check_files
+  read_names
+  [ -f "$(account_file "$(cat "$store/recipe/account")")" ] || damaged "account $(cat "$store/recipe/account") is missing"
+}
+
 # switch_over: make $store the state in force, in one step, and drop what it replaces
 switch_over() {
   settle "$store"
   [ "$current" = "$(readlink "$NSC_DIR/current" || true)" ] ||
     fail "the nsc store was changed by somebody else at the same time. Nothing was changed here; run again"
-  point "$NSC_DIR/current" "generations/${store##*/}"
+  whole=generations/${store##*/part-}
+  mv "$store" "$NSC_DIR/$whole"
   copy=
+  point "$NSC_DIR/current" "$whole"
   [ -z "$current" ] || rm -rf "${NSC_DIR:?}/$current"
   point_nsc
 }

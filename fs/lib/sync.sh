@@ -15,11 +15,19 @@ known_on_server() { same "$2" "$(pushed_file "$1")" || same "$2" "$(own_file "$1
 
 # record_pushed NAME ID FILE: the server holds FILE, and it is what the store says of account NAME
 record_pushed() {
-  if runs_here "$1" && ! diff -r "$store/recipe/applied" "$store/recipe/pushed-applied" >/dev/null 2>&1; then
-    rm -rf "$store/recipe/pushed-applied"
-    cp -R "$store/recipe/applied" "$store/recipe/pushed-applied"
+  if runs_here "$1" && ! diff -r "$store/recipe/applied" "$store/recipe/pushed-applied/" >/dev/null 2>&1; then
+    record_applied
   fi
   remember_pushed "$2" "$3"
+}
+
+# record_applied: in one step, since a kill may come at any moment
+record_applied() {
+  previous=$(readlink "$store/recipe/pushed-applied" || true)
+  fresh=$(mktemp -d "$store/recipe/applied-XXXXXX")
+  cp -R "$store/recipe/applied/." "$fresh"
+  point "$store/recipe/pushed-applied" "${fresh##*/}"
+  [ -z "$previous" ] || rm -rf "$store/recipe/$previous"
 }
 
 remember_pushed() {

@@ -42,7 +42,7 @@ fi
 apply_account
 apply_roles
 remember_own
-edit validate --all-accounts
+check_store
 
 if copy_differs; then
   switch_over

@@ -9,11 +9,15 @@ check_roles() {
   wrong=0
   found=0
   for file in "$ROLES_DIR"/*.json; do
-    [ -e "$file" ] || continue
+    [ -e "$file" ] || [ -L "$file" ] || continue
     found=1
+    [ -r "$file" ] || reject "$file" "can't be read"
     role_name "$file" | grep -Eqx '[a-z0-9][a-z0-9_-]{0,62}' || reject "$file" "its name must be lower case letters, digits, - and _"
     jq -sr -L "$here" 'include "role"; if length == 1 then .[0] | problems else "must hold one JSON object" end' \
       "$file" >"$scratch/problems" 2>"$scratch/error" || reject "$file" "is not JSON: $(head -n 1 "$scratch/error")"
+    # of a key that stands twice the last one counts, and what the first one denied would be gone
+    [ "$(jq -n --stream '[inputs | if length == 2 then .[0] else .[0][:-1] end] | length == (unique | length)' "$file" 2>/dev/null)" != false ] ||
+      reject "$file" "has the same key twice in one object"
     while read -r problem; do
       reject "$file" "$problem"
     done <"$scratch/problems"
@@ -42,6 +46,8 @@ apply_role() {
     --arg name "$1" --slurpfile file "$file" --slurpfile record "$last")
   action=${step% *}
   key=${step#* }
+  [ -z "$key" ] || [ "$file" = /dev/null ] || [ -f "$(seed_file "$key")" ] ||
+    fail "role $1 has the key $key in the account, but its private half is not in this store. Nothing was changed. Bring it in (nsc import keys), or give the role file another name"
   [ "$action" != conflict ] || action=$(settle_conflict "$1")
   case $action in
     none) return ;;

@@ -3,7 +3,7 @@
 # edited. The resolver's directory is read, not the server asked: it is there whether the server runs or not.
 
 take_in() {
-  while read -r account id; do
+  while read -r id account; do
     take_in_account "$account" "$id"
   done <"$scratch/accounts"
 }
@@ -19,7 +19,7 @@ take_in_account() {
     : # the store is ahead: nats-push will send it
   elif ! is_jwt "$theirs"; then
     say "the server's copy of account $1 was cut short; it will be sent again"
-  elif known_on_server "$2" "$mine"; then
+  elif known_on_server "$2" "$mine" && ! went_back "$2"; then
     accept "$1" "$2"
   else
     case $NATS_CONFLICT in
@@ -29,10 +29,17 @@ take_in_account() {
         remember_pushed "$2" "$theirs"
         ;;
       *)
-        fail "account $1 was changed both in the nsc store and on the server since they last agreed. Nothing was changed. Run again with NATS_CONFLICT=server to take the server's version, or NATS_CONFLICT=store to overwrite it with the store's"
+        if went_back "$2"; then how="is older on the server than it was when they last agreed"; else how="was changed both in the nsc store and on the server since they last agreed"; fi
+        fail "account $1 $how. Nothing was changed. Run again with NATS_CONFLICT=server to take the server's version, or NATS_CONFLICT=store to overwrite it with the store's"
         ;;
     esac
   fi
+}
+
+# went_back ID: the server holds something older than it was last seen to hold: a backup was brought back there
+went_back() {
+  seen=$(pushed_file "$1")
+  [ -e "$seen" ] && [ "$(ask "$theirs" 'claims.iat')" -lt "$(ask "$seen" 'claims.iat')" ]
 }
 
 # accept NAME ID: the server's version becomes the store's. What nats-init had made of the older version and not
@@ -47,22 +54,22 @@ accept() {
   remember_pushed "$2" "$theirs"
   if runs_here "$1"; then
     rm -rf "$store/recipe/applied"
-    [ ! -d "$store/recipe/pushed-applied" ] || cp -R "$store/recipe/pushed-applied" "$store/recipe/applied"
+    [ ! -e "$store/recipe/pushed-applied" ] || cp -R "$store/recipe/pushed-applied/." "$store/recipe/applied"
   fi
   say "account $1: took in what was changed on the server's side"
 }
 
 # find_clean_accounts: those whose JWT in the store nobody but nats-init has changed
 find_clean_accounts() {
-  while read -r account id; do
-    ! known_on_server "$id" "$(account_file "$account")" || echo "$account $id"
+  while read -r id account; do
+    ! known_on_server "$id" "$(account_file "$account")" || echo "$id $account"
   done <"$scratch/accounts" >"$scratch/clean"
 }
 
 # remember_own: mark what this run made of a state that nobody else had changed
 remember_own() {
   mkdir -p "$store/recipe/own"
-  while read -r account id; do
+  while read -r id account; do
     mine=$(account_file "$account")
     same "$mine" "$(pushed_file "$id")" || same "$mine" "$(own_file "$id")" || install_file "$mine" "$(own_file "$id")" 600
   done <"$scratch/clean"

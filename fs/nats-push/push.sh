@@ -22,11 +22,12 @@ lib=$here/../lib
 need NSC_DIR SERVER_DIR NATS_URL NATS_WS_URL
 patience=${PUSH_PATIENCE:-30} # seconds to wait for a server
 use_current
-system_creds=$store/keys/creds/$operator/SYS/sys.creds
+# not by its own path, in which nats would expand a $
+ln -s "$store/keys/creds/$operator/SYS/sys.creds" "$scratch/system.creds"
 
 push_accounts() {
   sent=0
-  while read -r account id; do
+  while read -r id account; do
     push_account "$account" "$id"
   done <"$scratch/accounts"
 }
@@ -34,22 +35,33 @@ push_accounts() {
 # push_account NAME ID: send what the store says, unless the server holds something that came from elsewhere
 push_account() {
   mine=$(account_file "$1")
-  printf '%s' "$(look_up "$2")" >"$scratch/held.jwt"
-  same "$mine" "$scratch/held.jwt" && return
+  look_up "$1" "$2" >"$scratch/held.jwt"
+  if same "$mine" "$scratch/held.jwt"; then
+    record_pushed "$1" "$2" "$mine"
+    return
+  fi
   if is_jwt "$scratch/held.jwt" && ! known_on_server "$2" "$scratch/held.jwt"; then
     [ ! -e "$(pushed_file "$2")" ] || fail "account $1 was changed on the server since nats-init looked. Nothing was pushed; ${AGAIN_HINT:-run nats-init again}"
     fail "the server holds an account $1 that this nsc store has never seen. Nothing was pushed; ${AGAIN_HINT:-run nats-init again}"
   fi
   update_claims "$1" "$mine"
+  record_pushed "$1" "$2" "$mine"
   sent=$((sent + 1))
   say "pushed account $1"
 }
 
 check_in_force() {
-  while read -r account id; do
+  while read -r id account; do
     wait_in_force "$account" "$id"
-    record_pushed "$account" "$id" "$(account_file "$account")"
   done <"$scratch/accounts"
+}
+
+# name_forgotten: an account that was deleted in the store is not deleted on servers; that would drop its data
+name_forgotten() {
+  for file in "$store"/recipe/pushed/*.jwt; do
+    id=$(basename "$file" .jwt)
+    grep -q "^$id " "$scratch/accounts" || say "account $id is no longer in the nsc store, but servers keep it"
+  done
 }
 
 wait_for_server
@@ -57,4 +69,5 @@ take_configuration
 push_accounts
 check_logins
 check_in_force
+name_forgotten
 if [ "$sent" = 0 ]; then say "nothing to push: all is in force"; else say "all is in force"; fi

@@ -2,13 +2,24 @@
 # Talking to the servers through the system account. The nats tool exits 0 on error replies and timeouts alike,
 # so every answer is read.
 
-# request SUBJECT BODY [OPTION...]: the answers, one JSON document or text each
-request() {
+# What nats would otherwise take from the environment of whoever runs this.
+unset NATS_USER NATS_PASSWORD NATS_TOKEN NATS_CREDS NATS_NKEY NATS_JWT NATS_SEED NATS_CERT NATS_KEY NATS_CA \
+  NATS_CONTEXT NATS_TIMEOUT NATS_INBOX_PREFIX NATS_SOCKS_PROXY
+
+# send SUBJECT [OPTION...]: the answers to what comes on standard input, one JSON document or text each
+send() {
   subject=$1
+  shift
+  XDG_CONFIG_HOME=$scratch nats --no-context --server "$NATS_URL" --creds "$scratch/system.creds" --timeout 2s \
+    request --raw --force-stdin "$@" "$subject" 2>"$scratch/error"
+}
+
+# request SUBJECT BODY [OPTION...]
+request() {
   body=$2
+  subject=$1
   shift 2
-  XDG_CONFIG_HOME=$scratch nats --no-context --server "$NATS_URL" --creds "$system_creds" --timeout 2s \
-    request --raw "$@" "$subject" "$body" 2>"$scratch/error" </dev/null
+  printf '%s' "$body" | send "$subject" "$@"
 }
 
 now() { date +%s; }
@@ -53,14 +64,18 @@ take_configuration() {
   done
 }
 
-# look_up ID: the account JWT that the servers hold; nothing where they hold none
-look_up() { request "\$SYS.REQ.ACCOUNT.$1.CLAIMS.LOOKUP" '' | tr -d '\n'; }
+# look_up NAME ID: the account JWT that the servers hold, or what nats says of an empty answer, which means none
+look_up() {
+  held=$(request "\$SYS.REQ.ACCOUNT.$2.CLAIMS.LOOKUP" '' | tr -d '\n')
+  [ -n "$held" ] || fail "the server did not say what it holds for account $1 ($(tail -n 1 "$scratch/error")). Nothing was pushed"
+  printf '%s' "$held"
+}
 
 # update_claims NAME JWT_FILE
 update_claims() {
-  answer=$(request '$SYS.REQ.CLAIMS.UPDATE' "$(cat "$2")")
+  answer=$(send '$SYS.REQ.CLAIMS.UPDATE' <"$2") || answer=
   printf '%s' "$answer" | jq -e '.data.code == 200' >/dev/null 2>&1 ||
-    fail "the server refused account $1: $(printf '%s' "$answer" | jq -r '.error.description // .data.message // "no answer"' 2>/dev/null)"
+    fail "the server did not take account $1: $(printf '%s' "$answer" | jq -r '.error.description // .data.message' 2>/dev/null || cat "$scratch/error")"
 }
 
 # wait_in_force NAME ID: "jwt updated" is not enough, since a server says so of a JWT that it won't accept either.

@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import type { LocalConfig } from "../config.ts";
@@ -25,7 +25,7 @@ export const pidFile = (config: LocalConfig, name: keyof typeof marks) =>
  */
 export function claimDataDir(config: LocalConfig): () => void {
   const file = pidFile(config, "launcher");
-  mkdirSync(join(config.dataDir, "run"), { recursive: true, mode: 0o700 });
+  makeRunDir(config);
   const other = findProcess(file, marks.launcher);
   if (other) {
     throw new Trouble(
@@ -40,13 +40,30 @@ export function claimDataDir(config: LocalConfig): () => void {
       );
     }
   }
-  rmSync(file, { force: true });
+  takeOver(file);
+  return () => rmSync(file, { force: true });
+}
+
+function makeRunDir({ dataDir }: LocalConfig): void {
   try {
+    mkdirSync(join(dataDir, "run"), { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new Trouble(
+      `DATA_DIR ${dataDir} can't be used: ${(error as Error).message}. Choose another directory.`,
+    );
+  }
+}
+
+/** Makes the pid file this launcher's. Of several who find the same stale one only one can move it away. */
+function takeOver(file: string): void {
+  const stale = `${file}.${process.pid}`;
+  try {
+    if (existsSync(file)) renameSync(file, stale);
+    rmSync(stale, { force: true });
     writeFileSync(file, String(process.pid), { flag: "wx" });
   } catch {
     throw new Trouble("Another start began at the same moment; this one gives way.");
   }
-  return () => rmSync(file, { force: true });
 }
 
 /** @throws {Trouble} naming every port that is taken */

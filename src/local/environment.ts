@@ -14,7 +14,7 @@ export function serviceEnvironment(config: LocalConfig, toolPath: string): Recor
     ROLES_DIR: join(projectDir, "fs/nats-init/roles"),
     KEYS_DIR: join(dataDir, "keys"),
     SECRETS_DIR: join(projectDir, "fs/nats-export/secrets"),
-    RESET_HINT: `rm -r '${dataDir}'`,
+    RESET_HINT: `rm -r ${["nsc", "nats", "keys"].map((name) => shellQuote(join(dataDir, name))).join(" ")}`,
     AGAIN_HINT: "run npm start again",
     NATS_SERVER_NAME: "nats-server",
     NATS_HOST: bind,
@@ -35,3 +35,5 @@ export function serviceEnvironment(config: LocalConfig, toolPath: string): Recor
     NATS_TCP_URLS: config.environment.NATS_TCP_URLS || `nats://${host}:${ports.nats}`,
   };
 }
+
+const shellQuote = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;

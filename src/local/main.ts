@@ -17,7 +17,6 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
 
 try {
   const config = readLocalConfig();
-  mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
   const giveBack = claimDataDir(config);
   try {
     const path = await prepareTools(config, stopping.signal);
@@ -69,7 +68,7 @@ async function runRecipe(config: LocalConfig, env: Record<string, string>): Prom
       pidFile: pidFile(config, "mint"),
     });
     running.push(mint);
-    await orGone(mint, undefined, untilReady(config.mintUrl));
+    await orGone(mint, undefined, untilReady(config.mintUrl, either(stopping.signal, mint)));
     greet(config);
 
     await Promise.race([aborted(stopping.signal), gone(server, log), gone(mint, undefined)]);
@@ -88,10 +87,13 @@ function either(signal: AbortSignal, service: Running): AbortSignal {
   return AbortSignal.any([signal, ended.signal]);
 }
 
-/** The work, unless the service it needs is gone before. */
+/** The work, unless the service it needs is gone before; the work has ended then too. */
 async function orGone(service: Running, log: string | undefined, work: Promise<void>): Promise<void> {
-  work.catch(() => undefined);
-  await Promise.race([work, gone(service, log), aborted(stopping.signal)]);
+  try {
+    await Promise.race([work, gone(service, log)]);
+  } finally {
+    await work.catch(() => undefined);
+  }
   if (stopping.signal.aborted) throw new Trouble("Stopped.");
 }
 
@@ -111,8 +113,8 @@ function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-async function untilReady(url: string): Promise<void> {
-  while (!stopping.signal.aborted) {
+async function untilReady(url: string, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
     const ready = await fetch(`${url}/readyz`).then(
       (answer) => answer.ok,
       () => false,

@@ -55,6 +55,7 @@ export async function run(
   if (child.pid) writePid(pidFile, child.pid);
   const kill = () => child.kill("SIGTERM");
   signal.addEventListener("abort", kill);
+  if (signal.aborted) kill();
   const how = await whenEnded(child);
   signal.removeEventListener("abort", kill);
   rmSync(pidFile, { force: true });

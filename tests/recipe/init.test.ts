@@ -8,7 +8,6 @@ import {
   rmSync,
   truncateSync,
   utimesSync,
-  writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 import { type AccountClaims, makeRecipe, must, type Recipe } from "./recipe.ts";
@@ -260,6 +259,16 @@ describe("role files", () => {
     ],
     ["a * alone to subscribe to", { ...both, sub: { allow: ["* group"] } }, 'deny "*.>" beside it'],
     ["a description of two lines", { ...both, description: "a\nb" }, "description must be one line"],
+    [
+      "a key that stands twice",
+      '{"pub":{"allow":["a"],"deny":["b"]},"sub":{"allow":["a"]},"pub":{"allow":["a"]}}',
+      "has the same key twice",
+    ],
+    [
+      "a limit that stands twice",
+      '{"pub":{"allow":["a"]},"sub":{"allow":["a"]},"limits":{"subs":1,"subs":99}}',
+      "has the same key twice",
+    ],
     ["a list", [], "must be a JSON object"],
     ["no JSON", "{", "is not JSON"],
     ["nothing", "", "must hold one JSON object"],
@@ -472,4 +481,60 @@ test("of several runs at once one wins, the others say so, and the state is whol
     expect(recipe.account().sub).toBe(account);
     expect(must(await recipe.nsc("validate", "--all-accounts"))).toContain("No issues found");
   }
+});
+
+test("asked to stop in the very moment of the switch, it leaves a whole state", async () => {
+  await using recipe = await makeRecipe();
+  await recipe.up();
+  const account = recipe.account().sub;
+  const link = join(recipe.dir, "nsc/current");
+  for (let round = 0; round < 8; round++) {
+    recipe.writeRole("extra", role({ ttl: 60 + round }));
+    const before = readlinkSync(link);
+    const child = Bun.spawn(["/bin/sh", join(import.meta.dirname, "../../fs/nats-init/init.sh")], {
+      env: recipe.env,
+      stdio: ["ignore", "ignore", "ignore"],
+    });
+    while (child.exitCode === null && readlinkSync(link) === before) await Bun.sleep(0);
+    child.kill("SIGTERM");
+    await child.exited;
+    expect(recipe.account().sub).toBe(account);
+  }
+  must(await recipe.init());
+});
+
+test("a link to the state in force that was lost is made again", async () => {
+  await using recipe = await makeRecipe();
+  await recipe.up();
+  const account = recipe.account().sub;
+  rmSync(join(recipe.dir, "nsc/current"));
+  must(await recipe.init());
+  expect(recipe.account().sub).toBe(account);
+});
+
+describe("nsc", () => {
+  test("does nothing that leaves a store the recipe can't work with", async () => {
+    await using recipe = await makeRecipe();
+    await recipe.up();
+    const before = recipe.account().jti;
+    for (const command of [
+      ["add", "operator", "--name", "second"],
+      ["delete", "account", "app", "--force"],
+    ]) {
+      const { code, said } = await recipe.nsc(...command);
+      expect(code).toBe(1);
+      expect(said).toContain("that would leave a store that the recipe can't work with");
+    }
+    expect(recipe.account().jti).toBe(before);
+    expect(must(await recipe.init())).toBe("nats-init: nothing to change\n");
+  });
+
+  test("may have made users whose key is rotated away", async () => {
+    await using recipe = await makeRecipe();
+    await recipe.up();
+    const { key } = scopedKeys(recipe.account()).service as { key: string };
+    must(await recipe.nsc("add", "user", "-a", "app", "-n", "svc", "-K", key));
+    must(await recipe.nsc("edit", "account", "-n", "app", "--rm-sk", key));
+    expect(await recipe.up()).toContain("all is in force");
+  });
 });

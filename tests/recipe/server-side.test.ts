@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { cpSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createUser } from "nkeys.js";
+import { createUser, fromSeed } from "nkeys.js";
 import { makeRecipe, must, type Recipe } from "./recipe.ts";
 
 /** Somebody else with a copy of the nsc store, as of now: another operator's machine, say. */
@@ -149,6 +149,25 @@ describe("a revocation pushed from elsewhere", () => {
   });
 });
 
+test("a server whose data were brought back from before a revocation does not undo it", async () => {
+  await using recipe = await makeRecipe();
+  await recipe.up();
+  const file = join(recipe.dir, "nats/jwt", `${recipe.account().sub}.jwt`);
+  const backup = readFileSync(file);
+  while (Math.floor(Date.now() / 1000) <= recipe.account().iat) await Bun.sleep(20); // JWTs tell seconds apart
+  const user = createUser().getPublicKey();
+  must(await recipe.nsc("revocations", "add-user", "-a", "app", "--user-public-key", user));
+  await recipe.up();
+  await recipe.stopServer();
+  writeFileSync(file, backup);
+  const { code, said } = await recipe.init();
+  expect(code).toBe(1);
+  expect(said).toContain("account app is older on the server than it was when they last agreed");
+  must(await recipe.init({ NATS_CONFLICT: "store" }));
+  await recipe.up();
+  expect(revoked(recipe)).toEqual([user]);
+});
+
 describe("an operator's change with nsc", () => {
   test("is pushed by the next run", async () => {
     await using recipe = await makeRecipe();
@@ -223,6 +242,31 @@ describe("a role that was changed elsewhere", () => {
     expect(service(recipe)).toMatchObject({ key, template: { pub: { allow: ["mine"] } } });
   });
 
+  test("and whose key is not in this store is not taken for this one's", async () => {
+    await using recipe = await makeRecipe();
+    await recipe.up();
+    const other = elsewhere(recipe);
+    await other.nsc(
+      "edit",
+      "signing-key",
+      "-a",
+      "app",
+      "--sk",
+      "generate",
+      "--role",
+      "extra",
+      "--allow-pub",
+      "extra",
+      "--allow-sub",
+      "x",
+    );
+    await other.push();
+    recipe.writeRole("extra", role("extra"));
+    const { code, said } = await recipe.init();
+    expect(code).toBe(1);
+    expect(said).toContain("its private half is not in this store");
+  });
+
   test("by the removal of its key gets a new key, and the old one does not come back", async () => {
     await using recipe = await makeRecipe();
     await recipe.up();
@@ -241,6 +285,76 @@ describe("a role that was changed elsewhere", () => {
 });
 
 describe("nats-push", () => {
+  test("takes no answer for no answer, and overwrites nothing", async () => {
+    await using recipe = await makeRecipe();
+    await recipe.up();
+    recipe.writeRole("extra", role("extra"));
+    must(await recipe.init());
+    const real = Bun.which("nats", { PATH: recipe.env.PATH as string });
+    const bin = join(recipe.dir, "bin");
+    mkdirSync(bin);
+    // As the nats tool does on a timeout: nothing on its output, and 0.
+    writeFileSync(
+      join(bin, "nats"),
+      `#!/bin/sh\ncase "$*" in *LOOKUP*) exit 0 ;; esac\nexec ${real} "$@"\n`,
+      { mode: 0o755 },
+    );
+    const before = recipe.accountOnServer();
+    const { code, said } = await recipe.push({ PATH: `${bin}:${recipe.env.PATH}` });
+    expect(code).toBe(1);
+    expect(said).toContain("the server did not say what it holds for account app");
+    expect(recipe.accountOnServer()).toEqual(before);
+  });
+
+  test("pushes an account of thousands of revocations", async () => {
+    await using recipe = await makeRecipe();
+    await recipe.up();
+    const revocations = Object.fromEntries(
+      Array.from({ length: 2500 }, () => [createUser().getPublicKey(), 1]),
+    );
+    const signer = must(await recipe.nsc("describe", "operator", "--json"));
+    const key = (JSON.parse(signer) as { nats: { signing_keys: string[] } }).nats.signing_keys[0] as string;
+    const seed = must(
+      await recipe.run(["sh", "-c", `cat "$(find ${recipe.dir}/nsc/current/keys/ -name ${key}.nk)"`]),
+    ).trim();
+    const claims = recipe.account();
+    const payload = { ...claims, iat: claims.iat + 1, nats: { ...claims.nats, revocations } };
+    const text = `${readFileSync(recipe.accountFile(), "utf8").split(".")[0]}.${Buffer.from(JSON.stringify(payload)).toString("base64url")}`;
+    const signature = fromSeed(new TextEncoder().encode(seed)).sign(new TextEncoder().encode(text));
+    writeFileSync(recipe.accountFile(), `${text}.${Buffer.from(signature).toString("base64url")}`);
+    expect(must(await recipe.push())).toContain("pushed account app");
+    expect(revoked(recipe)).toHaveLength(2500);
+  });
+
+  test("that failed at a login is no reason to see a conflict later", async () => {
+    await using recipe = await makeRecipe();
+    await recipe.up();
+    recipe.writeRole("extra", role("extra"));
+    must(await recipe.init());
+    expect((await recipe.push({ NATS_WS_URL: "ws://127.0.0.1:1" })).code).toBe(1);
+    must(await recipe.nsc("edit", "account", "-n", "app", "--description", "mine"));
+    await recipe.up();
+    expect(recipe.accountOnServer().nats).toMatchObject({ description: "mine" });
+  });
+
+  test("is not alarmed by the revocation of everybody a moment ago", async () => {
+    await using recipe = await makeRecipe();
+    await recipe.up();
+    must(await recipe.nsc("revocations", "add-user", "-a", "app", "--user-public-key", "*"));
+    expect(await recipe.up()).toContain("all is in force");
+  });
+
+  test("names an account that was deleted in the store and lives on", async () => {
+    await using recipe = await makeRecipe();
+    await recipe.up();
+    must(await recipe.nsc("add", "account", "-n", "my team"));
+    expect(await recipe.up()).toContain("pushed account my team");
+    must(await recipe.nsc("delete", "account", "my team", "--force"));
+    expect(await recipe.up()).toMatch(
+      /account A[A-Z2-7]{55} is no longer in the nsc store, but servers keep it/,
+    );
+  });
+
   test("refuses to overwrite an account that its store has never seen in that form", async () => {
     await using recipe = await makeRecipe();
     await recipe.up();
