@@ -302,7 +302,7 @@ describe("nats-push", () => {
     const before = recipe.accountOnServer();
     const { code, said } = await recipe.push({ PATH: `${bin}:${recipe.env.PATH}` });
     expect(code).toBe(1);
-    expect(said).toContain("the server did not say what it holds for account app");
+    expect(said).toContain("the server did not say what it holds for account");
     expect(recipe.accountOnServer()).toEqual(before);
   });
 
