@@ -267,6 +267,14 @@ describe("operations", () => {
     await (await logIn("printer.creds")).close();
   });
 
+  test("a user signed with the plain key makes a stream", async () => {
+    const commands = block(heading, "stream add").replaceAll(
+      "npm run -s nsc --",
+      `sh '${join(projectDir, "fs/nsc/nsc.sh")}'`,
+    );
+    expect(must(await shell(`set -e\n${commands}`))).toContain("Stream orders was created");
+  });
+
   test("a backup of the nsc store brings it back", async () => {
     const account = recipe.account();
     must(await shell(block(heading, "tar -czf nsc-backup.tgz").replace("-C .data", "-C .")));

@@ -118,7 +118,9 @@ describe("what it points to is there:", () => {
 
   test.each(documents)("every npm script that %s names", (path) => {
     const { scripts } = JSON.parse(read("package.json"));
-    const named = [...read(path).matchAll(/npm (?:run )?(start|test|(?<=run )[\w:-]+)/g)].map(([, it]) => it);
+    const named = [...read(path).matchAll(/npm (?:run )?(?:-s )?(start|test|(?<=run (?:-s )?)[\w:-]+)/g)].map(
+      ([, it]) => it,
+    );
     for (const script of named) expect(Object.keys(scripts)).toContain(script as string);
   });
 });
