@@ -4,7 +4,7 @@
 #   $NSC_DIR/current -> generations/<any>   the state in force
 #     stores/ keys/                         nsc's own: JWTs, and private keys by public key
 #     recipe/                               what the recipe remembers (see sync.sh)
-#   $NSC_DIR/{nats,nkeys,.config}           where nsc looks on its own in a nats-box container
+#   $NSC_DIR/{nats,nkeys}                   where nsc looks on its own in a nats-box container
 #
 # nsc writes its files in place: killed at the wrong moment it leaves an empty JWT. Here such a moment only
 # ever hits a copy that nothing points to.

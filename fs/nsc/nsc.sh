@@ -18,6 +18,9 @@ has_state || fail "there is no nsc store in $NSC_DIR yet: nats-init makes it"
 open_copy
 # not the nsc of store.sh: this one may ask questions, and its paths are relative to the caller's directory
 command nsc --config-dir "$scratch/nsc" --data-dir "$store/stores" --keystore-dir "$store/keys" "$@"
-(check_store) 2>"$scratch/why" ||
+(
+  damaged() { fail "$1"; } # it is only the copy
+  check_store
+) 2>"$scratch/why" ||
   fail "that would leave a store that the recipe can't work with ($(tail -n 1 "$scratch/why")). Nothing was changed"
 if copy_differs; then switch_over; else close_copy; fi
