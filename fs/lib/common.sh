@@ -1,6 +1,5 @@
 # shellcheck shell=sh disable=SC2034,SC2154 # shares its variables with the script that reads it
-# What the scripts of the recipe share: words to the user, a scratch directory, small file helpers.
-# A script sets `name` (its service) before it reads this file.
+# Words to the user, a scratch directory, small file helpers.
 
 umask 077
 

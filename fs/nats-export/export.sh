@@ -5,13 +5,8 @@ set -eu
 
 name=nats-export
 here=$(cd "$(dirname "$0")" && pwd)
-lib=$here/../lib
-# shellcheck source=../lib/common.sh
-. "$lib/common.sh"
-# shellcheck source=../lib/jwt.sh
-. "$lib/jwt.sh"
-# shellcheck source=../lib/store.sh
-. "$lib/store.sh"
+# shellcheck source=../lib/recipe.sh
+. "$here/../lib/recipe.sh"
 
 need NSC_DIR KEYS_DIR SECRETS_DIR
 use_current
@@ -50,12 +45,14 @@ export_roles() {
   cp "$(account_file "$account")" "$version/account.jwt"
   ask "$version/account.jwt" 'claims.nats.signing_keys[] | objects | .key' >"$scratch/scoped"
   for record in "$applied"/roles/*.json; do
+    role=$(basename "$record" .json)
     key=$(jq -r .key "$record")
     # a role that lost its key on the server's side is not given out
-    ! grep -qx "$key" "$scratch/scoped" || seed "$key" >"$version/$(basename "$record" .json).nk"
+    grep -qx "$key" "$scratch/scoped" || continue
+    seed "$key" >"$version/$role.nk"
+    jq -c --arg role "$role" '{ ($role): { ttl: (.role.ttl // 900) } }' "$record" >>"$scratch/roles"
   done
-  (cd "$version" && for file in *.nk; do jq -c --arg name "${file%.nk}" '{ ($name): { ttl: (.role.ttl // 900) } }' "$applied/roles/${file%.nk}.json"; done) |
-    jq -sc add >"$version/roles.json"
+  jq -sc add "$scratch/roles" >"$version/roles.json"
   if [ -L "$KEYS_DIR/current" ] && diff -r "$version" "$KEYS_DIR/current/" >/dev/null 2>&1; then return; fi
   place_version
   changed=true

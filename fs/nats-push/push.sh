@@ -5,15 +5,8 @@ set -eu
 
 name=nats-push
 here=$(cd "$(dirname "$0")" && pwd)
-lib=$here/../lib
-# shellcheck source=../lib/common.sh
-. "$lib/common.sh"
-# shellcheck source=../lib/jwt.sh
-. "$lib/jwt.sh"
-# shellcheck source=../lib/store.sh
-. "$lib/store.sh"
-# shellcheck source=../lib/sync.sh
-. "$lib/sync.sh"
+# shellcheck source=../lib/recipe.sh
+. "$here/../lib/recipe.sh"
 # shellcheck source=server.sh
 . "$here/server.sh"
 # shellcheck source=login.sh

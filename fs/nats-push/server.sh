@@ -44,8 +44,10 @@ stale_servers() {
 # restart; the server's health check does that when it finds this file.
 take_configuration() {
   tag=$(sed -n 's/^server_tags: \["\(.*\)"\]$/\1/p' "$SERVER_DIR/config/resolver.conf")
+  stale=$(stale_servers)
+  [ -n "$stale" ] || return 0
   refusal=
-  for id in $(stale_servers); do
+  for id in $stale; do
     refusal=$(request "\$SYS.REQ.SERVER.$id.RELOAD" '' | jq -r '.error.description // empty | split(": old=")[0]')
     if [ -z "$refusal" ]; then
       say "nats-server reloaded its configuration"

@@ -5,13 +5,8 @@ set -eu
 
 name=nsc
 here=$(cd "$(dirname "$0")" && pwd)
-lib=$here/../lib
-# shellcheck source=../lib/common.sh
-. "$lib/common.sh"
-# shellcheck source=../lib/jwt.sh
-. "$lib/jwt.sh"
-# shellcheck source=../lib/store.sh
-. "$lib/store.sh"
+# shellcheck source=../lib/recipe.sh
+. "$here/../lib/recipe.sh"
 
 need NSC_DIR
 has_state || fail "there is no nsc store in $NSC_DIR yet: nats-init makes it"

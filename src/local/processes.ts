@@ -69,7 +69,7 @@ function whenEnded(child: ChildProcess): Promise<string> {
   });
 }
 
-export function writePid(file: string, pid: number): void {
+function writePid(file: string, pid: number): void {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   writeFileSync(file, String(pid));
 }
