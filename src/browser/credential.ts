@@ -1,0 +1,114 @@
+import { importUserKey, type Nkeys, type UserKey } from "./key.ts";
+
+/** What a credential source gives: the mint's answer to `POST /creds`, of which this much is needed. */
+export interface Credentials {
+  /** A user JWT for the public key that was asked for, or for the one that `seed` belongs to. */
+  readonly jwt: string;
+  /** Only with credentials whose key pair was made elsewhere. */
+  readonly seed?: string;
+  /** WebSocket URLs. */
+  readonly servers: readonly string[];
+  /** `_INBOX` by default. */
+  readonly inbox_prefix?: string;
+  /** The server's clock when it answered, in milliseconds since the epoch. Without it this machine's clock is believed. */
+  readonly server_time?: number;
+  readonly user?: string;
+  readonly role?: string;
+  readonly tags?: Readonly<Record<string, string>>;
+  readonly permissions?: Permissions;
+}
+
+/** The permissions in clear. */
+export interface Permissions {
+  readonly pub?: Subjects;
+  readonly sub?: Subjects;
+}
+
+interface Subjects {
+  readonly allow?: readonly string[];
+  readonly deny?: readonly string[];
+}
+
+/** Where credentials come from. Asked once for each; throws `UnauthorizedError` when there is no use in asking again. */
+export type CredentialSource = (request: CredentialRequest) => Promise<Credentials> | Credentials;
+
+export interface CredentialRequest {
+  /** The user nkey that this page has the private half of. */
+  readonly publicKey: string;
+  /** Aborted when the session is closed, or when the answer takes too long. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Milliseconds gone by, by the clock that went further: the monotonic one does not run while the machine sleeps, the
+ * wall clock may be set back.
+ */
+export function stopwatch(): () => number {
+  const wall = Date.now();
+  const monotonic = performance.now();
+  return () => Math.max(Date.now() - wall, performance.now() - monotonic);
+}
+
+/** Where a credential is used in its very last second, the server lets in and throws out. */
+const MARGIN = 1000;
+
+/** A credential in use, with the key that goes with it. */
+export class Credential {
+  readonly key: UserKey;
+  readonly answer: Credentials;
+  /** Milliseconds that it had to live when it was asked for; `Infinity` if it doesn't end. */
+  readonly lifetime: number;
+  readonly #age: () => number;
+  #refused = false;
+
+  constructor(answer: Credentials, key: UserKey, lifetime: number, age: () => number) {
+    this.answer = answer;
+    this.key = key;
+    this.lifetime = lifetime;
+    this.#age = age;
+  }
+
+  /** Milliseconds until the server ends it, by the server's clock. */
+  get left(): number {
+    return this.lifetime - this.#age();
+  }
+
+  get isUsable(): boolean {
+    return !this.#refused && this.left > MARGIN;
+  }
+
+  /** The server would not have it. */
+  refuse(): void {
+    this.#refused = true;
+  }
+}
+
+/**
+ * Checks what a source gave.
+ * @param age  since it was asked
+ * @throws {TypeError} when it can't be used; the message never holds the credential
+ */
+export async function readCredential(
+  answer: Credentials,
+  own: UserKey,
+  age: () => number,
+  nkeys?: Nkeys,
+): Promise<Credential> {
+  const { sub, exp } = claimsOf(answer?.jwt);
+  if (!Array.isArray(answer.servers) || answer.servers.length === 0) {
+    throw new TypeError("the credential names no servers");
+  }
+  const key = answer.seed === undefined ? own : await importUserKey(sub, answer.seed, nkeys);
+  if (key.publicKey !== sub) throw new TypeError("the credential is for another key than was asked for");
+  const now = answer.server_time ?? Date.now();
+  return new Credential(answer, key, exp === undefined ? Infinity : exp * 1000 - now, age);
+}
+
+function claimsOf(jwt: unknown): { sub: string; exp?: number } {
+  try {
+    const payload = String(jwt).split(".")[1] ?? "";
+    return JSON.parse(atob(payload.replace(/-/g, "+").replace(/_/g, "/")));
+  } catch {
+    throw new TypeError("the credential holds no user JWT");
+  }
+}
