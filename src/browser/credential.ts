@@ -1,4 +1,4 @@
-import { importUserKey, type Nkeys, type UserKey } from "./key.ts";
+import { makeUserKey, type Nkeys, type UserKey } from "./key.ts";
 
 /** What a credential source gives: the mint's answer to `POST /creds`, of which this much is needed. */
 export interface Credentials {
@@ -52,35 +52,20 @@ export function stopwatch(): () => number {
 /** Where a credential is used in its very last second, the server lets in and throws out. */
 const MARGIN = 1000;
 
+/** What is left of a credential's life when the next one is due: chance decides where between. */
+const DUE_FROM = 0.15;
+const DUE_SPREAD = 0.1;
+
 /** A credential in use, with the key that goes with it. */
-export class Credential {
-  readonly key: UserKey;
+export interface Credential {
   readonly answer: Credentials;
-  /** Milliseconds that it had to live when it was asked for; `Infinity` if it doesn't end. */
-  readonly lifetime: number;
-  readonly #age: () => number;
-  #refused = false;
-
-  constructor(answer: Credentials, key: UserKey, lifetime: number, age: () => number) {
-    this.answer = answer;
-    this.key = key;
-    this.lifetime = lifetime;
-    this.#age = age;
-  }
-
-  /** Milliseconds until the server ends it, by the server's clock. */
-  get left(): number {
-    return this.lifetime - this.#age();
-  }
-
-  get isUsable(): boolean {
-    return !this.#refused && this.left > MARGIN;
-  }
-
-  /** The server would not have it. */
-  refuse(): void {
-    this.#refused = true;
-  }
+  readonly key: UserKey;
+  /** Milliseconds until the server ends it, by the server's clock; `Infinity` if it doesn't. */
+  readonly left: number;
+  readonly isDue: boolean;
+  readonly isUsable: boolean;
+  /** Why the server would not have it. */
+  refusal: string | undefined;
 }
 
 /**
@@ -95,13 +80,28 @@ export async function readCredential(
   nkeys?: Nkeys,
 ): Promise<Credential> {
   const { sub, exp } = claimsOf(answer?.jwt);
-  if (!Array.isArray(answer.servers) || answer.servers.length === 0) {
-    throw new TypeError("the credential names no servers");
-  }
-  const key = answer.seed === undefined ? own : await importUserKey(sub, answer.seed, nkeys);
-  if (key.publicKey !== sub) throw new TypeError("the credential is for another key than was asked for");
-  const now = answer.server_time ?? Date.now();
-  return new Credential(answer, key, exp === undefined ? Infinity : exp * 1000 - now, age);
+  const { seed, servers, server_time: now = Date.now() } = answer;
+  const key = seed === undefined ? own : await makeUserKey(nkeys, { publicKey: sub, seed });
+  const lifetime = exp === undefined ? Infinity : exp * 1000 - now;
+  const due = lifetime * (DUE_FROM + Math.random() * DUE_SPREAD);
+  const credential: Credential = {
+    answer,
+    key,
+    refusal: undefined,
+    get left() {
+      return lifetime - age();
+    },
+    get isDue() {
+      return credential.left < due;
+    },
+    get isUsable() {
+      return !credential.refusal && credential.left > MARGIN;
+    },
+  };
+  if (key.publicKey !== sub) throw new TypeError("the credential is for another key");
+  if (!servers?.length) throw new TypeError("the credential names no servers");
+  if (!credential.isUsable) throw new TypeError("the credential has ended");
+  return credential;
 }
 
 function claimsOf(jwt: unknown): { sub: string; exp?: number } {
@@ -109,6 +109,6 @@ function claimsOf(jwt: unknown): { sub: string; exp?: number } {
     const payload = String(jwt).split(".")[1] ?? "";
     return JSON.parse(atob(payload.replace(/-/g, "+").replace(/_/g, "/")));
   } catch {
-    throw new TypeError("the credential holds no user JWT");
+    throw new TypeError("the credential has no JWT");
   }
 }

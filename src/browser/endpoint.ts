@@ -1,5 +1,5 @@
 import type { CredentialSource, Credentials } from "./credential.ts";
-import { RefusedError, UnauthorizedError, UnavailableError } from "./errors.ts";
+import { SessionError, UnauthorizedError } from "./errors.ts";
 
 export interface Endpoint {
   /** The mint's `POST /creds`. */
@@ -18,8 +18,8 @@ export interface Endpoint {
 }
 
 /**
- * Credentials from a mint. 401 and 403 are final (`UnauthorizedError`), other 4xx say that the request is wrong
- * (`RefusedError`), and all else may heal (`UnavailableError`), not before `Retry-After` (RFC 9110, section 10.2.3).
+ * Credentials from a mint. 401 and 403 are final (`UnauthorizedError`); all else may heal (`SessionError` with code
+ * `unavailable`), not before `Retry-After` (RFC 9110, section 10.2.3).
  */
 export function credentials({ url, token, credentials: mode, ...asked }: Endpoint): CredentialSource {
   return async ({ publicKey, signal }) => {
@@ -34,23 +34,22 @@ export function credentials({ url, token, credentials: mode, ...asked }: Endpoin
       headers,
       body,
       signal,
-      cache: "no-store",
-      ...(mode && { credentials: mode }),
+      credentials: mode as RequestCredentials,
+    }).catch((cause) => {
+      throw new SessionError("unavailable", `no answer from ${url}`, { cause });
     });
     if (answer.ok) return (await answer.json()) as Credentials;
-    const problem = (await answer.json().catch(() => ({}))) as { detail?: string; title?: string };
+    const problem = (await answer.json().catch(() => ({}))) as { detail?: string };
     const { status } = answer;
-    const message = `${status}: ${problem.detail ?? problem.title ?? answer.statusText}`;
-    if (status === 401 || status === 403) throw new UnauthorizedError(message);
-    if (status < 500 && ![408, 425, 429].includes(status)) throw new RefusedError(message);
-    throw new UnavailableError(message, { retryAfter: retryAfter(answer) });
+    const message = `${status}: ${problem.detail ?? answer.statusText}`;
+    const reason = { status, retryAfter: retryAfter(answer) };
+    if (status === 401 || status === 403) throw new UnauthorizedError(message, reason);
+    throw new SessionError("unavailable", message, reason);
   };
 }
 
-/** Milliseconds; the header has seconds or a date, which is one of the server's clock. */
+/** Milliseconds; the header has seconds or a date. */
 function retryAfter({ headers }: Response): number {
   const value = headers.get("Retry-After") ?? "";
-  const now = Date.parse(headers.get("Date") ?? "") || Date.now();
-  const wait = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - now;
-  return Math.max(0, wait || 0);
+  return Math.max(0, Number(value) * 1000 || Date.parse(value) - Date.now() || 0);
 }

@@ -1,41 +1,31 @@
-/** Why there is no credential. Tell them apart by `code`; messages are for people. */
-export abstract class SessionError extends Error {
-  abstract readonly code: string;
-
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = new.target.name;
-  }
-}
-
-/** Who is calling is not, or no more, allowed to have a credential: the application must log in again. Final. */
-export class UnauthorizedError extends SessionError {
-  readonly code = "unauthorized";
-}
-
-/** No credential this time. What follows is another try. */
-export class UnavailableError extends SessionError {
-  readonly code = "unavailable";
+/** Why there is no credential. Tell by `code`; messages are for people. */
+export class SessionError extends Error {
+  override name = "SessionError";
+  readonly code: "unavailable" | "unauthorized" | "unsupported" | "closed";
+  /** The HTTP status of the answer that said so. */
+  readonly status: number | undefined;
   /** Milliseconds that the next try has to wait at least. */
   readonly retryAfter: number;
 
-  constructor(message: string, { retryAfter = 0, ...options }: ErrorOptions & { retryAfter?: number } = {}) {
-    super(message, options);
+  constructor(code: SessionError["code"], message: string, { cause, status, retryAfter = 0 }: Reason = {}) {
+    super(message, { cause });
+    this.code = code;
+    this.status = status;
     this.retryAfter = retryAfter;
   }
 }
 
-/** The request for a credential is wrong in itself: a role or a path that isn't there. */
-export class RefusedError extends SessionError {
-  readonly code = "refused";
+interface Reason {
+  cause?: unknown;
+  status?: number;
+  retryAfter?: number;
 }
 
-/** The session was closed. */
-export class ClosedError extends SessionError {
-  readonly code = "closed";
-}
+/** Who is calling may not, or no more, have a credential: the application must log in again. Final. */
+export class UnauthorizedError extends SessionError {
+  override name = "UnauthorizedError";
 
-/** This browser can't make an Ed25519 key, and no nkeys implementation was given. */
-export class UnsupportedError extends SessionError {
-  readonly code = "unsupported";
+  constructor(message: string, reason?: Reason) {
+    super("unauthorized", message, reason);
+  }
 }

@@ -1,4 +1,4 @@
-import type { SessionError, UnauthorizedError } from "./errors.ts";
+import type { UnauthorizedError } from "./errors.ts";
 import type { Denial } from "./relay.ts";
 
 /** What a session tells. Times are milliseconds. */
@@ -7,8 +7,8 @@ export type SessionEvent =
   | { readonly type: "connected"; readonly server: string }
   /** A new credential is being fetched. */
   | { readonly type: "refreshing" }
-  /** It did not come, or can't be used, yet; the next try is in `delay`. What is connected stays so. */
-  | { readonly type: "delayed"; readonly error: SessionError; readonly delay: number }
+  /** It did not come, or could not be used, yet; the next try is in `delay`. What is connected stays so. */
+  | { readonly type: "delayed"; readonly error: Error; readonly delay: number }
   /** A new credential is in use, for `lifetime` from now. */
   | { readonly type: "refreshed"; readonly lifetime: number }
   /** A client has lost its connection, and connects again by itself. */

@@ -26,43 +26,38 @@ export const encode = (text: string): Uint8Array => encoder.encode(text);
 export const fingerprint = (bytes: Uint8Array): string => oneToOne.decode(bytes);
 
 /** The words of a control line; the last one of a frame with payload is the payload's size. */
-export const words = (frame: Frame): string[] => frame.line.split(/\s+/);
+export const words = (line: string): string[] => line.split(" ");
 
-/** The subscription that a MSG or HMSG is for. */
-export const sidOf = (frame: Frame): string => words(frame)[2] ?? "";
+/** What CONNECT and INFO say. */
+export const json = (frame: Frame) => JSON.parse(frame.line.slice(frame.verb.length));
 
-export function concat(parts: readonly Uint8Array[]): Uint8Array {
-  if (parts.length === 1) return parts[0] as Uint8Array;
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
-}
+export const isMessage = ({ verb }: Frame): boolean => /^H?MSG$/.test(verb);
 
-export class Splitter {
-  #rest = new Uint8Array(0) as Uint8Array;
-
-  /** Takes what came in and returns the frames that are complete with it. The start of one waits for its end. */
-  push(chunk: Uint8Array): Frame[] {
-    const bytes = this.#rest.length > 0 ? concat([this.#rest, chunk]) : chunk;
+/**
+ * Makes a function that takes what came in and returns the frames that are complete with it. The start of one waits for
+ * its end.
+ */
+export function makeSplitter(): (chunk: Uint8Array) => Frame[] {
+  let rest = new Uint8Array(0) as Uint8Array;
+  return (chunk) => {
+    const bytes = new Uint8Array(rest.length + chunk.length);
+    bytes.set(rest);
+    bytes.set(chunk, rest.length);
     const frames: Frame[] = [];
     let start = 0;
     for (;;) {
       const lineEnd = bytes.indexOf(LINE_FEED, start);
       if (lineEnd < 0) break;
       const line = decoder.decode(bytes.subarray(start, lineEnd)).trimEnd();
-      const verb = (/^\S*/.exec(line)?.[0] ?? "").toUpperCase();
+      const verb = line.split(" ", 1)[0] ?? "";
       let end = lineEnd + 1;
       if (WITH_PAYLOAD.test(verb)) end += Number(line.slice(line.lastIndexOf(" ") + 1)) + 2;
-      if (Number.isNaN(end)) throw new Error("this is not the NATS protocol");
-      if (end > bytes.length) break;
+      // Nor if the size is none: this is not the NATS protocol, and there is nothing to wait for.
+      if (!(end <= bytes.length)) break;
       frames.push({ verb, line, bytes: bytes.subarray(start, end) });
       start = end;
     }
-    this.#rest = bytes.subarray(start);
+    rest = bytes.subarray(start);
     return frames;
-  }
+  };
 }

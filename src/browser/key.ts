@@ -1,5 +1,6 @@
-import { decodeSeed, encodePublicKey, Prefix } from "../core/nkey.ts";
-import { UnsupportedError } from "./errors.ts";
+import { SessionError } from "./errors.ts";
+import { encode } from "./frames.ts";
+import { decodeSeed, encodeUserPublicKey } from "./nkey.ts";
 
 /** A user's key pair. The private half stays where it was made. */
 export interface UserKey {
@@ -24,43 +25,35 @@ const PKCS8 = [48, 46, 2, 1, 0, 48, 5, 6, 3, 43, 101, 112, 4, 34, 4, 32];
 const ED25519 = "Ed25519";
 
 /**
- * Makes a key pair: by WebCrypto, so that no script can read the private half; by `nkeys` where that has no Ed25519.
- * @throws {UnsupportedError} with neither
+ * Makes a key pair, by WebCrypto, so that no script can read the private half; by `nkeys` where that has no Ed25519.
+ * @param given  the seed to take it from, of credentials that come with one, and its public key
+ * @throws {SessionError} `unsupported`, with neither
  */
-export async function makeUserKey(nkeys?: Nkeys): Promise<UserKey> {
+export async function makeUserKey(
+  nkeys: Nkeys | undefined,
+  given?: { publicKey: string; seed: string },
+): Promise<UserKey> {
   try {
-    const pair = (await crypto.subtle.generateKey(ED25519, false, ["sign", "verify"])) as CryptoKeyPair;
-    const raw = new Uint8Array(await crypto.subtle.exportKey("raw", pair.publicKey));
-    return { publicKey: encodePublicKey(Prefix.user, raw), sign: signWith(pair.privateKey) };
+    const { subtle } = crypto;
+    let { publicKey = "" } = given ?? {};
+    let privateKey: CryptoKey;
+    if (given) {
+      const der = new Uint8Array([...PKCS8, ...decodeSeed(given.seed)]);
+      privateKey = await subtle.importKey("pkcs8", der, ED25519, false, ["sign"]);
+    } else {
+      const pair = (await subtle.generateKey(ED25519, false, ["sign"])) as CryptoKeyPair;
+      publicKey = encodeUserPublicKey(new Uint8Array(await subtle.exportKey("raw", pair.publicKey)));
+      privateKey = pair.privateKey;
+    }
+    return {
+      publicKey,
+      sign: async (data) => new Uint8Array(await subtle.sign(ED25519, privateKey, data as BufferSource)),
+    };
   } catch (cause) {
-    return fromNkeys(cause, nkeys?.createUser());
+    const pair = given ? nkeys?.fromSeed(encode(given.seed)) : nkeys?.createUser();
+    if (pair) return { publicKey: pair.getPublicKey(), sign: (data) => pair.sign(data) };
+    throw new SessionError("unsupported", "no Ed25519 on this page: pass `nkeys`", {
+      cause,
+    });
   }
-}
-
-/**
- * Takes a user's seed, for credentials that come with one.
- * @throws {TypeError} when it isn't one
- * @throws {UnsupportedError} as `makeUserKey`
- */
-export async function importUserKey(publicKey: string, seed: string, nkeys?: Nkeys): Promise<UserKey> {
-  const raw = decodeSeed(Prefix.user, seed);
-  if (!raw) throw new TypeError("the credential's seed is not a user's seed");
-  try {
-    const der = new Uint8Array([...PKCS8, ...raw]);
-    const key = await crypto.subtle.importKey("pkcs8", der, ED25519, false, ["sign"]);
-    return { publicKey, sign: signWith(key) };
-  } catch (cause) {
-    return fromNkeys(cause, nkeys?.fromSeed(new TextEncoder().encode(seed)));
-  }
-}
-
-const signWith = (key: CryptoKey) => async (data: Uint8Array) =>
-  new Uint8Array(await crypto.subtle.sign(ED25519, key, data as BufferSource));
-
-function fromNkeys(cause: unknown, pair: NkeyPair | undefined): UserKey {
-  if (pair) return { publicKey: pair.getPublicKey(), sign: (data) => pair.sign(data) };
-  throw new UnsupportedError(
-    "this browser has no Ed25519 here (it wants https or localhost, and Chrome 137, Firefox 129 or Safari 17): hand over an nkeys implementation",
-    { cause },
-  );
 }

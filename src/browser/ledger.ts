@@ -9,61 +9,52 @@
  * one PONG also lies before the other, but for what is being handed out in that very moment. The smallest difference of
  * two such marks is what the new connection never gets.
  */
-export class Ledger {
-  readonly #entries = new Map<string, Entry>();
-  #marks = 0;
-
-  /** The old connection brought this. */
-  countOld(key: string): void {
-    this.#entry(key).old++;
-  }
-
-  /**
-   * The new connection brought this.
-   * @returns a question to be asked when the old connection is done: is it a repeat?
-   */
-  countNew(key: string): () => boolean {
-    const entry = this.#entry(key);
-    const place = ++entry.new;
-    return () => place <= entry.old - entry.oldOnly;
-  }
-
-  /** The old connection's PONG of a mark is here. */
-  markOld(): void {
-    for (const entry of this.#entries.values()) entry.oldAtMark = entry.old;
-  }
-
-  /** The new connection's PONG of a mark is here. */
-  markNew(): void {
-    for (const entry of this.#entries.values()) entry.newAtMark = entry.new;
-  }
-
-  /** Both are: works out what only the old connection has. Entries that are younger than the first mark have none. */
-  endMark(): void {
-    const first = this.#marks++ === 0;
-    for (const entry of this.#entries.values()) {
-      const difference = Math.max(0, entry.oldAtMark - entry.newAtMark);
-      entry.oldOnly = first ? difference : Math.min(entry.oldOnly, difference);
-    }
-  }
-
-  #entry(key: string): Entry {
-    let entry = this.#entries.get(key);
-    if (!entry) {
-      entry = { old: 0, new: 0, oldAtMark: 0, newAtMark: 0, oldOnly: 0 };
-      this.#entries.set(key, entry);
-    }
-    return entry;
-  }
+export interface Ledger {
+  /** A connection brought this. */
+  count(side: Side, frame: string): Entry;
+  /** A connection's PONG of a mark is here. A mark has two. */
+  mark(side: Side): void;
 }
 
-interface Entry {
+type Side = "old" | "new";
+
+/** One content. */
+export interface Entry {
   /** How often each connection brought it. */
   old: number;
   new: number;
-  /** The same, at the latest mark. */
-  oldAtMark: number;
-  newAtMark: number;
+  /** How many more the old one had brought at the mark that is being made. */
+  lead: number;
   /** How many of `old` the new connection never gets. */
   oldOnly: number;
+  /** How many of `new` have been decided. */
+  decided: number;
+}
+
+/** Decides on the next of those that the new connection brought; not before the old one is done. */
+export const isRepeat = (entry: Entry): boolean => ++entry.decided <= entry.old - entry.oldOnly;
+
+export function makeLedger(): Ledger {
+  const entries = new Map<string, Entry>();
+  // What is new after the first mark comes on both.
+  let oldOnly = Infinity;
+  let isHalfWay = false;
+  return {
+    count(side, frame) {
+      const entry = entries.get(frame) ?? { old: 0, new: 0, lead: 0, oldOnly, decided: 0 };
+      entries.set(frame, entry);
+      entry[side]++;
+      return entry;
+    },
+    mark(side) {
+      for (const entry of entries.values()) entry.lead += side === "old" ? entry.old : -entry.new;
+      isHalfWay = !isHalfWay;
+      if (isHalfWay) return;
+      for (const entry of entries.values()) {
+        entry.oldOnly = Math.max(0, Math.min(entry.oldOnly, entry.lead));
+        entry.lead = 0;
+      }
+      oldOnly = 0;
+    },
+  };
 }

@@ -1,90 +1,73 @@
 import type { Credential } from "./credential.ts";
-import { encode, type Frame, Splitter } from "./frames.ts";
-import type { ConnectOptions } from "./relay.ts";
+import { encode, type Frame, makeSplitter } from "./frames.ts";
+import type { ConnectOptions, Link, ServerInfo } from "./relay.ts";
 
-/** Milliseconds to get from a dial to the server's first word. */
-const DIAL_PATIENCE = 5000;
-
-/** One WebSocket to a nats-server, as frames. */
-export class Link {
-  /** What its owner does with what comes. */
-  onFrames: (frames: Frame[]) => void = () => {};
-  /** The connection is gone, not by `close`. */
-  onGone: (reason: string) => void = () => {};
+/** One WebSocket to a nats-server. */
+export interface ServerLink extends Link {
   /** What it was logged in with. */
-  credential: Credential | undefined;
+  readonly credential: Credential | undefined;
   /** `performance.now()` when the server was last heard. */
-  heardAt = performance.now();
-  readonly #socket: WebSocket;
-  readonly #splitter = new Splitter();
-  readonly #dialing = setTimeout(() => this.lose("the server does not answer"), DIAL_PATIENCE);
+  readonly heardAt: number;
+  /** Closes it, as if it had broken. */
+  lose(reason: string): void;
+}
 
-  constructor(url: string) {
-    this.#socket = new WebSocket(url);
-    this.#socket.binaryType = "arraybuffer";
-    this.#socket.onmessage = ({ data }) => this.#receive(new Uint8Array(data));
-    this.#socket.onclose = ({ code, reason }) => {
-      // Policy violation, RFC 6455 section 7.4.1: the server is through with this user.
-      if (code === 1008) this.credential?.refuse();
-      this.lose(reason || (code === 1006 ? "the connection broke" : `closed with ${code}`));
-    };
-  }
-
-  /** Whether the browser has closed it, told or untold. */
-  get isGone(): boolean {
-    return this.#socket.readyState > WebSocket.OPEN;
-  }
-
-  send(bytes: Uint8Array): void {
-    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(bytes as BufferSource);
-  }
-
-  /** Logs in: `info` is the server's first word, with the nonce to be signed. Does not wait for the answer. */
-  async logIn(credential: Credential, options: ConnectOptions, info: Frame): Promise<void> {
-    const signature = await credential.key.sign(encode(infoOf(info).nonce ?? ""));
-    if (!credential.isUsable) throw new Error("the credential has ended");
-    this.credential = credential;
-    const sig = btoa(String.fromCharCode(...signature))
-      .replace(/\+/g, "-")
-      .replace(/\//g, "_")
-      .replace(/=/g, "");
-    this.send(encode(`CONNECT ${JSON.stringify({ ...options, jwt: credential.answer.jwt, sig })}\r\n`));
-  }
-
-  /** Closes it, and tells the owner. */
-  lose(reason: string): void {
-    this.close();
-    this.onGone(reason);
-  }
-
-  close(): void {
-    clearTimeout(this.#dialing);
-    this.#socket.onmessage = null;
-    this.#socket.onclose = null;
-    this.#socket.close();
-  }
-
-  #receive(bytes: Uint8Array): void {
-    clearTimeout(this.#dialing);
-    this.heardAt = performance.now();
-    let frames: Frame[];
-    try {
-      frames = this.#splitter.push(bytes);
-    } catch (error) {
-      this.lose((error as Error).message);
-      return;
-    }
+/**
+ * @param getCredential  called for what to log in with
+ * @param onFrames  takes what comes
+ * @param onGone  told when the connection is gone, not by `close`
+ */
+export function openLink(
+  url: string,
+  getCredential: () => Promise<Credential>,
+  onFrames: (frames: Frame[]) => void,
+  onGone: (reason: string) => void,
+): ServerLink {
+  const split = makeSplitter();
+  const socket = new WebSocket(url);
+  socket.binaryType = "arraybuffer";
+  socket.onmessage = ({ data }) => {
+    link.heardAt = performance.now();
+    const frames = split(new Uint8Array(data));
     for (const { verb, line } of frames) {
-      if (verb === "-ERR" && /authenti|authoriz/i.test(line)) this.credential?.refuse();
+      if (link.credential && verb === "-ERR" && /authenti|authoriz/i.test(line)) {
+        link.credential.refusal = line;
+      }
     }
-    if (frames.length > 0) this.onFrames(frames);
-  }
-}
+    onFrames(frames);
+  };
+  socket.onclose = ({ code, reason }) => link.lose(reason || `closed with ${code}`);
 
-interface Info {
-  readonly nonce?: string;
-  readonly server_id?: string;
-}
+  const link = {
+    credential: undefined as Credential | undefined,
+    heardAt: performance.now(),
 
-/** What a server says of itself in INFO. */
-export const infoOf = (frame: Frame): Info => JSON.parse(frame.line.slice("INFO ".length));
+    send(bytes: Uint8Array) {
+      socket.send(bytes as BufferSource);
+    },
+
+    async logIn(options: ConnectOptions, { nonce = "" }: ServerInfo) {
+      try {
+        const credential = await getCredential();
+        // The server takes both base64 alphabets (`server/auth.go`).
+        const sig = btoa(String.fromCharCode(...(await credential.key.sign(encode(nonce)))));
+        link.credential = credential;
+        link.send(encode(`CONNECT ${JSON.stringify({ ...options, jwt: credential.answer.jwt, sig })}\r\n`));
+      } catch (error) {
+        link.lose((error as Error).message);
+      }
+    },
+
+    lose(reason: string) {
+      link.close();
+      onGone(reason);
+    },
+
+    close() {
+      socket.onmessage = null;
+      socket.onclose = null;
+      socket.close();
+    },
+  };
+  return link;
+}

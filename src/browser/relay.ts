@@ -1,5 +1,5 @@
-import { concat, encode, type Frame, fingerprint, sidOf, words } from "./frames.ts";
-import { Ledger } from "./ledger.ts";
+import { encode, type Frame, fingerprint, isMessage, json, words } from "./frames.ts";
+import { type Entry, isRepeat, makeLedger } from "./ledger.ts";
 
 /**
  * Stands between one NATS client and its connection to a server, and can put another connection in the place of that
@@ -8,19 +8,53 @@ import { Ledger } from "./ledger.ts";
  * No sockets and no timers: frames go in by `fromClient` and `fromServer`, what is to be done comes out by the port.
  * docs/renewal.md says why it is right.
  */
+export interface Relay<L extends Link> {
+  /** The present connection. */
+  readonly link: L;
+  /** Frames that the client sends. */
+  fromClient(frames: readonly Frame[]): void;
+  /** Frames that came in on a connection. */
+  fromServer(link: L, frames: readonly Frame[]): void;
+  /** Resolves when the server has worked through all that was sent so far, and all its answers are here. */
+  ping(): Promise<void>;
+  /**
+   * Puts `next`, a connection that has not brought anything yet, in the place of the present one. Resolves when the old
+   * one is forgotten. One swap at a time, and none before the port is `ready`.
+   * @throws the reason given to `abandon`; `Error` with the server's words if that refuses
+   */
+  swap(next: L): Promise<void>;
+  /**
+   * Gives up a swap. The client goes on with the connection that it has.
+   * @returns false if it can't: it has left the old one, and the new one is not in place
+   */
+  abandon(reason: Error): boolean;
+  /** The client leaves: what it has sent goes out, to where it is still in order. */
+  leave(): void;
+}
 
-/** How the relay acts on the world. `Link` is whatever its owner takes for a connection. */
-export interface Port<Link> {
+/** A connection to a server. */
+export interface Link {
+  send(bytes: Uint8Array): void;
+  /** Sends CONNECT with a credential; `info` is what the server said of itself. Resolves when it has gone out. */
+  logIn(options: ConnectOptions, info: ServerInfo): Promise<void>;
+  close(): void;
+}
+
+/** The rest of the world. */
+export interface Port {
   toClient(bytes: Uint8Array): void;
-  toServer(link: Link, bytes: Uint8Array): void;
-  /** The client's CONNECT, which must not go out without a credential. Once it has, call `open`. */
-  connect(options: ConnectOptions): void;
-  /** Resolves after longer than the server takes to hand one message to all who wait for it. */
-  settle(): Promise<void>;
-  /** The new connection is in place: this one is not needed any more. */
-  release(link: Link): void;
+  /** The client is logged in. */
+  ready(): void;
+  /** Resolves after longer than the servers take to hand one message to all who wait for it. */
+  settle(isSameServer: boolean): Promise<void>;
   /** The server refused a subject. */
   denied(denial: Denial): void;
+}
+
+/** What a server says in INFO. */
+export interface ServerInfo {
+  readonly server_id?: string;
+  readonly nonce?: string;
 }
 
 /** What a client says in CONNECT. */
@@ -32,327 +66,232 @@ export interface Denial {
   readonly queue?: string;
 }
 
-/** A subscription of the client. How many messages it got tells when one with a maximum ends. */
-interface Subscription {
-  readonly subject: string;
-  readonly queue: string | undefined;
-  /** The client's SUB. */
-  readonly line: string;
-  max: number;
-  /** Over connections that are gone, over the present one, and over the next one. */
-  before: number;
-  here: number;
-  there: number;
-}
+/** How far a swap has come. */
+const NONE = 0;
+/** The new connection logs in. */
+const JOINING = 1;
+/** Both are subscribed, and the client has the old one. */
+const OVERLAPPING = 2;
+/** The old one unsubscribes. */
+const CUTTING = 3;
+/** The client has the new one, on which repeats may still come. */
+const TRAILING = 4;
 
-interface Swap<Link> {
-  readonly next: Link;
-  readonly ledger: Ledger;
-  /** What the new connection brought that is not decided yet, in its order. */
-  readonly waiting: { readonly frame: Frame; readonly isRepeat: () => boolean }[];
-  readonly abandoned: Promise<never>;
-  readonly abandon: (reason: Error) => void;
-  /** `joining` until the new connection is asked to subscribe; from `cutting` there is no way back. */
-  stage: "joining" | "overlapping" | "cutting" | "trailing";
-}
+const DENIED = /Permissions Violation for (Publish|Subscription) to "([^"]*)"(?: using queue "([^"]*)")?/;
 
-const PING = encode("PING\r\n");
-const PONG = encode("PONG\r\n");
-const DENIED =
-  /^-ERR '?Permissions Violation for (Publish|Subscription) to "([^"]*)"(?: using queue "([^"]*)")?/i;
-
-const isMessage = ({ verb }: Frame) => verb === "MSG" || verb === "HMSG";
-
-export class Relay<Link> {
-  readonly #port: Port<Link>;
-  readonly #subscriptions = new Map<string, Subscription>();
-  /** Who waits for the PONGs of a connection, in the order of the PINGs. */
-  readonly #pongs = new Map<Link, (() => void)[]>();
-  #link: Link;
-  #swap: Swap<Link> | undefined;
+export function makeRelay<L extends Link>(first: L, port: Port): Relay<L> {
+  /** The client's SUBs by their sids. */
+  const subscriptions = new Map<string, string>();
+  /** Who waits for the PONGs of a connection, in the order of the PINGs; on a new one, first for its INFO. */
+  const pongs = new Map<L, ((frame: Frame) => void)[]>([[first, []]]);
+  let link = first;
+  let info: ServerInfo;
+  let options: ConnectOptions;
+  let stage = NONE;
+  let next: L;
+  let ledger = makeLedger();
+  /** What the next connection brought that is not decided yet, in its order. */
+  let waiting: { readonly frame: Frame; readonly entry?: Entry }[] = [];
+  let fail: (reason: Error) => void = () => {};
   /** What the client sends waits here while it may not go out. */
-  #held: Frame[] | undefined = [];
-  #toClient: Uint8Array[] = [];
-  #echo = true;
+  let held: Frame[] | undefined = [];
 
-  /** `link` is connected but not logged in. */
-  constructor(link: Link, port: Port<Link>) {
-    this.#link = link;
-    this.#port = port;
-    this.#pongs.set(link, []);
-  }
-
-  /** The client's CONNECT has gone out with a credential: the rest may follow. */
-  open(): void {
-    this.#letGo();
-  }
-
-  fromClient(frames: readonly Frame[]): void {
-    for (const frame of frames) {
-      if (frame.verb === "CONNECT") this.#connect(frame);
-      else if (this.#held) this.#held.push(frame);
-      else this.#send(frame);
-    }
-  }
-
-  fromServer(link: Link, frames: readonly Frame[]): void {
-    for (const frame of frames) {
-      if (frame.verb === "PING") this.#port.toServer(link, PONG);
-      else if (frame.verb === "PONG") this.#pongs.get(link)?.shift()?.();
-      else if (link === this.#link) this.#receive(frame);
-      else if (link === this.#swap?.next) this.#receiveFromNext(this.#swap, frame);
-    }
-    this.#flush();
-  }
-
-  /** Resolves when the server has worked through all that was sent so far, and all its answers are here. */
-  ping(): Promise<void> {
-    return this.#pong(this.#link);
-  }
-
-  /** There is a swap, and no way back to the old connection. */
-  get isCutting(): boolean {
-    return this.#swap?.stage === "cutting";
-  }
-
-  /**
-   * Puts `next`, which is logged in, in the place of the present connection. `info` is what its server said of itself.
-   * Resolves when the old connection is forgotten. One swap at a time.
-   * @throws the reason given to `abandon`
-   */
-  async swap(next: Link, info: Frame): Promise<void> {
-    let abandon: Swap<Link>["abandon"] = () => {};
-    const abandoned = new Promise<never>((_, reject) => {
-      abandon = reject;
-    });
-    const swap: Swap<Link> = {
-      next,
-      ledger: new Ledger(),
-      waiting: [],
-      abandoned,
-      abandon,
-      stage: "joining",
-    };
-    const unlessAbandoned = <T>(step: Promise<T>) => Promise.race([step, abandoned]);
-    const old = this.#link;
-    this.#swap = swap;
-    this.#pongs.set(next, []);
-
-    // A client that wants no echo must not hear over the new connection what it still publishes over the old one.
-    if (!this.#echo) {
-      this.#hold();
-      await unlessAbandoned(this.#pong(old));
-    }
-
-    // Both subscribe. What the old connection brings goes on to the client and is counted; what the new one brings waits.
-    swap.stage = "overlapping";
-    for (const [sid, subscription] of this.#subscriptions) this.#subscribe(next, sid, subscription);
-    await unlessAbandoned(this.#pong(next));
-    await unlessAbandoned(this.#mark(swap));
-    await unlessAbandoned(this.#port.settle());
-
-    // The cut. All that was published over the old connection is worked through before anything goes over the new one.
-    swap.stage = "cutting";
-    this.#hold();
-    const marked = this.#mark(swap);
-    for (const sid of this.#subscriptions.keys()) this.#port.toServer(old, encode(`UNSUB ${sid}\r\n`));
-    await unlessAbandoned(Promise.all([marked, this.#pong(old)]));
-
-    // The old connection has brought all that it ever will.
-    swap.stage = "trailing";
-    this.#link = next;
-    this.#pongs.delete(old);
-    this.#port.release(old);
-    this.#toClient.push(info.bytes);
-    for (const subscription of this.#subscriptions.values()) moveOn(subscription);
-    for (const { frame, isRepeat } of swap.waiting) if (!isRepeat()) this.#deliver(frame);
-    this.#flush();
-    this.#letGo();
-
-    // The last repeats may still be on their way.
-    await unlessAbandoned(this.#pong(next));
-    await unlessAbandoned(this.#port.settle());
-    this.#swap = undefined;
-  }
-
-  /** Gives up a swap. Before the cut the client goes on with the old connection; after it, this relay is of no more use. */
-  abandon(reason: Error): void {
-    const swap = this.#swap;
-    if (!swap) return;
-    this.#swap = undefined;
-    swap.abandon(reason);
-    if (swap.stage === "cutting") return;
-    if (swap.stage !== "trailing") this.#pongs.delete(swap.next);
-    this.#letGo();
-  }
-
-  /** The client leaves: what it has sent goes out, to where it is still in order. */
-  leave(): void {
-    this.#swap = undefined;
-    this.#letGo();
-  }
-
-  #connect(frame: Frame): void {
-    const options = JSON.parse(frame.line.slice("CONNECT ".length)) as ConnectOptions;
-    this.#echo = options.echo !== false;
-    // +OK after every command would tell the client of commands that it never gave.
-    this.#port.connect({ ...options, verbose: false });
-  }
-
-  #hold(): void {
-    this.#held ??= [];
-  }
-
-  #letGo(): void {
-    const frames = this.#held ?? [];
-    this.#held = undefined;
-    this.fromClient(frames);
-  }
-
-  /** One frame of the client goes out. */
-  #send(frame: Frame): void {
-    if (frame.verb === "SUB") this.#sendSub(frame);
-    else if (frame.verb === "UNSUB") this.#sendUnsub(frame);
-    else if (frame.verb === "PING") void this.#pong(this.#link, () => this.#toClient.push(PONG));
-    // The server's PINGs are answered here.
-    else if (frame.verb !== "PONG") this.#port.toServer(this.#link, frame.bytes);
-  }
-
-  #sendSub(frame: Frame): void {
-    if (this.#swap?.stage === "overlapping") {
-      // It would start at one moment on the old connection and at another on the new one: it waits for the new one.
-      this.#held = [frame];
-      return;
-    }
-    const [, subject = "", ...rest] = words(frame);
-    const sid = rest.pop() ?? "";
-    const queue = rest.pop();
-    const subscription = { subject, queue, line: frame.line, max: Infinity, before: 0, here: 0, there: 0 };
-    this.#subscriptions.set(sid, subscription);
-    this.#subscribe(this.#link, sid, subscription);
-  }
-
-  #sendUnsub(frame: Frame): void {
-    const [, sid = "", max] = words(frame);
-    const subscription = this.#subscriptions.get(sid);
-    if (!max || !subscription) {
-      this.#unsubscribe(sid);
-      return;
-    }
-    subscription.max = Number(max);
-    if (received(subscription) >= subscription.max) this.#unsubscribe(sid);
-    else {
-      this.#limit(this.#link, sid, subscription, subscription.here);
-      if (this.#swap?.stage === "overlapping")
-        this.#limit(this.#swap.next, sid, subscription, subscription.there);
-    }
-  }
-
-  #subscribe(link: Link, sid: string, subscription: Subscription): void {
-    this.#port.toServer(link, encode(`${subscription.line}\r\n`));
-    if (subscription.max < Infinity) this.#limit(link, sid, subscription, 0);
-  }
-
-  /**
-   * Has the server end a subscription in time; `counted` is what it has counted for it on this connection. Only where a
-   * message too many would be taken from somebody else: in a queue group. A plain subscription's server would also count
-   * repeats. It is ended from here, and may bring a few more, which clients drop.
-   */
-  #limit(link: Link, sid: string, subscription: Subscription, counted: number): void {
-    if (!subscription.queue) return;
-    const rest = subscription.max - received(subscription);
-    this.#port.toServer(link, encode(`UNSUB ${sid} ${counted + rest}\r\n`));
-  }
-
-  #unsubscribe(sid: string): void {
-    const frame = encode(`UNSUB ${sid}\r\n`);
-    this.#subscriptions.delete(sid);
-    this.#port.toServer(this.#link, frame);
-    if (this.#swap && this.#swap.next !== this.#link) this.#port.toServer(this.#swap.next, frame);
-  }
-
-  /** From the present connection. */
-  #receive(frame: Frame): void {
-    const swap = this.#swap;
-    if (swap && this.#isForAll(frame)) {
-      const key = fingerprint(frame.bytes);
-      if (swap.stage !== "trailing") swap.ledger.countOld(key);
-      else if (swap.ledger.countNew(key)()) return;
-    }
-    this.#deliver(frame);
-  }
-
-  #receiveFromNext(swap: Swap<Link>, frame: Frame): void {
-    if (this.#isForAll(frame)) {
-      swap.waiting.push({ frame, isRepeat: swap.ledger.countNew(fingerprint(frame.bytes)) });
-    } else if (isMessage(frame)) {
-      this.#deliver(frame, "there");
-    } else {
-      swap.waiting.push({ frame, isRepeat: () => false });
-    }
-  }
-
-  /** A message that every connection gets that has subscribed; in a queue group only one does. */
-  #isForAll(frame: Frame): boolean {
-    return isMessage(frame) && !this.#subscriptions.get(sidOf(frame))?.queue;
-  }
-
-  #deliver(frame: Frame, counter: "here" | "there" = "here"): void {
-    this.#toClient.push(frame.bytes);
-    if (frame.verb === "-ERR") this.#noteDenial(frame);
-    if (!isMessage(frame)) return;
-    const sid = sidOf(frame);
-    const subscription = this.#subscriptions.get(sid);
-    if (!subscription) return;
-    subscription[counter]++;
-    if (received(subscription) >= subscription.max) this.#unsubscribe(sid);
-  }
-
-  #noteDenial(frame: Frame): void {
-    const [, what = "", subject = "", queue] = DENIED.exec(frame.line) ?? [];
-    if (!what) return;
-    const operation = what.toLowerCase() as Denial["operation"];
-    if (operation === "subscription") {
-      for (const [sid, subscription] of this.#subscriptions) {
-        if (subscription.subject === subject && subscription.queue === queue) this.#subscriptions.delete(sid);
-      }
-    }
-    this.#port.denied({ operation, subject, ...(queue !== undefined && { queue }) });
-  }
+  const send = (to: L, line: string) => to.send(encode(`${line}\r\n`));
 
   /** Sends PING; `at` is called at the very place where the PONG comes in the stream. */
-  #pong(link: Link, at?: () => void): Promise<void> {
-    this.#port.toServer(link, PING);
-    return new Promise((resolve) => {
-      this.#pongs.get(link)?.push(() => {
+  const pong = (of: L, at?: () => void) => {
+    send(of, "PING");
+    return new Promise<void>((resolve) => {
+      pongs.get(of)?.push(() => {
         at?.();
         resolve();
       });
     });
+  };
+
+  const begin = (newStage: number) => {
+    stage = newStage;
+    ledger = makeLedger();
+    waiting = [];
+  };
+
+  const letGo = () => {
+    const frames = held ?? [];
+    held = undefined;
+    fromClient(frames);
+  };
+
+  function fromClient(frames: readonly Frame[]) {
+    for (const frame of frames) {
+      const { verb } = frame;
+      if (verb === "CONNECT") void logIn(frame);
+      else if (held) held.push(frame);
+      else if (verb === "SUB") subscribe(frame);
+      else if (verb === "UNSUB") unsubscribe(frame);
+      else if (verb === "PING") void pong(link, () => port.toClient(encode("PONG\r\n")));
+      // The server's PINGs are answered here.
+      else if (verb !== "PONG") link.send(frame.bytes);
+    }
   }
 
-  /** Has both servers mark one moment in what they send. */
-  async #mark({ next, ledger }: Swap<Link>): Promise<void> {
-    await Promise.all([
-      this.#pong(this.#link, () => ledger.markOld()),
-      this.#pong(next, () => ledger.markNew()),
-    ]);
-    ledger.endMark();
+  async function logIn(connect: Frame) {
+    // +OK after every command would tell the client of commands that it never gave.
+    options = { ...json(connect), verbose: false };
+    await link.logIn(options, info);
+    letGo();
+    await pong(link);
+    port.ready();
   }
 
-  #flush(): void {
-    const parts = this.#toClient;
-    if (parts.length === 0) return;
-    this.#toClient = [];
-    this.#port.toClient(concat(parts));
+  function subscribe(frame: Frame) {
+    if (stage === OVERLAPPING) {
+      // It would start at one moment on the old connection and at another on the new one: it waits for the new one.
+      held = [frame];
+      return;
+    }
+    subscriptions.set(words(frame.line).pop() ?? "", frame.line);
+    send(link, frame.line);
   }
-}
 
-const received = ({ before, here, there }: Subscription) => before + here + there;
+  function unsubscribe({ line }: Frame) {
+    const [, sid = "", max] = words(line);
+    // With a maximum, the server ends it in time on the connections that there are. On later ones the client does, which
+    // counts for itself: as it is when a client connects again.
+    if (!max) subscriptions.delete(sid);
+    send(link, line);
+    if (stage === OVERLAPPING) send(next, line);
+  }
 
-/** The present connection is gone, the next one is the present one. */
-function moveOn(subscription: Subscription): void {
-  subscription.before += subscription.here;
-  subscription.here = subscription.there;
-  subscription.there = 0;
+  /** A message that every connection gets that has subscribed; in a queue group only one does. */
+  function isForAll(frame: Frame) {
+    const [, , sid = ""] = words(frame.line);
+    return isMessage(frame) && words(subscriptions.get(sid) ?? "").length < 4;
+  }
+
+  function receive(frame: Frame) {
+    if (frame.verb === "INFO") info = json(frame);
+    if (stage > NONE && isForAll(frame)) {
+      const entry = ledger.count(stage < TRAILING ? "old" : "new", fingerprint(frame.bytes));
+      if (stage === TRAILING && isRepeat(entry)) return;
+    }
+    deliver(frame);
+  }
+
+  function receiveFromNext(from: L, frame: Frame) {
+    if (isForAll(frame)) waiting.push({ frame, entry: ledger.count("new", fingerprint(frame.bytes)) });
+    else if (isMessage(frame)) deliver(frame);
+    else {
+      waiting.push({ frame });
+      if (stage > JOINING) return;
+      if (frame.verb === "INFO") pongs.get(from)?.shift()?.(frame);
+      else abandon(new Error(frame.line));
+    }
+  }
+
+  function deliver(frame: Frame) {
+    port.toClient(frame.bytes);
+    if (frame.verb === "-ERR") noteDenial(frame.line);
+  }
+
+  function noteDenial(line: string) {
+    const [, what, subject = "", queue] = DENIED.exec(line) ?? [];
+    if (!what) return;
+    const isPublish = what === "Publish";
+    for (const [sid, sub] of subscriptions) {
+      if (!isPublish && sub === `SUB ${subject} ${queue ? `${queue} ` : ""}${sid}`) subscriptions.delete(sid);
+    }
+    port.denied({ operation: isPublish ? "publish" : "subscription", subject, ...(queue && { queue }) });
+  }
+
+  return {
+    get link() {
+      return link;
+    },
+
+    fromClient,
+
+    fromServer(from, frames) {
+      for (const frame of frames) {
+        if (frame.verb === "PING") send(from, "PONG");
+        else if (frame.verb === "PONG") pongs.get(from)?.shift()?.(frame);
+        else if (from === link) receive(frame);
+        else if (from === next) receiveFromNext(from, frame);
+      }
+    },
+
+    ping: () => pong(link),
+
+    async swap(fresh) {
+      const old = link;
+      const failed = new Promise<never>((_, reject) => {
+        fail = reject;
+      });
+      const done = <T>(step: Promise<T>) => Promise.race([step, failed]);
+      /** Has both servers mark one moment in what they send. */
+      const mark = () =>
+        Promise.all([pong(old, () => ledger.mark("old")), pong(fresh, () => ledger.mark("new"))]);
+
+      begin(JOINING);
+      next = fresh;
+      const greeting = new Promise<Frame>((resolve) => {
+        pongs.set(fresh, [resolve]);
+      });
+      const freshInfo: ServerInfo = json(await done(greeting));
+      await done(fresh.logIn(options, freshInfo));
+      await done(pong(fresh));
+      const settled = () => done(port.settle(info.server_id === freshInfo.server_id));
+
+      // A client that wants no echo must not hear over the new connection what it still publishes over the old one.
+      if (options.echo === false) {
+        held ??= [];
+        await done(pong(old));
+      }
+
+      // Both subscribe. What the old connection brings goes on to the client and is counted; what the new one brings waits.
+      stage = OVERLAPPING;
+      for (const line of subscriptions.values()) send(fresh, line);
+      await done(pong(fresh));
+      await done(mark());
+      await settled();
+
+      // The cut. All that was published over the old connection is worked through before anything goes over the new one.
+      stage = CUTTING;
+      held ??= [];
+      const marked = mark();
+      for (const sid of subscriptions.keys()) send(old, `UNSUB ${sid}`);
+      await done(Promise.all([marked, pong(old)]));
+
+      // The old connection has brought all that it ever will.
+      stage = TRAILING;
+      link = fresh;
+      pongs.delete(old);
+      old.close();
+      for (const { frame, entry } of waiting) if (!entry || !isRepeat(entry)) deliver(frame);
+      letGo();
+
+      // The last repeats may still be on their way.
+      await done(pong(fresh));
+      await settled();
+      info = freshInfo;
+      begin(NONE);
+    },
+
+    abandon,
+
+    leave() {
+      fail(new Error("client closed"));
+      begin(NONE);
+      letGo();
+    },
+  };
+
+  function abandon(reason: Error) {
+    if (stage === NONE) return true;
+    fail(reason);
+    if (stage === CUTTING) return false;
+    if (stage < CUTTING) pongs.delete(next);
+    begin(NONE);
+    letGo();
+    return true;
+  }
 }
