@@ -39,9 +39,9 @@ export function credentials({ url, token, credentials: mode, ...asked }: Endpoin
       throw new SessionError("unavailable", `no answer from ${url}`, { cause });
     });
     if (answer.ok) return (await answer.json()) as Credentials;
-    const problem = (await answer.json().catch(() => ({}))) as { detail?: string };
+    const problem = (await answer.json().catch(() => ({}))) as { detail?: string; title?: string };
     const { status } = answer;
-    const message = `${status}: ${problem.detail ?? answer.statusText}`;
+    const message = `${status}: ${problem.detail ?? problem.title ?? answer.statusText}`;
     const reason = { status, retryAfter: retryAfter(answer) };
     if (status === 401 || status === 403) throw new UnauthorizedError(message, reason);
     throw new SessionError("unavailable", message, reason);

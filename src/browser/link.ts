@@ -36,7 +36,9 @@ export function openLink(
     }
     onFrames(frames);
   };
-  socket.onclose = ({ code, reason }) => link.lose(reason || `closed with ${code}`);
+  // An error comes before the close, and without one where the page's own policy forbids the connection.
+  socket.onclose = socket.onerror = (event: Event) =>
+    link.lose((event as CloseEvent).reason || "connection lost");
 
   const link = {
     credential: undefined as Credential | undefined,
@@ -64,8 +66,7 @@ export function openLink(
     },
 
     close() {
-      socket.onmessage = null;
-      socket.onclose = null;
+      socket.onmessage = socket.onclose = socket.onerror = null;
       socket.close();
     },
   };

@@ -170,7 +170,7 @@ export function makeRelay<L extends Link>(first: L, port: Port): Relay<L> {
 
   function receive(frame: Frame) {
     if (frame.verb === "INFO") info = json(frame);
-    if (stage > NONE && isForAll(frame)) {
+    if (stage > JOINING && isForAll(frame)) {
       const entry = ledger.count(stage < TRAILING ? "old" : "new", fingerprint(frame.bytes));
       if (stage === TRAILING && isRepeat(entry)) return;
     }

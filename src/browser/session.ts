@@ -226,7 +226,10 @@ export async function natsSession(
         },
       };
     },
-    refresh,
+    refresh() {
+      wake();
+      return refresh();
+    },
     on(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
