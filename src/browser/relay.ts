@@ -227,12 +227,13 @@ export function makeRelay<L extends Link>(first: L, port: Port): Relay<L> {
         fail = reject;
       });
       const done = <T>(step: Promise<T>) => Promise.race([step, failed]);
-      /** Has both servers mark one moment in what they send. */
-      const mark = () =>
-        Promise.all([pong(old, () => ledger.mark("old")), pong(fresh, () => ledger.mark("new"))]);
-
       begin(JOINING);
       next = fresh;
+      // A PONG that comes after this swap was given up is not for the next one's ledger.
+      const own = ledger;
+      /** Has both servers mark one moment in what they send. */
+      const mark = () => Promise.all([pong(old, () => own.mark("old")), pong(fresh, () => own.mark("new"))]);
+
       const greeting = new Promise<Frame>((resolve) => {
         pongs.set(fresh, [resolve]);
       });
@@ -279,7 +280,7 @@ export function makeRelay<L extends Link>(first: L, port: Port): Relay<L> {
     abandon,
 
     leave() {
-      fail(new Error("client closed"));
+      fail(new Error("closed"));
       begin(NONE);
       letGo();
     },

@@ -237,7 +237,7 @@ export async function natsSession(
     close() {
       if (isClosed) return;
       isClosed = true;
-      final = new SessionError("closed", "session closed");
+      final = new SessionError("closed", "closed");
       clearInterval(ticking);
       for (const type of WAKING) removeEventListener(type, onWake, true);
       stopAsking(final);

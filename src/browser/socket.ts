@@ -62,7 +62,7 @@ export function openClientSocket(url: string, host: Host): ClientSocket {
   let isLoggedIn = false;
   let isClosed = false;
   let settling: ReturnType<typeof setTimeout> | undefined;
-  /** `performance.now()` when a swap began, and when the server was asked for a word that it has not given yet. */
+  /** `performance.now()` when a swap began, and when the server was asked for a word for the last time. */
   let swapAt = 0;
   let probedAt = 0;
 
@@ -77,7 +77,7 @@ export function openClientSocket(url: string, host: Host): ClientSocket {
     close() {
       if (isClosed) return;
       if (isLoggedIn) relay?.leave();
-      end(true, relay?.link.credential?.refusal ?? "client closed");
+      end(true, relay?.link.credential?.refusal ?? "closed");
     },
 
     async swap() {
@@ -100,14 +100,12 @@ export function openClientSocket(url: string, host: Host): ClientSocket {
       const { heardAt, credential: own } = relay.link;
       const now = performance.now();
       if (next && next !== relay.link && now - swapAt > SWAP_PATIENCE) next.lose("no answer from the server");
-      if (probedAt && heardAt < probedAt && now - probedAt > PROBE_PATIENCE) {
-        socket.lose("no answer from the server");
-      } else if (!probedAt && (isUrgent || now - heardAt > QUIET)) {
-        probedAt = now;
-        void relay.ping().then(() => {
-          probedAt = 0;
-        });
-      }
+      if (heardAt > probedAt) {
+        if (isUrgent || now - heardAt > QUIET) {
+          probedAt = now;
+          void relay.ping();
+        }
+      } else if (now - probedAt > PROBE_PATIENCE) socket.lose("no answer from the server");
       return own !== credential;
     },
 
