@@ -133,7 +133,6 @@ export async function natsSession(
         resolve();
       };
     });
-    if (isClosed) throw final;
   };
 
   const refresh = () => {
@@ -144,25 +143,26 @@ export async function natsSession(
   };
 
   const renew = async () => {
-    if (isClosed) throw final;
-    final = undefined;
+    if (!isClosed) final = undefined;
     emit({ type: "refreshing" });
-    for (let attempt = 0; ; attempt++) {
+    for (let attempt = 0; !isClosed; attempt++) {
       try {
         await fetchOne();
         await Promise.all([...sockets].map((socket) => socket.swap()));
+        if (isClosed) break;
         emit({ type: "refreshed", lifetime: (credential as Credential).left });
         return;
       } catch (error) {
-        if (isClosed) throw final;
+        if (isClosed) break;
         if (error instanceof UnauthorizedError) {
           final = error;
           emit({ type: "unauthorized", error });
-          throw error;
+          break;
         }
         await delayNext(attempt, error as Error);
       }
     }
+    throw final;
   };
 
   /** What to log in with, as soon as there is something. */
