@@ -98,8 +98,8 @@ export async function readCredential(
       return !credential.refusal && credential.left > MARGIN;
     },
   };
-  if (key.publicKey !== sub) throw new TypeError("the credential is for another key");
-  if (!servers?.length) throw new TypeError("the credential names no servers");
+  if (key.publicKey !== sub) throw new TypeError("the credential has another key");
+  if (!servers?.length) throw new TypeError("the credential has no servers");
   if (!credential.isUsable) throw new TypeError("the credential has ended");
   return credential;
 }

@@ -13,29 +13,18 @@ export interface Endpoint {
   readonly ttl?: number;
   /** The proof of who is asking, fetched anew for each request: an access token. */
   readonly token?: () => string | Promise<string>;
-  /** Whether cookies go along: `include` for a mint on another origin that knows a cookie. As `fetch` takes it. */
-  readonly credentials?: RequestCredentials;
 }
 
 /**
  * Credentials from a mint. 401 and 403 are final (`UnauthorizedError`); all else may heal (`SessionError` with code
  * `unavailable`), not before `Retry-After` (RFC 9110, section 10.2.3).
  */
-export function credentials({ url, token, credentials: mode, ...asked }: Endpoint): CredentialSource {
+export function credentials({ url, token, ...asked }: Endpoint): CredentialSource {
   return async ({ publicKey, signal }) => {
-    const headers: Record<string, string> = {
-      "Content-Type": "application/json",
-      Accept: "application/json",
-    };
+    const headers: Record<string, string> = { "Content-Type": "application/json" };
     if (token) headers.Authorization = `Bearer ${await token()}`;
     const body = JSON.stringify({ ...asked, public_key: publicKey });
-    const answer = await fetch(url, {
-      method: "POST",
-      headers,
-      body,
-      signal,
-      credentials: mode as RequestCredentials,
-    }).catch((cause) => {
+    const answer = await fetch(url, { method: "POST", headers, body, signal }).catch((cause) => {
       throw new SessionError("unavailable", `no answer from ${url}`, { cause });
     });
     if (answer.ok) return (await answer.json()) as Credentials;

@@ -83,7 +83,7 @@ export function makeRelay<L extends Link>(first: L, port: Port): Relay<L> {
   /** The client's SUBs by their sids. */
   const subscriptions = new Map<string, string>();
   /** Who waits for the PONGs of a connection, in the order of the PINGs; on a new one, first for its INFO. */
-  const pongs = new Map<L, ((frame: Frame) => void)[]>([[first, []]]);
+  const pongs = new WeakMap<L, ((frame: Frame) => void)[]>([[first, []]]);
   let link = first;
   let info: ServerInfo;
   let options: ConnectOptions;
@@ -196,11 +196,13 @@ export function makeRelay<L extends Link>(first: L, port: Port): Relay<L> {
   function noteDenial(line: string) {
     const [, what, subject = "", queue] = DENIED.exec(line) ?? [];
     if (!what) return;
-    const isPublish = what === "Publish";
     for (const [sid, sub] of subscriptions) {
-      if (!isPublish && sub === `SUB ${subject} ${queue ? `${queue} ` : ""}${sid}`) subscriptions.delete(sid);
+      // The client drops it as well.
+      if (what[0] === "S" && sub === `SUB ${subject} ${queue ? `${queue} ` : ""}${sid}`)
+        subscriptions.delete(sid);
     }
-    port.denied({ operation: isPublish ? "publish" : "subscription", subject, ...(queue && { queue }) });
+    const operation = what.toLowerCase() as Denial["operation"];
+    port.denied({ operation, subject, ...(queue && { queue }) });
   }
 
   return {
@@ -265,7 +267,6 @@ export function makeRelay<L extends Link>(first: L, port: Port): Relay<L> {
       // The old connection has brought all that it ever will.
       stage = TRAILING;
       link = fresh;
-      pongs.delete(old);
       old.close();
       for (const { frame, entry } of waiting) if (!entry || !isRepeat(entry)) deliver(frame);
       letGo();
@@ -280,7 +281,7 @@ export function makeRelay<L extends Link>(first: L, port: Port): Relay<L> {
     abandon,
 
     leave() {
-      fail(new Error("closed"));
+      fail(new Error());
       begin(NONE);
       letGo();
     },
@@ -290,7 +291,6 @@ export function makeRelay<L extends Link>(first: L, port: Port): Relay<L> {
     if (stage === NONE) return true;
     fail(reason);
     if (stage === CUTTING) return false;
-    if (stage < CUTTING) pongs.delete(next);
     begin(NONE);
     letGo();
     return true;

@@ -211,7 +211,7 @@ export async function natsSession(
     options() {
       const { servers, inbox_prefix: inboxPrefix = "_INBOX" } = (credential as Credential).answer;
       return {
-        servers: servers as string[],
+        servers: servers.filter((url) => url.startsWith("ws")),
         inboxPrefix,
         wsFactory: async (url) => ({ socket: open(url), encrypted: url.startsWith("wss:") }),
         maxReconnectAttempts: -1,

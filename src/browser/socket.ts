@@ -1,6 +1,6 @@
 import type { Credential } from "./credential.ts";
 import type { SessionEvent } from "./events.ts";
-import { makeSplitter } from "./frames.ts";
+import { encode, makeSplitter } from "./frames.ts";
 import { openLink, type ServerLink } from "./link.ts";
 import { makeRelay, type Relay } from "./relay.ts";
 
@@ -46,7 +46,7 @@ export interface ClientSocket extends WebSocketShape {
 const SETTLE_SERVER = 100;
 const SETTLE_CLUSTER = 300;
 /** Milliseconds that a swap may take, from the dial to the cut. */
-const SWAP_PATIENCE = 15_000;
+const SWAP_PATIENCE = 10_000;
 /** Milliseconds of silence after which the server is asked for a word, and what it may take to answer. */
 const QUIET = 10_000;
 const PROBE_PATIENCE = 3000;
@@ -59,6 +59,7 @@ export function openClientSocket(url: string, host: Host): ClientSocket {
   const split = makeSplitter();
   let relay: Relay<ServerLink> | undefined;
   let next: ServerLink | undefined;
+  let isGreeted = false;
   let isLoggedIn = false;
   let isClosed = false;
   let settling: ReturnType<typeof setTimeout> | undefined;
@@ -125,9 +126,17 @@ export function openClientSocket(url: string, host: Host): ClientSocket {
     if (isLoggedIn) host.emit({ type: "disconnected", reason });
     // Not at once: the client may not have set its handlers yet.
     setTimeout(() => {
-      if (!wasClean && !isLoggedIn) socket.onerror?.({ message: reason });
+      // Clients that were greeted but are not logged in go on waiting, unless they are refused.
+      if (isGreeted && !isLoggedIn) toClient(encode(`-ERR 'Authorization Violation: ${reason}'\r\n`));
+      else if (!isLoggedIn) socket.onerror?.({ message: reason });
       socket.onclose?.({ wasClean, reason });
     });
+  }
+
+  function toClient(bytes: Uint8Array) {
+    isGreeted = true;
+    socket.onmessage?.({ data: bytes.slice().buffer as ArrayBuffer });
+    host.heard();
   }
 
   function open(): ServerLink {
@@ -147,10 +156,7 @@ export function openClientSocket(url: string, host: Host): ClientSocket {
     await host.credential();
     if (isClosed) return;
     relay = makeRelay(open(), {
-      toClient(bytes) {
-        socket.onmessage?.({ data: bytes.slice().buffer as ArrayBuffer });
-        host.heard();
-      },
+      toClient,
       ready() {
         isLoggedIn = true;
         host.emit({ type: "connected", server: url });
