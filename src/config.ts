@@ -18,6 +18,8 @@ export interface MintConfig {
   readonly port: number;
   /** The directory that the keys are exported to. */
   readonly keysDir: string;
+  /** The directory that the demo page was built into, if it is to be served. Only `dev` does. */
+  readonly demoDir?: string | undefined;
   readonly defaultRole: string;
   /** Host names that `dev` answers for, besides this machine's own. */
   readonly devHosts: readonly string[];
@@ -33,6 +35,7 @@ export function readMintConfig(env: Env = process.env): MintConfig {
     host: from.text("MINT_HOST", "127.0.0.1"),
     port: from.port("MINT_PORT", 8080),
     keysDir: from.text("MINT_KEYS_DIR"),
+    demoDir: from.text("MINT_DEMO_DIR", "") || undefined,
     defaultRole: from.checked("MINT_DEFAULT_ROLE", "a role's name", isSubjectToken, "browser"),
     devHosts: from.list(
       "MINT_DEV_HOSTS",

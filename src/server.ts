@@ -3,7 +3,9 @@ import { createServer } from "node:net";
 import { devAuthentication } from "./auth/dev.ts";
 import { type MintConfig, readMintConfig } from "./config.ts";
 import { ConfigError } from "./core/errors.ts";
+import { parseSubjectToken } from "./core/subject-token.ts";
 import { createApp } from "./http/app.ts";
+import { addDemo } from "./http/demo.ts";
 import { watchKeys } from "./keys/watch.ts";
 
 /** The mint as a service: wires its parts together. */
@@ -22,6 +24,11 @@ const keys = await watchKeys(config.keysDir, {
 });
 const { servers, allowedOrigins } = config;
 const app = createApp({ mint: keys.mint, authenticate, grant, servers, allowedOrigins });
+if (config.demoDir && config.auth.includes("dev")) {
+  // Whoever may ask for a credential may have the page.
+  const check = (request: Request) => authenticate(request, { user: parseSubjectToken("page") });
+  addDemo(app, { dir: config.demoDir, websocket: servers.websocket, check });
+}
 const server = Bun.serve({
   hostname: config.host,
   port: config.port,

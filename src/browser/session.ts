@@ -96,7 +96,7 @@ export async function natsSession(
 
   const ask = async (request: CredentialRequest) => {
     if (typeof source === "function") return source(request);
-    if (credential) throw new UnauthorizedError("no other credential");
+    if (credential) throw new UnauthorizedError("no credential");
     return source;
   };
 

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type LocalConfig, readLocalConfig } from "../config.ts";
 import { ConfigError } from "../core/errors.ts";
+import { buildDemo } from "../demo/build.ts";
 import { checkPorts, claimDataDir, pidFile } from "./checks.ts";
 import { serviceEnvironment } from "./environment.ts";
 import { type Running, run, start } from "./processes.ts";
@@ -42,7 +43,9 @@ async function runRecipe(config: LocalConfig, env: Record<string, string>): Prom
       signal,
     );
   mkdirSync(join(config.dataDir, "keys"), { recursive: true, mode: 0o700 });
+  const demoDir = join(config.dataDir, "demo");
   try {
+    await buildDemo(demoDir);
     await script("nats-init/init.sh");
 
     const log = join(config.dataDir, "nats-server.log");
@@ -64,7 +67,7 @@ async function runRecipe(config: LocalConfig, env: Record<string, string>): Prom
     const mint = start({
       name: "the mint",
       command: [process.execPath, "--no-env-file", join(config.projectDir, "src/server.ts")],
-      env,
+      env: { ...env, MINT_DEMO_DIR: demoDir },
       pidFile: pidFile(config, "mint"),
     });
     running.push(mint);
@@ -131,7 +134,7 @@ function greet({ ports, host, mintUrl }: LocalConfig): void {
   WebSocket   ws://${host}:${ports.webSocket}
   monitoring  http://${host}:${ports.monitoring}
 
-Try it, in another terminal:
+Open ${mintUrl} in two tabs of a browser. Or, in another terminal:
   curl -s ${mintUrl}/creds -H 'Content-Type: application/json' -d '{"user":"alice"}'
   npm run client -- --user alice
 

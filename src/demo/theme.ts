@@ -1,0 +1,32 @@
+import { byId, setText } from "./dom.ts";
+
+/** Light or dark: as the machine has it, until the reader wants the other one. */
+
+type Theme = "light" | "dark";
+const KEY = "theme";
+const prefersDark = matchMedia("(prefers-color-scheme: dark)");
+
+const chosen = (): Theme | undefined => {
+  const theme = document.documentElement.dataset.theme;
+  return theme === "light" || theme === "dark" ? theme : undefined;
+};
+const other = (): Theme =>
+  (chosen() ?? (prefersDark.matches ? "dark" : "light")) === "dark" ? "light" : "dark";
+
+export function setUpTheme(): void {
+  const kept = localStorage.getItem(KEY);
+  if (kept === "light" || kept === "dark") document.documentElement.dataset.theme = kept;
+  name();
+  prefersDark.addEventListener("change", name);
+  byId("theme").addEventListener("click", () => {
+    const theme = other();
+    document.documentElement.dataset.theme = theme;
+    localStorage.setItem(KEY, theme);
+    name();
+  });
+}
+
+/** The button says where it leads. */
+function name(): void {
+  setText(byId("theme-text"), other() === "dark" ? "Dark theme" : "Light theme");
+}

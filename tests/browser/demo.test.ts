@@ -1,0 +1,455 @@
+import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import { buildDemo } from "../../src/demo/build.ts";
+import { runService } from "../mint/parts.ts";
+import { freePorts, makeRecipe, type Recipe } from "../recipe/recipe.ts";
+import { launchBrowser } from "./chromium.ts";
+
+/** The demo page as people have it: the recipe, the mint as a process, and tabs of a browser. */
+
+setDefaultTimeout(60_000);
+
+const projectDir = join(import.meta.dirname, "../..");
+const picture = join(projectDir, "docs/images/demo.png");
+const axe = readFileSync(join(projectDir, "node_modules/axe-core/axe.min.js"), "utf8");
+
+const DESK = { width: 1280, height: 800 };
+const PHONE = { width: 390, height: 844 };
+const HOSTILE = `<img src=x onerror="document.title='broken'"><script>document.title="broken"</script> \u202Eevil & "quoted"`;
+
+let recipe: Recipe;
+let mint: Bun.Subprocess;
+let browser: Browser;
+let base: string;
+/** What went wrong in any page: a policy that was violated says so on the console too. */
+const complaints: string[] = [];
+
+beforeAll(async () => {
+  const [port = 0] = await freePorts(1);
+  base = `http://localhost:${port}`;
+  recipe = await makeRecipe({ MINT_PORT: String(port), NATS_WS_ORIGINS: JSON.stringify([base]) });
+  const demoDir = join(recipe.dir, "demo");
+  [browser] = await Promise.all([launchBrowser(), buildDemo(demoDir), recipe.up()]);
+  mint = Bun.spawn([process.execPath, "--no-env-file", join(projectDir, "src/server.ts")], {
+    env: { ...recipe.env, MINT_DEMO_DIR: demoDir },
+    stdio: ["ignore", "ignore", "ignore"],
+  });
+  while (!(await fetch(`${base}/readyz`).catch(() => undefined))?.ok) await Bun.sleep(10);
+});
+
+afterEach(async () => {
+  await Promise.all(browser.contexts().map((context) => context.close()));
+  expect(complaints.splice(0)).toEqual([]);
+});
+
+afterAll(async () => {
+  await browser?.close();
+  mint?.kill();
+  await mint?.exited;
+  await recipe?.[Symbol.asyncDispose]();
+});
+
+/** A tab of somebody who shares nothing with the others. */
+async function open(
+  address = "/",
+  { on = browser, ...options }: BrowserContextOptions & { on?: Browser } = {},
+): Promise<Page> {
+  const context = await on.newContext({ viewport: DESK, ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(20_000);
+  page.on("console", (message) => {
+    if (["error", "warning"].includes(message.type())) complaints.push(message.text());
+  });
+  page.on("pageerror", (error) => complaints.push(String(error)));
+  await page.goto(base + address);
+  return page;
+}
+
+let rooms = 0;
+const newRoom = () => `room-${++rooms}`;
+
+/** A tab that is in a room. */
+async function enter(room: string, name: string, options?: Parameters<typeof open>[1]): Promise<Page> {
+  const page = await open(`/?room=${room}&name=${name}`, options);
+  await page.locator("#room-view").waitFor();
+  return page;
+}
+
+async function say(page: Page, text: string): Promise<void> {
+  await page.fill("#text", text);
+  await page.press("#text", "Enter");
+}
+
+const said = (page: Page, text: string) => page.locator(".said-text", { hasText: text });
+const figure = async (page: Page, id: string) =>
+  Number((await page.locator(`#${id}`).innerText()).replaceAll(",", ""));
+
+/** Waits until a number of the page is at least this. */
+const reaches = (page: Page, id: string, least: number) =>
+  page.waitForFunction(
+    ([id, least]) => Number(document.getElementById(id)?.textContent?.replaceAll(",", "")) >= least,
+    [id, least] as const,
+    { timeout: 100_000 },
+  );
+
+/** What axe-core finds that is serious or critical. */
+async function faults(page: Page): Promise<string[]> {
+  await page.evaluate(axe);
+  return page.evaluate(async () => {
+    const { violations } = await (window as never as { axe: typeof import("axe-core") }).axe.run();
+    return violations
+      .filter(({ impact }) => impact === "serious" || impact === "critical")
+      .flatMap(({ id, nodes }) =>
+        nodes.map(({ target, failureSummary }) => `${id} ${target}: ${failureSummary}`),
+      );
+  });
+}
+
+describe("two people in a room", () => {
+  test("see each other and talk", async () => {
+    const room = newRoom();
+    const [ada, bob] = await Promise.all([enter(room, "ada"), enter(room, "bob")]);
+    await say(ada, "hello from ada");
+    await said(bob, "hello from ada").waitFor();
+    await say(bob, "hello from bob");
+    await said(ada, "hello from bob").waitFor();
+    for (const page of [ada, bob]) {
+      await page.locator(".person", { hasText: "ada" }).waitFor();
+      await page.locator(".person", { hasText: "bob" }).waitFor();
+    }
+  });
+
+  test("see when somebody leaves, by the button or by closing the tab", async () => {
+    const room = newRoom();
+    const [ada, bob, carol] = [
+      await enter(room, "ada"),
+      await enter(room, "bob"),
+      await enter(room, "carol"),
+    ];
+    await ada.locator(".person", { hasText: "bob" }).waitFor();
+    await ada.locator(".person", { hasText: "carol" }).waitFor();
+    await bob.click("#leave");
+    await bob.locator("#join").waitFor();
+    await carol.close();
+    for (const name of ["bob", "carol"]) {
+      await ada.locator(".person", { hasText: name }).waitFor({ state: "detached" });
+    }
+  });
+
+  test("hear nothing of another room", async () => {
+    const [room, other] = [newRoom(), newRoom()];
+    const [ada, bob] = await Promise.all([enter(room, "ada"), enter(other, "bob")]);
+    await say(bob, "in the other room");
+    await said(bob, "in the other room").waitFor();
+    await say(ada, "in this room");
+    await said(ada, "in this room").waitFor();
+    expect(await said(ada, "in the other room").count()).toBe(0);
+    await reaches(ada, "received", 10);
+    expect(await ada.locator(".person").allInnerTexts()).toEqual(["ada"]);
+  });
+});
+
+describe("the history", () => {
+  test("survives a reload, in order, and is there for those who come later", async () => {
+    const room = newRoom();
+    const ada = await enter(room, "ada");
+    const words = ["one", "two", "three"];
+    for (const word of words) {
+      await say(ada, word);
+      await said(ada, word).waitFor();
+    }
+    await ada.reload();
+    await ada.locator(".divider", { hasText: "3 messages" }).waitFor();
+    expect(await ada.locator(".said-text").allInnerTexts()).toEqual(words);
+    const bob = await enter(room, "bob");
+    await bob.locator(".divider", { hasText: "3 messages" }).waitFor();
+    expect(await bob.locator(".said-text").allInnerTexts()).toEqual(words);
+  });
+
+  test("goes on where it was when the server was away", async () => {
+    const room = newRoom();
+    const ada = await enter(room, "ada");
+    await say(ada, "before");
+    await said(ada, "before").waitFor();
+    await recipe.stopServer();
+    await ada.locator("#state[data-state=waiting]").waitFor();
+    await recipe.startServer();
+    await ada.locator("#state[data-state=on]").waitFor();
+    await say(ada, "after");
+    await said(ada, "after").waitFor();
+    expect(await ada.locator(".said-text").allInnerTexts()).toEqual(["before", "after"]);
+    expect(await ada.locator("#disconnects").innerText()).toBe("1 disconnect");
+    // The browser says that it could not connect.
+    complaints.splice(0);
+  });
+});
+
+describe("renewals", () => {
+  test("happen by themselves and at the press of a button, and nothing is missed or repeated", async () => {
+    const room = newRoom();
+    const [ada, bob] = await Promise.all([enter(room, "ada"), enter(room, "bob")]);
+    await ada.locator("[name=ttl][value='10']").check({ force: true });
+    await reaches(ada, "renewals", 1);
+    await ada.click("#renew");
+    await reaches(ada, "renewals", 4);
+    for (const page of [ada, bob]) {
+      expect(await figure(page, "received")).toBeGreaterThan(100);
+      expect(await figure(page, "missed")).toBe(0);
+      expect(await figure(page, "repeated")).toBe(0);
+      expect(await page.locator("#disconnects").innerText()).toBe("0 disconnects");
+    }
+    expect(await ada.locator(".event-type").allInnerTexts()).not.toContain("disconnected");
+  });
+
+  test("show what is left of the credential, counting down", async () => {
+    const ada = await enter(newRoom(), "ada");
+    expect(await figure(ada, "dial-number")).toBeGreaterThan(25);
+    await ada.waitForFunction(() => Number(document.getElementById("dial-number")?.textContent) <= 25);
+    expect(await ada.locator("#dial-unit").innerText()).toBe("s left");
+  });
+});
+
+test("the permissions are shown, and the server's refusal beyond them", async () => {
+  const room = newRoom();
+  const [ada, bob] = await Promise.all([enter(room, "ada"), enter(room, "bob")]);
+  const subjects = await ada.locator("#permissions li").allInnerTexts();
+  expect(subjects).toContain(`rooms.${room}.ada.>`);
+  expect(subjects).toContain(`rooms.${room}.>`);
+  await ada.getByRole("button", { name: "Talk as bob" }).click();
+  await ada.getByText(`Denied by the server: publish to rooms.${room}.bob.chat`).waitFor();
+  await ada.getByRole("button", { name: "Listen to bob" }).click();
+  await ada.getByText("Denied by the server: subscribe to users.bob.>").waitFor();
+  const events = await ada.locator("#events li").allInnerTexts();
+  expect(events.join()).toContain(`denied publish rooms.${room}.bob.chat`);
+  await say(ada, "still here");
+  await said(bob, "still here").waitFor();
+  expect(await bob.locator(".said-text").allInnerTexts()).toEqual(["still here"]);
+});
+
+describe("hostile", () => {
+  test("messages are text", async () => {
+    const room = newRoom();
+    const [ada, bob] = await Promise.all([enter(room, "ada"), enter(room, "bob")]);
+    await say(ada, HOSTILE);
+    await said(bob, "onerror").waitFor();
+    expect(await said(bob, "onerror").textContent()).toBe(HOSTILE);
+    expect(await bob.locator("#messages img, #messages script").count()).toBe(0);
+    expect(await bob.title()).toBe(`${room} · nats-mint demo`);
+  });
+
+  test("names are refused, with the mint's words for it, and shown as text", async () => {
+    const page = await open(`/?room=lobby&name=${encodeURIComponent(HOSTILE)}`);
+    await page.locator("#join-error strong").waitFor();
+    expect(await page.locator("#join-error").innerText()).toContain("1 to 64 characters");
+    expect(await page.locator("#name").inputValue()).toBe(HOSTILE);
+    expect(await page.locator("#name").getAttribute("aria-invalid")).toBe("true");
+    expect(await page.locator("#room").getAttribute("aria-invalid")).toBeNull();
+    for (const name of ["*", ">", "a.b", "ada lovelace", "ü"]) {
+      await page.fill("#name", name);
+      await page.press("#name", "Enter");
+      await page.locator("#join-error strong").waitFor();
+      expect(await page.locator("#room-view").isHidden()).toBe(true);
+    }
+    // The browser says that it was answered 422.
+    complaints.splice(0);
+  });
+});
+
+test("the keyboard is enough to join, talk and leave", async () => {
+  const page = await open();
+  await page.keyboard.press("ControlOrMeta+a");
+  await page.keyboard.type("ada");
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("ControlOrMeta+a");
+  await page.keyboard.type(newRoom());
+  await page.keyboard.press("Tab");
+  expect(await page.evaluate(() => document.activeElement?.id)).toBe("join-button");
+  await page.keyboard.press("Enter");
+  await page.locator("#room-view").waitFor();
+  await page.keyboard.type("typed blindly");
+  await page.keyboard.press("Enter");
+  await said(page, "typed blindly").waitFor();
+
+  const reached = new Set<string>();
+  for (let i = 0; i < 20; i++) {
+    await page.keyboard.press("Tab");
+    reached.add(await page.evaluate(() => document.activeElement?.id ?? ""));
+  }
+  for (const id of ["renew", "messages", "permissions", "try-say", "try-listen", "theme", "leave"]) {
+    expect([...reached]).toContain(id);
+  }
+  await page.focus("#leave");
+  await page.keyboard.press("Enter");
+  await page.locator("#join").waitFor();
+  expect(await page.evaluate(() => document.activeElement?.id)).toBe("name");
+});
+
+describe("without", () => {
+  test("the mint it says so, and joins when it is back", async () => {
+    const page = await open("/?room=lobby");
+    await page.route("**/creds", (route) => route.abort());
+    await page.fill("#name", "ada");
+    await page.click("#join-button");
+    await page.getByText("The mint does not answer.").waitFor();
+    await page.unroute("**/creds");
+    await page.click("#join-button");
+    await page.locator("#room-view").waitFor();
+    complaints.splice(0);
+  });
+
+  test("NATS it says so, and what to look at", async () => {
+    const page = await open("/?room=lobby");
+    await recipe.stopServer();
+    await page.fill("#name", "ada");
+    await page.click("#join-button");
+    await page.getByText("NATS can’t be reached").waitFor();
+    expect(await page.locator("#join-error").innerText()).toContain(`is ${base} in NATS_WS_ORIGINS?`);
+    await recipe.startServer();
+    await page.click("#join-button");
+    await page.locator("#room-view").waitFor();
+    complaints.splice(0);
+  });
+
+  test("the stream it says so, and people still talk", async () => {
+    const room = newRoom();
+    const refuse = async (page: Page) => {
+      await page.addInitScript(() => {
+        // A stream that isn't there: the server says so in these words.
+        const parse = JSON.parse;
+        JSON.parse = (text: string) =>
+          text.includes('"stream_name":"ROOMS"') && text.includes("consumer_create_response")
+            ? { error: { code: 404, description: "stream not found" } }
+            : parse(text);
+      });
+    };
+    const [ada, bob] = [await open("/"), await open("/")];
+    for (const [page, name] of [
+      [ada, "ada"],
+      [bob, "bob"],
+    ] as const) {
+      await refuse(page);
+      await page.goto(`${base}/?room=${room}&name=${name}`);
+      await page.getByText("nothing is kept: stream not found.").waitFor();
+    }
+    await say(ada, "only now");
+    await said(bob, "only now").waitFor();
+  });
+});
+
+describe("axe-core finds nothing serious", () => {
+  const views = [DESK, PHONE].flatMap((viewport) =>
+    (["light", "dark"] as const).map((colorScheme) => ({ viewport, colorScheme, width: viewport.width })),
+  );
+
+  test.each(views)("in the form, $colorScheme, $width wide", async ({ viewport, colorScheme }) => {
+    const page = await open("/", { viewport, colorScheme });
+    expect(await faults(page)).toEqual([]);
+    await page.fill("#name", "*");
+    await page.press("#name", "Enter");
+    await page.locator("#join-error strong").waitFor();
+    expect(await faults(page)).toEqual([]);
+    complaints.splice(0);
+  });
+
+  test.each(views)("in the room, $colorScheme, $width wide", async ({ viewport, colorScheme }) => {
+    const room = newRoom();
+    const bob = await enter(room, "bob");
+    await say(bob, "hello");
+    const page = await enter(room, "ada", { viewport, colorScheme });
+    await say(page, "hello bob");
+    await page.locator(".person", { hasText: "bob" }).waitFor();
+    await page.click("#try-say");
+    await page.locator(".verdict").waitFor();
+    expect(await faults(page)).toEqual([]);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(
+      0,
+    );
+  });
+});
+
+test("the theme follows the machine until it is chosen, and the choice survives a reload", async () => {
+  const page = await open("/", { colorScheme: "dark" });
+  const ground = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
+  const dark = await ground();
+  await page.getByRole("button", { name: "Light theme" }).click();
+  const light = await ground();
+  expect(light).not.toBe(dark);
+  await page.reload();
+  await page.getByRole("button", { name: "Dark theme" }).waitFor();
+  expect(await ground()).toBe(light);
+});
+
+test("no key and no credential is kept in the browser", async () => {
+  const ada = await enter(newRoom(), "ada");
+  const kept = await ada.evaluate(async () =>
+    JSON.stringify([
+      { ...localStorage },
+      { ...sessionStorage },
+      document.cookie,
+      await indexedDB.databases(),
+      location.href,
+    ]),
+  );
+  expect(kept).not.toMatch(/eyJ|S[UAO][A-Z2-7]{56}/);
+});
+
+test("the mint serves no page unless it was given one", async () => {
+  const [port] = await freePorts(1);
+  await using service = runService([process.execPath, "--no-env-file", join(projectDir, "src/server.ts")], {
+    PATH: process.env.PATH ?? "",
+    MINT_AUTH: "dev",
+    MINT_PORT: String(port),
+    MINT_KEYS_DIR: recipe.env.KEYS_DIR ?? "",
+  });
+  await service.says(/mint listens on/);
+  expect((await fetch(`http://localhost:${port}/`)).status).toBe(404);
+});
+
+/** A browser that finds the fonts that came with it, besides those of this machine. */
+async function launchWithFonts(): Promise<Browser> {
+  const dirs = [join(tmpdir(), "fonts"), "/usr/share/fonts"].map((dir) => `<dir>${dir}</dir>`);
+  process.env.FONTCONFIG_FILE = join(recipe.dir, "fonts.conf");
+  writeFileSync(process.env.FONTCONFIG_FILE, `<fontconfig>${dirs.join("")}</fontconfig>`);
+  try {
+    return await launchBrowser();
+  } finally {
+    delete process.env.FONTCONFIG_FILE;
+  }
+}
+
+/** Made anew by DEMO_PICTURE=1, or when it is missing. */
+if (process.env.DEMO_PICTURE || !existsSync(picture)) {
+  test("the picture in the README", async () => {
+    mkdirSync(join(picture, ".."), { recursive: true });
+    await using on = await launchWithFonts();
+    const grace = await enter("lobby", "grace", { on });
+    await say(grace, "Is anybody here yet?");
+    await say(grace, "I’ll leave this tab open. Its credential is good for thirty seconds.");
+    await said(grace, "thirty seconds").waitFor();
+    const ada = await enter("lobby", "ada", { on, colorScheme: "light", deviceScaleFactor: 1.5 });
+    await ada.evaluate(() => {
+      document.documentElement.style.setProperty("--sans", "'Open Sans', 'DejaVu Sans', sans-serif");
+      document.documentElement.style.setProperty("--mono", "'DejaVu Sans Mono', monospace");
+    });
+    await ada.locator("[name=ttl][value='10']").check({ force: true });
+    await ada.click("#try-listen");
+    const talk: [Page, string][] = [
+      [ada, "Here. Mine is renewed while I type, and nothing is lost."],
+      [grace, "How do you know?"],
+      [ada, "Every tab sends ten numbered messages a second. See the counter."],
+    ];
+    for (const [page, text] of talk) {
+      await say(page, text);
+      await said(ada, text).waitFor();
+    }
+    await reaches(ada, "received", 1260);
+    await ada.click("#try-say");
+    await ada.locator(".verdict", { hasText: "grace.chat" }).waitFor();
+    await ada.locator("[name=ttl][value='30']").check({ force: true });
+    await ada.waitForFunction(() => document.getElementById("dial-number")?.textContent === "24");
+    await ada.screenshot({ path: picture });
+  }, 120_000);
+}
