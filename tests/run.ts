@@ -26,7 +26,7 @@ if (compose) {
   runTests(
     process.argv.length > 2
       ? process.argv.slice(2)
-      : ["./src", "./tests/recipe", "./tests/mint", "./tests/local", "./tests/docs"],
+      : ["./src", "./tests/recipe", "./tests/mint", "./tests/local", "./tests/browser", "./tests/docs"],
   );
 }
 

@@ -1,4 +1,4 @@
-import { makeUserKey, type Nkeys, type UserKey } from "./key.ts";
+import { makeUserKey, type UserKey } from "./key.ts";
 
 /** What a credential source gives: the mint's answer to `POST /creds`, of which this much is needed. */
 export interface Credentials {
@@ -10,7 +10,10 @@ export interface Credentials {
   readonly servers: readonly string[];
   /** `_INBOX` by default. */
   readonly inbox_prefix?: string;
-  /** The server's clock when it answered, in milliseconds since the epoch. Without it this machine's clock is believed. */
+  /**
+   * The server's clock when it answered, just now, in milliseconds since the epoch. Without it this machine's clock is
+   * believed.
+   */
   readonly server_time?: number;
   readonly user?: string;
   readonly role?: string;
@@ -77,11 +80,10 @@ export async function readCredential(
   answer: Credentials,
   own: UserKey,
   age: () => number,
-  nkeys?: Nkeys,
 ): Promise<Credential> {
   const { sub, exp } = claimsOf(answer?.jwt);
   const { seed, servers, server_time: now = Date.now() } = answer;
-  const key = seed === undefined ? own : await makeUserKey(nkeys, { publicKey: sub, seed });
+  const key = seed === undefined ? own : await makeUserKey(undefined, { publicKey: sub, seed });
   const lifetime = exp === undefined ? Infinity : exp * 1000 - now;
   const due = lifetime * (DUE_FROM + Math.random() * DUE_SPREAD);
   const credential: Credential = {

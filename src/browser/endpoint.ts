@@ -28,12 +28,11 @@ export function credentials({ url, token, ...asked }: Endpoint): CredentialSourc
       throw new SessionError("unavailable", `no answer from ${url}`, { cause });
     });
     if (answer.ok) return (await answer.json()) as Credentials;
-    const problem = (await answer.json().catch(() => ({}))) as { detail?: string; title?: string };
+    const problem = (await answer.json().catch(() => ({}))) as { detail?: string };
     const { status } = answer;
-    const message = `${status}: ${problem.detail ?? problem.title ?? answer.statusText}`;
-    const reason = { status, retryAfter: retryAfter(answer) };
-    if (status === 401 || status === 403) throw new UnauthorizedError(message, reason);
-    throw new SessionError("unavailable", message, reason);
+    const message = `${status}: ${problem.detail ?? answer.statusText}`;
+    if (status === 401 || status === 403) throw new UnauthorizedError(message);
+    throw new SessionError("unavailable", message, { retryAfter: retryAfter(answer) });
   };
 }
 

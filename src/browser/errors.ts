@@ -2,22 +2,18 @@
 export class SessionError extends Error {
   override name = "SessionError";
   readonly code: "unavailable" | "unauthorized" | "unsupported" | "closed";
-  /** The HTTP status of the answer that said so. */
-  readonly status: number | undefined;
   /** Milliseconds that the next try has to wait at least. */
   readonly retryAfter: number;
 
-  constructor(code: SessionError["code"], message: string, { cause, status, retryAfter = 0 }: Reason = {}) {
+  constructor(code: SessionError["code"], message: string, { cause, retryAfter = 0 }: Reason = {}) {
     super(message, { cause });
     this.code = code;
-    this.status = status;
     this.retryAfter = retryAfter;
   }
 }
 
 interface Reason {
   cause?: unknown;
-  status?: number;
   retryAfter?: number;
 }
 
@@ -25,7 +21,7 @@ interface Reason {
 export class UnauthorizedError extends SessionError {
   override name = "UnauthorizedError";
 
-  constructor(message: string, reason?: Reason) {
-    super("unauthorized", message, reason);
+  constructor(message: string) {
+    super("unauthorized", message);
   }
 }

@@ -51,7 +51,7 @@ export function makeSplitter(): (chunk: Uint8Array) => Frame[] {
       const line = decoder.decode(bytes.subarray(start, lineEnd)).trimEnd();
       const verb = line.split(" ", 1)[0] ?? "";
       let end = lineEnd + 1;
-      if (WITH_PAYLOAD.test(verb)) end += Number(line.slice(line.lastIndexOf(" ") + 1)) + 2;
+      if (WITH_PAYLOAD.test(verb)) end += Number(/ (\d+)$/.exec(line)?.[1]) + 2;
       // Nor if the size is none: this is not the NATS protocol, and there is nothing to wait for.
       if (!(end <= bytes.length)) break;
       frames.push({ verb, line, bytes: bytes.subarray(start, end) });

@@ -1,5 +1,4 @@
 import { SessionError } from "./errors.ts";
-import { encode } from "./frames.ts";
 import { decodeSeed, encodeUserPublicKey } from "./nkey.ts";
 
 /** A user's key pair. The private half stays where it was made. */
@@ -12,7 +11,6 @@ export interface UserKey {
 /** What is needed of an nkeys implementation (`nkeys.js`, `@nats-io/nkeys`) where the browser has no Ed25519. */
 export interface Nkeys {
   createUser(): NkeyPair;
-  fromSeed(seed: Uint8Array): NkeyPair;
 }
 
 interface NkeyPair {
@@ -50,7 +48,7 @@ export async function makeUserKey(
       sign: async (data) => new Uint8Array(await subtle.sign(ED25519, privateKey, data as BufferSource)),
     };
   } catch (cause) {
-    const pair = given ? nkeys?.fromSeed(encode(given.seed)) : nkeys?.createUser();
+    const pair = !given && nkeys?.createUser();
     if (pair) return { publicKey: pair.getPublicKey(), sign: (data) => pair.sign(data) };
     throw new SessionError("unsupported", "no Ed25519 on this page: pass `nkeys`", {
       cause,

@@ -1,3 +1,4 @@
+import type { Denial } from "./events.ts";
 import { encode, type Frame, fingerprint, isMessage, json, words } from "./frames.ts";
 import { type Entry, isRepeat, makeLedger } from "./ledger.ts";
 
@@ -60,22 +61,18 @@ export interface ServerInfo {
 /** What a client says in CONNECT. */
 export type ConnectOptions = Readonly<Record<string, unknown>>;
 
-export interface Denial {
-  readonly operation: "publish" | "subscription";
-  readonly subject: string;
-  readonly queue?: string;
-}
-
 /** How far a swap has come. */
 const NONE = 0;
 /** The new connection logs in. */
 const JOINING = 1;
 /** Both are subscribed, and the client has the old one. */
 const OVERLAPPING = 2;
-/** The old one unsubscribes. */
+/** The old one unsubscribes; what it brings goes on to the client until the mark, */
 const CUTTING = 3;
+/** and from there on the new one's is taken: in the midst of unsubscribing, the old one has only a part. */
+const DEAF = 4;
 /** The client has the new one, on which repeats may still come. */
-const TRAILING = 4;
+const TRAILING = 5;
 
 const DENIED = /Permissions Violation for (Publish|Subscription) to "([^"]*)"(?: using queue "([^"]*)")?/;
 
@@ -83,7 +80,7 @@ export function makeRelay<L extends Link>(first: L, port: Port): Relay<L> {
   /** The client's SUBs by their sids. */
   const subscriptions = new Map<string, string>();
   /** Who waits for the PONGs of a connection, in the order of the PINGs; on a new one, first for its INFO. */
-  const pongs = new WeakMap<L, ((frame: Frame) => void)[]>([[first, []]]);
+  const pongs = new WeakMap<L, ((frame?: Frame) => void)[]>([[first, []]]);
   let link = first;
   let info: ServerInfo;
   let options: ConnectOptions;
@@ -91,7 +88,9 @@ export function makeRelay<L extends Link>(first: L, port: Port): Relay<L> {
   let next: L;
   let ledger = makeLedger();
   /** What the next connection brought that is not decided yet, in its order. */
-  let waiting: { readonly frame: Frame; readonly entry?: Entry }[] = [];
+  let waiting: [frame: Frame, entry?: Entry][] = [];
+  /** The sids of queue groups, also of those that end meanwhile. */
+  let queues = new Set<string | undefined>();
   let fail: (reason: Error) => void = () => {};
   /** What the client sends waits here while it may not go out. */
   let held: Frame[] | undefined = [];
@@ -113,6 +112,7 @@ export function makeRelay<L extends Link>(first: L, port: Port): Relay<L> {
     stage = newStage;
     ledger = makeLedger();
     waiting = [];
+    queues = new Set();
   };
 
   const letGo = () => {
@@ -128,10 +128,16 @@ export function makeRelay<L extends Link>(first: L, port: Port): Relay<L> {
       else if (held) held.push(frame);
       else if (verb === "SUB") subscribe(frame);
       else if (verb === "UNSUB") unsubscribe(frame);
-      else if (verb === "PING") void pong(link, () => port.toClient(encode("PONG\r\n")));
+      else if (verb === "PING") void ping();
       // The server's PINGs are answered here.
       else if (verb !== "PONG") link.send(frame.bytes);
     }
+  }
+
+  /** Passes on the client's PING. What a queue group's new member was handed must be here before the PONG, too. */
+  async function ping() {
+    await Promise.all([pong(link), stage === OVERLAPPING && pong(next)]);
+    port.toClient(encode("PONG\r\n"));
   }
 
   async function logIn(connect: Frame) {
@@ -163,14 +169,12 @@ export function makeRelay<L extends Link>(first: L, port: Port): Relay<L> {
   }
 
   /** A message that every connection gets that has subscribed; in a queue group only one does. */
-  function isForAll(frame: Frame) {
-    const [, , sid = ""] = words(frame.line);
-    return isMessage(frame) && words(subscriptions.get(sid) ?? "").length < 4;
-  }
+  const isForAll = (frame: Frame) => isMessage(frame) && !queues.has(words(frame.line)[2]);
 
   function receive(frame: Frame) {
     if (frame.verb === "INFO") info = json(frame);
     if (stage > JOINING && isForAll(frame)) {
+      if (stage === DEAF) return;
       const entry = ledger.count(stage < TRAILING ? "old" : "new", fingerprint(frame.bytes));
       if (stage === TRAILING && isRepeat(entry)) return;
     }
@@ -178,10 +182,10 @@ export function makeRelay<L extends Link>(first: L, port: Port): Relay<L> {
   }
 
   function receiveFromNext(from: L, frame: Frame) {
-    if (isForAll(frame)) waiting.push({ frame, entry: ledger.count("new", fingerprint(frame.bytes)) });
+    if (isForAll(frame)) waiting.push([frame, ledger.count("new", fingerprint(frame.bytes))]);
     else if (isMessage(frame)) deliver(frame);
     else {
-      waiting.push({ frame });
+      waiting.push([frame]);
       if (stage > JOINING) return;
       if (frame.verb === "INFO") pongs.get(from)?.shift()?.(frame);
       else abandon(new Error(frame.line));
@@ -202,7 +206,7 @@ export function makeRelay<L extends Link>(first: L, port: Port): Relay<L> {
         subscriptions.delete(sid);
     }
     const operation = what.toLowerCase() as Denial["operation"];
-    port.denied({ operation, subject, ...(queue && { queue }) });
+    port.denied({ type: "denied", operation, subject, ...(queue && { queue }) });
   }
 
   return {
@@ -234,25 +238,36 @@ export function makeRelay<L extends Link>(first: L, port: Port): Relay<L> {
       // A PONG that comes after this swap was given up is not for the next one's ledger.
       const own = ledger;
       /** Has both servers mark one moment in what they send. */
-      const mark = () => Promise.all([pong(old, () => own.mark("old")), pong(fresh, () => own.mark("new"))]);
+      const mark = () => {
+        const markOld = () => {
+          own.mark("old");
+          if (stage === CUTTING) stage = DEAF;
+        };
+        return Promise.all([pong(old, markOld), pong(fresh, () => own.mark("new"))]);
+      };
 
-      const greeting = new Promise<Frame>((resolve) => {
+      const greeting = new Promise<Frame | undefined>((resolve) => {
         pongs.set(fresh, [resolve]);
       });
-      const freshInfo: ServerInfo = json(await done(greeting));
+      const freshInfo: ServerInfo = json((await done(greeting)) as Frame);
       await done(fresh.logIn(options, freshInfo));
       await done(pong(fresh));
-      const settled = () => done(port.settle(info.server_id === freshInfo.server_id));
+      const isSameServer = info.server_id === freshInfo.server_id;
+      const settled = () => done(port.settle(isSameServer));
 
+      // The old connection is subscribed to all that the new one will be, and has brought its refusals.
+      stage = OVERLAPPING;
       // A client that wants no echo must not hear over the new connection what it still publishes over the old one.
-      if (options.echo === false) {
-        held ??= [];
-        await done(pong(old));
-      }
+      if (options.echo === false) held ??= [];
+      await done(pong(old));
+      // What it has brought may still be on its way to the new one's server.
+      if (!isSameServer) await settled();
 
       // Both subscribe. What the old connection brings goes on to the client and is counted; what the new one brings waits.
-      stage = OVERLAPPING;
-      for (const line of subscriptions.values()) send(fresh, line);
+      for (const [sid, line] of subscriptions) {
+        send(fresh, line);
+        if (words(line).length > 3) queues.add(sid);
+      }
       await done(pong(fresh));
       await done(mark());
       await settled();
@@ -268,12 +283,14 @@ export function makeRelay<L extends Link>(first: L, port: Port): Relay<L> {
       stage = TRAILING;
       link = fresh;
       old.close();
-      for (const { frame, entry } of waiting) if (!entry || !isRepeat(entry)) deliver(frame);
+      for (const [frame, entry] of waiting) if (!entry || !isRepeat(entry)) deliver(frame);
+      // What was published over the old connection is on its way to the other servers: what follows must not overtake it.
+      if (!isSameServer) await settled();
       letGo();
 
-      // The last repeats may still be on their way.
-      await done(pong(fresh));
+      // The last repeats may still be on their way: first in the server, then to here.
       await settled();
+      await done(pong(fresh));
       info = freshInfo;
       begin(NONE);
     },
@@ -290,7 +307,9 @@ export function makeRelay<L extends Link>(first: L, port: Port): Relay<L> {
   function abandon(reason: Error) {
     if (stage === NONE) return true;
     fail(reason);
-    if (stage === CUTTING) return false;
+    if (stage === CUTTING || stage === DEAF) return false;
+    // Who waits for it need not.
+    if (stage < CUTTING) for (const answer of pongs.get(next) ?? []) answer();
     begin(NONE);
     letGo();
     return true;

@@ -51,9 +51,7 @@ export interface NatsSession {
 
 /** Milliseconds between two looks at the clocks and the connections. */
 const TICK = 1000;
-/** A longer step of the clocks than timers are ever late: the machine slept. */
-const NAP = 5000;
-/** Milliseconds that a source may take. */
+/** Milliseconds that a source may take; and a longer step of the clocks than timers are ever late: the machine slept. */
 const PATIENCE = 10_000;
 /** Milliseconds between tries: the first ones, at most, and at most while there is nothing to live on. */
 const FIRST_DELAY = 200;
@@ -111,7 +109,7 @@ export async function natsSession(
     });
     try {
       const asked = ask({ publicKey: key.publicKey, signal: abort.signal });
-      credential = await readCredential(await Promise.race([asked, stopped]), key, age, nkeys);
+      credential = await readCredential(await Promise.race([asked, stopped]), key, age);
     } finally {
       clearTimeout(timer);
       abort.abort();
@@ -176,7 +174,7 @@ export async function natsSession(
 
   /** Looks at the clocks and the connections. */
   const tick = (isAwake: boolean) => {
-    const isUrgent = isAwake || sinceTick() > NAP;
+    const isUrgent = isAwake || sinceTick() > PATIENCE;
     sinceTick = stopwatch();
     if (isUrgent) wake();
     let { isDue } = credential as Credential;
@@ -251,7 +249,7 @@ export async function natsSession(
 
 type Timer = ReturnType<typeof setTimeout>;
 
-const WAKING = ["visibilitychange", "resume", "online", "pageshow"];
+const WAKING = ["visibilitychange", "resume", "online"];
 
 /** Doubles up to `longest`; half of it is left to chance, so that pages that failed together don't come back together. */
 const backoff = (attempt: number, longest: number) =>

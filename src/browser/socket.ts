@@ -45,9 +45,10 @@ export interface ClientSocket extends WebSocketShape {
 /** Milliseconds that one server may take to hand a message to everybody; and those of a cluster, among themselves. */
 const SETTLE_SERVER = 100;
 const SETTLE_CLUSTER = 300;
-/** Milliseconds that a swap may take, from the dial to the cut. */
-const SWAP_PATIENCE = 10_000;
-/** Milliseconds of silence after which the server is asked for a word, and what it may take to answer. */
+/**
+ * Milliseconds of silence after which the server is asked for a word, and what it may take to answer. After such a silence
+ * of the next connection a swap is given up.
+ */
 const QUIET = 10_000;
 const PROBE_PATIENCE = 3000;
 
@@ -63,8 +64,7 @@ export function openClientSocket(url: string, host: Host): ClientSocket {
   let isLoggedIn = false;
   let isClosed = false;
   let settling: ReturnType<typeof setTimeout> | undefined;
-  /** `performance.now()` when a swap began, and when the server was asked for a word for the last time. */
-  let swapAt = 0;
+  /** `performance.now()` when the server was asked for a word for the last time. */
   let probedAt = 0;
 
   const socket: ClientSocket = {
@@ -78,14 +78,13 @@ export function openClientSocket(url: string, host: Host): ClientSocket {
     close() {
       if (isClosed) return;
       if (isLoggedIn) relay?.leave();
-      end(true, relay?.link.credential?.refusal ?? "closed");
+      end(relay?.link.credential?.refusal ?? "closed");
     },
 
     async swap() {
       if (!isLoggedIn || next) return;
       const fresh = open();
       next = fresh;
-      swapAt = performance.now();
       try {
         await relay?.swap(fresh);
       } catch (error) {
@@ -100,7 +99,7 @@ export function openClientSocket(url: string, host: Host): ClientSocket {
       if (!relay || !isLoggedIn) return false;
       const { heardAt, credential: own } = relay.link;
       const now = performance.now();
-      if (next && next !== relay.link && now - swapAt > SWAP_PATIENCE) next.lose("no answer from the server");
+      if (next && next !== relay.link && now - next.heardAt > QUIET) next.lose("no answer from the server");
       if (heardAt > probedAt) {
         if (isUrgent || now - heardAt > QUIET) {
           probedAt = now;
@@ -113,11 +112,11 @@ export function openClientSocket(url: string, host: Host): ClientSocket {
     lose(reason) {
       if (isClosed) return;
       relay?.abandon(new Error(reason));
-      end(false, reason);
+      end(reason);
     },
   };
 
-  function end(wasClean: boolean, reason: string) {
+  function end(reason: string) {
     isClosed = true;
     clearTimeout(settling);
     relay?.link.close();
@@ -129,7 +128,7 @@ export function openClientSocket(url: string, host: Host): ClientSocket {
       // Clients that were greeted but are not logged in go on waiting, unless they are refused.
       if (isGreeted && !isLoggedIn) toClient(encode(`-ERR 'Authorization Violation: ${reason}'\r\n`));
       else if (!isLoggedIn) socket.onerror?.({ message: reason });
-      socket.onclose?.({ wasClean, reason });
+      socket.onclose?.({ wasClean: false, reason });
     });
   }
 
@@ -165,7 +164,7 @@ export function openClientSocket(url: string, host: Host): ClientSocket {
         new Promise((resolve) => {
           settling = setTimeout(resolve, isSameServer ? SETTLE_SERVER : SETTLE_CLUSTER);
         }),
-      denied: (denial) => host.emit({ type: "denied", ...denial }),
+      denied: host.emit,
     });
   }
 

@@ -1,0 +1,266 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { makeSplitter } from "./frames.ts";
+import { isRepeat, makeLedger } from "./ledger.ts";
+import { type Link, makeRelay } from "./relay.ts";
+import { bytesOf, Cluster, Connection, pieces } from "./server.fixture.ts";
+
+const RUNS = 500;
+
+const { array, constantFrom, nat, record, shuffledSubarray, tuple } = fc;
+
+/** What the old connection brings, where the new one begins, and where both are marked. */
+function decide(old: readonly string[], begin: number, marks: readonly number[]): string[] {
+  const ledger = makeLedger();
+  const fresh = old.slice(begin);
+  let freshAt = 0;
+  const waiting: [string, ReturnType<typeof ledger.count>][] = [];
+  const bring = (until: number) => {
+    for (; freshAt < until - begin; freshAt++) {
+      const frame = fresh[freshAt] ?? "";
+      waiting.push([frame, ledger.count("new", frame)]);
+    }
+  };
+  let oldAt = 0;
+  for (const mark of marks) {
+    for (; oldAt < mark; oldAt++) ledger.count("old", old[oldAt] ?? "");
+    ledger.mark("old");
+    bring(mark);
+    ledger.mark("new");
+  }
+  bring(old.length);
+  return waiting.filter(([, entry]) => !isRepeat(entry)).map(([frame]) => frame);
+}
+
+describe("a ledger", () => {
+  test("knows all repeats of messages that differ, wherever it is marked", () => {
+    fc.assert(
+      fc.property(
+        record({ size: nat(30), begin: nat(30), cut: nat(30) }),
+        array(constantFrom<"old" | "new">("old", "new"), { maxLength: 80 }),
+        shuffledSubarray([...Array(30).keys()]),
+        ({ size, begin, cut }, turns, order) => {
+          // The new connection misses the first ones, the old one the last ones; else each has its own order.
+          const names = [...Array(size).keys()].map(String);
+          const streams = {
+            old: names.slice(0, Math.max(cut, begin)),
+            new: order.filter((i) => i >= begin && i < size).map(String),
+          };
+          const expected = streams.new.filter((name) => !streams.old.includes(name));
+          const ledger = makeLedger();
+          const waiting: [string, ReturnType<typeof ledger.count>][] = [];
+          const bring = (side: "old" | "new") => {
+            const name = streams[side].shift();
+            if (name === undefined) return;
+            const entry = ledger.count(side, name);
+            if (side === "new") waiting.push([name, entry]);
+          };
+          for (const turn of turns) bring(turn);
+          ledger.mark("old");
+          ledger.mark("new");
+          // When it is marked again, both have all that the first mark was late for.
+          while (streams.old.length + streams.new.length > 0) {
+            bring("new");
+            bring("old");
+          }
+          ledger.mark("new");
+          ledger.mark("old");
+          expect(waiting.filter(([, entry]) => !isRepeat(entry)).map(([name]) => name)).toEqual(expected);
+        },
+      ),
+      { numRuns: RUNS },
+    );
+  });
+
+  test("knows all repeats of equal messages when nothing comes between the PONGs of a mark", () => {
+    fc.assert(
+      fc.property(
+        array(constantFrom("tick", "tock"), { maxLength: 40 }),
+        nat(40),
+        array(nat(40), { minLength: 2, maxLength: 2 }),
+        (messages, first, places) => {
+          const begin = Math.min(first, messages.length);
+          const [from = 0, to = 0] = places
+            .map((place) => Math.max(begin, place % (messages.length + 1)))
+            .sort((a, b) => a - b);
+          // The old one ends with the last mark.
+          expect(decide(messages, begin, [from, to])).toEqual(messages.slice(to));
+        },
+      ),
+      { numRuns: RUNS },
+    );
+  });
+
+  test("takes the smaller lead of two marks", () => {
+    const ledger = makeLedger();
+    ledger.count("old", "tick");
+    ledger.count("old", "tick");
+    ledger.mark("old");
+    ledger.mark("new");
+    const [first, second] = [ledger.count("new", "tick"), ledger.count("new", "tick")];
+    ledger.mark("new");
+    ledger.mark("old");
+    expect([first, second].map(isRepeat)).toEqual([true, true]);
+  });
+
+  test("takes what the old connection brings first after the first mark for what the new one brings too", () => {
+    const ledger = makeLedger();
+    ledger.mark("old");
+    ledger.mark("new");
+    ledger.count("old", "tick");
+    ledger.mark("old");
+    ledger.mark("new");
+    expect(isRepeat(ledger.count("new", "tick"))).toBe(true);
+    expect(isRepeat(ledger.count("new", "tick"))).toBe(false);
+  });
+});
+
+/** Milliseconds. */
+interface Network {
+  /** One way, for the old connection and for the new one; and how much longer it may take by chance. */
+  readonly delays: readonly [number, number];
+  readonly jitter: number;
+  /** Equal messages in a second. */
+  readonly rate: number;
+  /** Nobody publishes while a PING is under way. */
+  readonly isQuietAtMarks: boolean;
+  readonly seed: number;
+}
+
+const STEP = 0.01;
+const SETTLE = 100;
+
+/** One swap in the midst of equal messages of three publishers. Returns how many too many the client got. */
+async function swapAmongEquals({ delays, jitter, rate, isQuietAtMarks, seed }: Network): Promise<number> {
+  let state = seed;
+  const random = () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+  let now = 0;
+  const events: { readonly time: number; readonly act: () => unknown }[] = [];
+  const after = (delay: number, act: () => unknown) => {
+    const time = now + delay;
+    const at = events.findLastIndex((event) => event.time <= time);
+    events.splice(at + 1, 0, { time, act });
+  };
+  let pings = 0;
+  let heard = 0;
+  let published = 0;
+  let isOver = false;
+
+  const [server] = new Cluster(1, (count) => Math.floor(random() * count)).servers;
+  if (!server) throw new Error("no server");
+  /** Processes what there is, step by step. */
+  const run = (connection: Connection) => {
+    if (connection.isIdle) return;
+    connection.step();
+    after(STEP, () => run(connection));
+  };
+  const openLink = (delay: number): Link => {
+    const split = makeSplitter();
+    const last = { up: 0, down: 0 };
+    const travel = (way: keyof typeof last, act: () => void) => {
+      last[way] = Math.max(last[way], now + delay + random() * jitter);
+      after(last[way] - now, act);
+    };
+    const bring = (bytes: Uint8Array) =>
+      travel("down", () => {
+        if (bytes.length === 6) pings--;
+        relay.fromServer(link, split(bytes));
+      });
+    const connection = new Connection(server, "client", { out: bring });
+    const link: Link = {
+      send: (bytes) => {
+        if (bytes.length === 6) pings++;
+        travel("up", () => {
+          connection.take(bytes);
+          run(connection);
+        });
+      },
+      logIn: async () => {},
+      close: () => {},
+    };
+    bring(bytesOf("INFO {}\r\n"));
+    return link;
+  };
+  const publish = (publisher: Connection) => {
+    if (isOver) return;
+    if (!isQuietAtMarks || pings === 0) {
+      published++;
+      publisher.take(bytesOf("PUB tick 2\r\n{}\r\n"));
+      run(publisher);
+    }
+    after((-Math.log(1 - random()) * 3000) / rate, () => publish(publisher));
+  };
+  const first = openLink(delays[0]);
+  const relay = makeRelay(first, {
+    toClient: (bytes) => {
+      for (const { verb } of pieces(bytes)) if (verb === "MSG") heard++;
+    },
+    ready: () => {},
+    settle: () => new Promise((resolve) => after(SETTLE, resolve)),
+    denied: () => {},
+  });
+  after(100, () => relay.fromClient(makeSplitter()(bytesOf("CONNECT {}\r\nSUB tick 1\r\n"))));
+  for (const name of ["p1", "p2", "p3"]) after(500, () => publish(new Connection(server, name)));
+  after(600 + random() * 100, async () => {
+    await relay.swap(openLink(delays[1]));
+    after(50, () => {
+      isOver = true;
+    });
+  });
+  for (let event = events.shift(); event; event = events.shift()) {
+    now = event.time;
+    event.act();
+    for (let i = 0; i < 24; i++) await undefined;
+  }
+  return heard - published;
+}
+
+describe("a swap in the midst of equal messages", () => {
+  const network = record({
+    delays: tuple(nat(50), nat(50)),
+    jitter: nat(30),
+    rate: constantFrom(30, 300, 1000),
+    seed: nat(1e9),
+  });
+
+  test("is exact when nobody publishes while a PING is under way", async () => {
+    await fc.assert(
+      fc.asyncProperty(network, async (settings) => {
+        expect(await swapAmongEquals({ ...settings, isQuietAtMarks: true })).toBe(0);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  /** How many too many or too few, on average. */
+  async function measure(settings: Omit<Network, "seed" | "isQuietAtMarks">, runs = 12): Promise<number> {
+    let sum = 0;
+    for (let seed = 1; seed <= runs; seed++) {
+      sum += Math.abs(await swapAmongEquals({ ...settings, isQuietAtMarks: false, seed: seed * 7919 }));
+    }
+    return sum / runs;
+  }
+
+  test("is as good as exact when both connections are as far from the server", async () => {
+    expect(await measure({ delays: [20, 20], jitter: 0, rate: 1000 })).toBeLessThan(0.2);
+    expect(await measure({ delays: [20, 20], jitter: 2, rate: 10 })).toBeLessThan(0.2);
+    expect(await measure({ delays: [20, 20], jitter: 2, rate: 100 })).toBeLessThan(0.4);
+  });
+
+  test("is off by what is published in the time by which the connections differ", async () => {
+    for (const delays of [
+      [20, 30],
+      [30, 20],
+      [20, 60],
+    ] as const) {
+      const difference = Math.abs(delays[0] - delays[1]);
+      for (const rate of [10, 100, 1000]) {
+        const expected = (rate / 1000) * (difference + 5);
+        expect(await measure({ delays, jitter: 5, rate })).toBeLessThan(expected * 1.5 + 0.5);
+      }
+    }
+  });
+});

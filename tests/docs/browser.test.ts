@@ -1,0 +1,431 @@
+import { afterAll, beforeAll, describe, expect, spyOn, test } from "bun:test";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { NatsConnection } from "nats.ws";
+import { devAuthentication } from "../../src/auth/dev.ts";
+import type { NatsSession } from "../../src/browser/index.ts";
+import { readLocalConfig } from "../../src/config.ts";
+import { createMint } from "../../src/core/mint.ts";
+import { createApp } from "../../src/http/app.ts";
+import { readKeys } from "../../src/keys/read.ts";
+import { launchBrowser } from "../browser/chromium.ts";
+import { within } from "../mint/parts.ts";
+import { freePorts, makeRecipe, must, type Recipe } from "../recipe/recipe.ts";
+import { type Block, blocks, codeSpans, rows, section } from "./markdown.ts";
+
+/**
+ * What docs/browser.md says is so, and its code does what it says: compiled and run as a front end has it, with the
+ * package as it is built, a mint and a server. Only ports and places are replaced.
+ */
+
+const { projectDir } = readLocalConfig();
+const read = (path: string) => readFileSync(join(projectDir, path), "utf8");
+const guide = read("docs/browser.md");
+const readme = section(read("README.md"), "## A page that stays connected");
+
+let recipe: Recipe;
+let mint: ReturnType<typeof Bun.serve>;
+let pagePort: number;
+/** A front end: `node_modules` has the package, its sources are what the guide shows. */
+let dir: string;
+/** Every request to the mint. */
+const asked: Request[] = [];
+
+beforeAll(async () => {
+  [pagePort = 0] = await freePorts(1);
+  const origins = [`http://localhost:${pagePort}`];
+  recipe = await makeRecipe({ NATS_WS_ORIGINS: JSON.stringify(origins) });
+  dir = mkdtempSync(join(tmpdir(), "front-end-"));
+  await Promise.all([recipe.up(), install()]);
+  const app = createApp({
+    mint: createMint((await readKeys(recipe.env.KEYS_DIR ?? "")).mint),
+    ...devAuthentication({ defaultRole: "browser" }),
+    servers: { websocket: [`ws://localhost:${recipe.ports.webSocket}`], tcp: [] },
+    allowedOrigins: origins,
+  });
+  mint = Bun.serve({
+    hostname: "localhost",
+    port: recipe.ports.mint,
+    fetch(request) {
+      asked.push(request.clone());
+      return app.fetch(request);
+    },
+  });
+});
+
+afterAll(async () => {
+  await mint?.stop(true);
+  rmSync(dir, { recursive: true, force: true });
+  await recipe?.[Symbol.asyncDispose]();
+});
+
+/** Builds the package, and puts it where `npm install` would. */
+async function install(): Promise<void> {
+  const home = join(dir, "node_modules/nats-mint");
+  mkdirSync(home, { recursive: true });
+  cpSync(join(projectDir, "package.json"), join(home, "package.json"));
+  for (const name of ["nats.ws", "nkeys.js", "@nats-io"]) {
+    symlinkSync(join(projectDir, "node_modules", name), join(dir, "node_modules", name));
+  }
+  must(await compile(["-p", join(projectDir, "tsconfig.build.json"), "--outDir", join(home, "dist")]));
+  mkdirSync(join(dir, "node_modules/react"));
+  writeFileSync(join(dir, "node_modules/react/index.ts"), REACT);
+}
+
+const compile = (flags: string[]) => recipe.run([join(projectDir, "node_modules/.bin/tsc"), ...flags]);
+
+const isCode = ({ language }: Block) => language === "ts" || language === "tsx";
+const code = [...blocks(guide), ...blocks(readme)].filter(isCode).map(({ text }) => text);
+
+/** The block that holds a text. */
+function block(text: string, from = guide): string {
+  const found = blocks(from).filter((each) => each.text.includes(text));
+  expect(found.map((each) => each.text)).toHaveLength(1);
+  return found[0]?.text ?? "";
+}
+
+const withPlaces = (text: string) =>
+  text
+    .replaceAll("localhost:8080", `localhost:${recipe.ports.mint}`)
+    .replaceAll("localhost:3000", `${pagePort}`);
+
+let modules = 0;
+
+/** Runs a block, after what it presupposes, and gives what it has made. */
+async function run(text: string, names: string[], before = "") {
+  const file = join(dir, `run-${++modules}.ts`);
+  writeFileSync(file, withPlaces(`${before}\n${text}\nexport { ${names.join(", ")} };\n`));
+  const made = await within(import(file), "the block to run");
+  return made as { session: NatsSession; nc: NatsConnection };
+}
+
+/** Hears what alice's page publishes to itself, before and after a renewal. */
+async function expectToWork({ session, nc }: { session: NatsSession; nc: NatsConnection }): Promise<void> {
+  const heard: string[] = [];
+  nc.subscribe("users.alice.>", { callback: (_, message) => heard.push(message.string()) });
+  nc.publish("users.alice.a", "before");
+  await nc.flush();
+  await session.refresh();
+  nc.publish("users.alice.a", "after");
+  await nc.flush();
+  expect(heard).toEqual(["before", "after"]);
+}
+
+/** What the blocks presuppose of each other and of the reader, where they don't have it of their own. */
+const PRESUPPOSED = {
+  connect: 'import { connect } from "nats.ws";',
+  session: 'declare const session: import("nats-mint/browser").NatsSession;',
+  nc: 'declare const nc: import("nats.ws").NatsConnection;',
+  auth: "declare const auth: { getAccessToken(): Promise<string> };",
+  showLogin: "declare function showLogin(options: { onSuccess(): Promise<void> }): void;",
+};
+
+/** What the hook needs of React, as StrictMode has it: each effect runs, is cleaned up, and runs again. */
+const REACT = `
+type Cleanup = () => void;
+const cells: unknown[] = [];
+const cleanups: Cleanup[] = [];
+let cell = 0;
+
+export let onSet: () => void = () => {};
+
+export function useState<T>(): [T | undefined, (value: T | undefined) => void] {
+  const own = cell++;
+  return [cells[own] as T | undefined, (value) => { cells[own] = value; onSet(); }];
+}
+
+export function useEffect(effect: () => Cleanup, _dependencies: unknown[]): void {
+  if (cleanups.length > 0) return;
+  effect()();
+  cleanups.push(effect());
+}
+
+export function render<T>(component: () => T): T {
+  cell = 0;
+  return component();
+}
+
+export function whenSet(): Promise<void> {
+  return new Promise((resolve) => { onSet = resolve; });
+}
+
+export const unmount = () => cleanups.forEach((cleanup) => cleanup());
+`;
+
+test("every block of code compiles, in a strict front end", async () => {
+  const at = join(dir, "types");
+  mkdirSync(at);
+  const files = code.map((text, index) => {
+    const needed = Object.entries(PRESUPPOSED).filter(
+      ([name]) =>
+        new RegExp(`\\b${name}\\b`).test(text) &&
+        !new RegExp(`(const|import .*) ${name}\\b|{ ${name}\\b`).test(text),
+    );
+    writeFileSync(
+      join(at, `${index}.tsx`),
+      `${needed.map(([, line]) => line).join("\n")}\n${text}\nexport {};\n`,
+    );
+    return `${index}.tsx`;
+  });
+  const compilerOptions = {
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    skipLibCheck: true,
+    types: [],
+    target: "es2022",
+    lib: ["es2022", "dom", "dom.iterable"],
+    module: "esnext",
+    moduleResolution: "bundler",
+    jsx: "preserve",
+    noEmit: true,
+  };
+  writeFileSync(join(at, "tsconfig.json"), JSON.stringify({ compilerOptions, files }));
+  expect(await compile(["-p", at])).toEqual({ code: 0, said: "" });
+});
+
+describe("the quick start", () => {
+  test("connects nats.ws, hears itself, and ends", async () => {
+    const said = spyOn(console, "log").mockImplementation(() => {});
+    try {
+      const { session, nc } = await run(block("console.log(message.string())"), ["session", "nc"]);
+      await nc.flush();
+      expect(said.mock.calls).toEqual([["hello"]]);
+      await expectToWork({ session, nc });
+      const before = "const { session, nc } = globalThis.ended;";
+      Object.assign(globalThis, { ended: { session, nc } });
+      await run(block("nc.drain()"), [], before);
+      expect(nc.isClosed()).toBe(true);
+      expect(await session.refresh().catch(({ code }) => code)).toBe("closed");
+    } finally {
+      said.mockRestore();
+    }
+  });
+
+  test("connects @nats-io/nats-core", async () => {
+    const made = await run(block("wsconnect(session.options())"), ["session", "nc"]);
+    await expectToWork(made);
+    await made.nc.close();
+    made.session.close();
+  });
+
+  test("of the README does the same", async () => {
+    const made = await run(block("natsSession", readme), ["session", "nc"]);
+    await expectToWork(made);
+    await made.nc.close();
+    made.session.close();
+  });
+
+  test("without a bundler works in a browser, from the files that it copies", async () => {
+    const checkout = join(dir, "checkout");
+    mkdirSync(checkout);
+    symlinkSync(join(dir, "node_modules/nats-mint/dist"), join(checkout, "dist"));
+    symlinkSync(join(projectDir, "node_modules"), join(checkout, "node_modules"));
+    must(await recipe.run(["/bin/sh", "-c", `cd '${checkout}' && set -e\n${block("cp -R dist/browser")}`]));
+    writeFileSync(join(checkout, "site/index.html"), withPlaces(block("importmap")));
+    await using _site = Bun.serve({
+      hostname: "localhost",
+      port: pagePort,
+      fetch(request) {
+        const { pathname } = new URL(request.url);
+        return new Response(Bun.file(join(checkout, "site", pathname === "/" ? "index.html" : pathname)));
+      },
+    });
+    await using browser = await launchBrowser();
+    const page = await browser.newPage();
+    await page.goto(`http://localhost:${pagePort}/`);
+    await page.getByText("hello").waitFor();
+  });
+});
+
+describe("a source", () => {
+  test("that is an endpoint sends the token and what is asked for", async () => {
+    const text = block("getAccessToken").replace('"/nats/creds"', '"http://localhost:8080/creds"');
+    const before = 'const auth = { getAccessToken: async () => "t1" };';
+    // The mint that knows names only wants one.
+    const { session } = await run(text.replace("ttl:", 'user: "alice", ttl:'), ["session"], before);
+    session.close();
+    const request = asked.at(-1) as Request;
+    expect(request.headers.get("Authorization")).toBe("Bearer t1");
+    expect(await request.json()).toEqual({
+      user: "alice",
+      ttl: 600,
+      public_key: expect.stringMatching(/^U[A-Z2-7]{55}$/),
+    });
+  });
+
+  test("that is a function is asked anew, and says when there is no use in it", async () => {
+    let status = 200;
+    await using own = Bun.serve({
+      port: 0,
+      async fetch(request) {
+        if (status !== 200) return new Response(null, { status });
+        const public_key = (await request.formData()).get("key");
+        return fetch(`http://localhost:${recipe.ports.mint}/creds`, {
+          method: "POST",
+          headers: { "Content-Type": "application/json" },
+          body: JSON.stringify({ user: "alice", public_key }),
+        });
+      },
+    });
+    const text = block("/my-own-way").replace("/my-own-way", `${own.url}`);
+    const connecting = "const nc = await connect(session.options());";
+    const made = await run(`${text}${connecting}`, ["session", "nc"], PRESUPPOSED.connect);
+    await expectToWork(made);
+    status = 401;
+    expect(await made.session.refresh().catch(({ code }) => code)).toBe("unauthorized");
+    await made.nc.close();
+    made.session.close();
+    expect(await run(text, ["session"]).catch(({ code }) => code)).toBe("unauthorized");
+    status = 500;
+    expect(await run(text, ["session"]).catch(({ message }) => message)).toBe("status 500");
+  });
+
+  test("that is a literal works until its end", async () => {
+    const connecting = "const nc = await connect(session.options());";
+    const text = block("as Credentials)");
+    const { session, nc } = await run(`${text}${connecting}`, ["session", "nc"], PRESUPPOSED.connect);
+    await nc.flush();
+    expect(session.credentials.seed).toStartWith("SU");
+    expect(await session.refresh().catch(({ code }) => code)).toBe("unauthorized");
+    await nc.flush();
+    await nc.close();
+    session.close();
+  });
+});
+
+test("options are added as it shows", async () => {
+  const starting = block("wsconnect(session.options())").split("\n").slice(1, -2).join("\n");
+  const before = `${PRESUPPOSED.connect}\n${starting}`;
+  const { session, nc } = await run(block("...session.options()"), ["session", "nc"], before);
+  const heard: string[] = [];
+  nc.subscribe("users.alice.>", { callback: (_, message) => heard.push(message.string()) });
+  nc.publish("users.alice.a", "no echo");
+  await nc.flush();
+  expect(heard).toEqual([]);
+  await nc.close();
+  session.close();
+});
+
+test("a browser without Ed25519 is unsupported, and connects with nkeys", async () => {
+  const missing = new DOMException("Unrecognized name", "NotSupportedError");
+  const subtle = spyOn(crypto.subtle, "generateKey").mockRejectedValue(missing);
+  try {
+    const text = `${block("import * as nkeys")}const nc = await connect(session.options());`;
+    const made = await run(text, ["session", "nc"], PRESUPPOSED.connect);
+    await expectToWork(made);
+    await made.nc.close();
+    made.session.close();
+    const without = run(block("wsconnect(session.options())"), ["session", "nc"]);
+    expect(await without.catch(({ code }) => code)).toBe("unsupported");
+  } finally {
+    subtle.mockRestore();
+  }
+});
+
+test("the hook has one connection where effects run twice, and none after it", async () => {
+  const connections = async (): Promise<number> => {
+    const answer = await fetch(
+      `http://127.0.0.1:${recipe.ports.monitoring}/connz?acc=${recipe.account().sub}`,
+    );
+    return (await answer.json()).num_connections;
+  };
+  expect(await connections()).toBe(0);
+  const known = asked.length;
+  writeFileSync(join(dir, "hook.tsx"), withPlaces(block("useNats")));
+  const { useNats } = await import(join(dir, "hook.tsx"));
+  const react = await import(join(dir, "node_modules/react/index.ts"));
+  const isSet = react.whenSet();
+  // The first setting is the cleanup's, in the middle of this.
+  const look = () => react.render(() => useNats("alice"));
+  expect(look()).toBeUndefined();
+  await isSet;
+  while (!look()) await within(react.whenSet(), "the connection");
+  const nc: NatsConnection = look();
+  await nc.flush();
+  expect(asked.length - known).toBe(2);
+  expect(await connections()).toBe(1);
+  react.unmount();
+  expect(look()).toBeUndefined();
+  await within(nc.closed(), "the connection to close");
+  while ((await connections()) > 0) await Bun.sleep(10);
+});
+
+describe("the tables have what the module has:", () => {
+  const names = (cell = "") => codeSpans(cell);
+  const table = (heading: string, column: string) => rows(section(guide, heading), column);
+  const members = (path: string, type: string) => {
+    const body = new RegExp(`interface ${type} .*?\\n}`, "s").exec(read(path))?.[0] ?? "";
+    return [...body.matchAll(/^ {2}(?:readonly )?(\w+)[?:(]/gm)].map(([, name]) => name as string);
+  };
+
+  test("events, with all that they bring", () => {
+    const variants = read("src/browser/events.ts").matchAll(/readonly type: "(\w+)"([^}]*)/g);
+    const inCode = [...variants].map(([, type, rest = ""]) => [
+      type,
+      ...[...rest.matchAll(/readonly (\w+)\??:/g)].map(([, field]) => field),
+    ]);
+    expect(inCode.length).toBeGreaterThan(5);
+    expect(table("## Events", "type").map(([type, fields]) => [...names(type), ...names(fields)])).toEqual(
+      inCode as string[][],
+    );
+  });
+
+  test("codes of errors", () => {
+    const [, union = ""] = /code: (.*);/.exec(read("src/browser/errors.ts")) ?? [];
+    const codes = [...union.matchAll(/"(\w+)"/g)].map(([, name]) => name as string);
+    expect(table("## Errors", "code").flatMap(([name]) => names(name))).toEqual(codes);
+  });
+
+  test("fields of an endpoint", () => {
+    const fields = table("## Where credentials come from", "field").flatMap(([name]) => names(name));
+    expect(fields.sort()).toEqual(members("src/browser/endpoint.ts", "Endpoint").sort());
+  });
+
+  test("members of a session", () => {
+    const said = table("## The session", "member").flatMap(([name]) => names(name));
+    expect(said.map((name) => name.replace(/\(.*/, "")).sort()).toEqual(
+      members("src/browser/session.ts", "NatsSession").sort(),
+    );
+  });
+
+  test("options that are not to be replaced", () => {
+    const said = codeSpans(section(guide, "## Limits"));
+    const all = members("src/browser/session.ts", "ConnectionOptions");
+    expect(all.filter((name) => name !== "servers" && !said.includes(name))).toEqual([]);
+    const { exports } = JSON.parse(read("package.json"));
+    expect(Object.keys(exports)).toContain("./browser");
+  });
+});
+
+describe("the numbers are those of the code:", () => {
+  const said: Record<string, [file: string, ...constants: string[]]> = {
+    "75 to 85 %": ["credential.ts", "DUE_FROM = 0.15", "DUE_SPREAD = 0.1"],
+    "no answer within 10 s": ["session.ts", "PATIENCE = 10_000"],
+    "0.2 s apart, later ones up to 30 s": ["session.ts", "FIRST_DELAY = 200", "LONGEST_DELAY = 30_000"],
+    "some 0.1 s more (0.3 s in a cluster)": ["socket.ts", "SETTLE_SERVER = 100", "SETTLE_CLUSTER = 300"],
+    "says nothing for 3 s": ["socket.ts", "PROBE_PATIENCE = 3000"],
+  };
+
+  test.each(Object.keys(said))("%s", (text) => {
+    const [file, ...constants] = said[text] ?? [""];
+    expect(guide).toContain(text);
+    for (const constant of constants) expect(read(`src/browser/${file}`)).toContain(`const ${constant};`);
+  });
+
+  test("5 KB gzipped", async () => {
+    const entrypoints = [join(projectDir, "src/browser/index.ts")];
+    const { outputs } = await Bun.build({ entrypoints, target: "browser", minify: true });
+    const bytes = Bun.gzipSync(await (outputs[0] as Blob).text()).length;
+    expect(guide).toContain(`${Math.round(bytes / 1000)} KB (gzipped)`);
+  });
+
+  test("the tarball's name and the variables", () => {
+    const { name, version } = JSON.parse(read("package.json"));
+    expect(guide).toContain(`${name}-${version}.tgz`);
+    const variables = codeSpans(guide).filter((span) => /^(NATS|MINT)_[A-Z_]+$/.test(span));
+    expect(variables.length).toBeGreaterThan(1);
+    for (const variable of variables) expect(read(".env")).toContain(`${variable}=`);
+    for (const port of ["3000", "5173"]) expect(read(".env")).toContain(`http://localhost:${port}`);
+  });
+});
