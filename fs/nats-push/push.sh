@@ -1,6 +1,6 @@
 #!/bin/sh
 # Brings the accounts of the nsc store into force on every server, and is done only when they are: each server
-# says so, and a user of every role can log in.
+# says so, and a user of every role can log in. Then it makes the streams that are missing.
 set -eu
 
 name=nats-push
@@ -9,14 +9,21 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../lib/recipe.sh"
 # shellcheck source=server.sh
 . "$here/server.sh"
+# shellcheck source=users.sh
+. "$here/users.sh"
 # shellcheck source=login.sh
 . "$here/login.sh"
+# shellcheck source=streams.sh
+. "$here/streams.sh"
 
-need NSC_DIR SERVER_DIR NATS_URL NATS_WS_URL
+need NSC_DIR SERVER_DIR STREAMS_DIR NATS_URL NATS_WS_URL
 patience=${PUSH_PATIENCE:-30} # seconds to wait for a server
+check_streams
 use_current
 # not by its own path, in which nats would expand a $
-ln -s "$store/keys/creds/$operator/SYS/sys.creds" "$scratch/system.creds"
+system_creds=$scratch/system.creds
+ln -s "$store/keys/creds/$operator/SYS/sys.creds" "$system_creds"
+creds=$system_creds
 
 push_accounts() {
   sent=0
@@ -60,7 +67,8 @@ name_forgotten() {
 wait_for_server
 take_configuration
 push_accounts
-check_logins
+with_users check_logins
 check_in_force
 name_forgotten
+with_users make_streams
 if [ "$sent" = 0 ]; then say "nothing to push: all is in force"; else say "all is in force"; fi

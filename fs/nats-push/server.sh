@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2034,SC2154 # shares its variables with the script that reads it
-# Talking to the servers through the system account. The nats tool exits 0 on error replies and timeouts alike,
-# so every answer is read.
+# Talking to the servers, as the user whose credentials are in $creds: the system account's, for the most part. The
+# nats tool exits 0 on error replies and timeouts alike, so every answer is read.
 
 # What nats would otherwise take from the environment of whoever runs this.
 unset NATS_USER NATS_PASSWORD NATS_TOKEN NATS_CREDS NATS_NKEY NATS_JWT NATS_SEED NATS_CERT NATS_KEY NATS_CA \
@@ -10,7 +10,7 @@ unset NATS_USER NATS_PASSWORD NATS_TOKEN NATS_CREDS NATS_NKEY NATS_JWT NATS_SEED
 send() {
   subject=$1
   shift
-  XDG_CONFIG_HOME=$scratch nats --no-context --server "$NATS_URL" --creds "$scratch/system.creds" --timeout 2s \
+  XDG_CONFIG_HOME=$scratch nats --no-context --server "$NATS_URL" --creds "$creds" --timeout 2s \
     request --raw --force-stdin "$@" "$subject" 2>"$scratch/error"
 }
 

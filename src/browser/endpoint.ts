@@ -24,8 +24,8 @@ export function credentials({ url, token, ...asked }: Endpoint): CredentialSourc
     const headers: Record<string, string> = { "Content-Type": "application/json" };
     if (token) headers.Authorization = `Bearer ${await token()}`;
     const body = JSON.stringify({ ...asked, public_key: publicKey });
-    const answer = await fetch(url, { method: "POST", headers, body, signal }).catch((cause) => {
-      throw new SessionError("unavailable", `no answer from ${url}`, { cause });
+    const answer = await fetch(url, { method: "POST", headers, body, signal }).catch(() => {
+      throw new SessionError("unavailable", `no answer from ${url}`);
     });
     if (answer.ok) return (await answer.json()) as Credentials;
     const problem = (await answer.json().catch(() => ({}))) as { detail?: string };

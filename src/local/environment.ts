@@ -12,6 +12,7 @@ export function serviceEnvironment(config: LocalConfig, toolPath: string): Recor
     SERVER_DIR: join(dataDir, "nats"),
     SERVER_FILES: join(projectDir, "fs/nats-server"),
     ROLES_DIR: join(projectDir, "fs/nats-init/roles"),
+    STREAMS_DIR: join(projectDir, "fs/nats-push/streams"),
     KEYS_DIR: join(dataDir, "keys"),
     SECRETS_DIR: join(projectDir, "fs/nats-export/secrets"),
     RESET_HINT: `rm -r ${["nsc", "nats", "keys"].map((name) => shellQuote(join(dataDir, name))).join(" ")}`,

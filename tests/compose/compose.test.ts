@@ -164,6 +164,7 @@ describe("docker compose up", () => {
   test("on a clean checkout brings a mint that gives credentials that work", async () => {
     const said = await up();
     expect(said).toContain("nats-push: all is in force");
+    expect(said).toContain("nats-push: made stream ROOMS");
     await useAsBrowser("alice");
     account = accountId();
     expect(account).toMatch(/^A[A-Z2-7]{55}$/);
@@ -262,8 +263,8 @@ describe("docker compose up", () => {
 });
 
 describe("a change while it runs", () => {
-  const file = join(dir, "fs/nats-init/roles/room.json");
-  const room = (subject: string) => ({
+  const file = join(dir, "fs/nats-init/roles/guest.json");
+  const guest = (subject: string) => ({
     pub: { allow: [subject] },
     sub: { allow: [subject, "_INBOX_{{name()}}.>"] },
     connection_types: ["STANDARD"],
@@ -271,34 +272,34 @@ describe("a change while it runs", () => {
 
   test("a new role is minted without a restart of the mint", async () => {
     const started = await inspect<string>("mint", ".State.StartedAt");
-    expect((await ask({ user: "alice", role: "room" })).status).toBe(403);
-    writeFileSync(file, JSON.stringify(room("rooms.one")));
-    expect(await up()).toContain("nats-init: role room: added");
-    let answer = await ask({ user: "alice", role: "room" });
-    while (answer.status === 403) answer = await ask({ user: "alice", role: "room" });
+    expect((await ask({ user: "alice", role: "guest" })).status).toBe(403);
+    writeFileSync(file, JSON.stringify(guest("guests.one")));
+    expect(await up()).toContain("nats-init: role guest: added");
+    let answer = await ask({ user: "alice", role: "guest" });
+    while (answer.status === 403) answer = await ask({ user: "alice", role: "guest" });
     expect((await answer.json()) as CredsResponse).toMatchObject({
-      permissions: { pub: { allow: ["rooms.one"] } },
+      permissions: { pub: { allow: ["guests.one"] } },
     });
     expect(await inspect<string>("mint", ".State.StartedAt")).toBe(started);
   });
 
   test("a changed role holds for those who are connected, on their next login at the latest", async () => {
-    writeFileSync(file, JSON.stringify(room("rooms.two")));
-    expect(await up()).toContain("nats-init: role room: changed");
-    let granted = await credentials({ user: "alice", role: "room" });
-    while (granted.permissions.pub?.allow?.[0] !== "rooms.two")
-      granted = await credentials({ user: "alice", role: "room" });
-    const creds = await (await ask({ user: "alice", role: "room" }, { accept: "text/plain" })).text();
+    writeFileSync(file, JSON.stringify(guest("guests.two")));
+    expect(await up()).toContain("nats-init: role guest: changed");
+    let granted = await credentials({ user: "alice", role: "guest" });
+    while (granted.permissions.pub?.allow?.[0] !== "guests.two")
+      granted = await credentials({ user: "alice", role: "guest" });
+    const creds = await (await ask({ user: "alice", role: "guest" }, { accept: "text/plain" })).text();
     const nc = await connect({
       servers: `localhost:${nats}`,
       authenticator: credsAuthenticator(new TextEncoder().encode(creds)),
     });
     const denied = (async () => {
       for await (const status of nc.status())
-        if (status.permissionContext?.subject === "rooms.one") return true;
+        if (status.permissionContext?.subject === "guests.one") return true;
       return false;
     })();
-    nc.publish("rooms.one", "no longer");
+    nc.publish("guests.one", "no longer");
     expect(await denied).toBe(true);
     await nc.close();
   });
@@ -308,15 +309,15 @@ describe("a change while it runs", () => {
     const { code } = await compose("up", "-d");
     expect(code).not.toBe(0);
     const { said } = await compose("logs", "--no-log-prefix", "nats-init");
-    expect(said).toContain('roles/room.json: pub.allow: "a..b" has an empty token');
+    expect(said).toContain('roles/guest.json: pub.allow: "a..b" has an empty token');
     await useAsBrowser("alice");
   });
 
   test("a removed role is minted no more", async () => {
     rmSync(file);
-    expect(await up()).toContain("nats-init: role room: removed");
-    let { status } = await ask({ user: "alice", role: "room" });
-    while (status !== 403) ({ status } = await ask({ user: "alice", role: "room" }));
+    expect(await up()).toContain("nats-init: role guest: removed");
+    let { status } = await ask({ user: "alice", role: "guest" });
+    while (status !== 403) ({ status } = await ask({ user: "alice", role: "guest" }));
   });
 
   test("a revocation that was pushed from elsewhere survives", async () => {

@@ -158,7 +158,7 @@ describe("keys", () => {
     const exported = join(world.recipe.env.KEYS_DIR ?? "", "current/");
     cpSync(exported, join(keysDir, "1"), { recursive: true });
     switchTo(keysDir, "1");
-    await service.says(/keys .*\/1 loaded, roles: browser, service/);
+    await service.says(/keys .*\/1 loaded, roles: browser, room, service/);
     expect((await service.get("/readyz")).status).toBe(200);
     expect((await service.ask({ user: "alice" })).status).toBe(200);
 
@@ -187,7 +187,7 @@ describe("keys", () => {
       sub: { allow: ["guests.{{name()}}.>"] },
     });
     await world.recipe.up();
-    await service.says(/roles: browser, guest, service/);
+    await service.says(/roles: browser, guest, room, service/);
     const answer = await service.ask({ user: "alice", role: "guest" });
     const { jwt, seed } = (await answer.json()) as { jwt: string; seed: string };
     await using alice = await logIn({ jwt, seed, servers: [world.url("tcp")] });

@@ -33,7 +33,7 @@ describe("a first run", () => {
     await using recipe = await makeRecipe();
     must(await recipe.init());
     const claims = recipe.account();
-    expect(Object.keys(scopedKeys(claims)).sort()).toEqual(["browser", "service"]);
+    expect(Object.keys(scopedKeys(claims)).sort()).toEqual(["browser", "room", "service"]);
     expect(plainKeys(claims)).toHaveLength(1);
     expect(claims.nats.limits).toMatchObject({
       mem_storage: 128 * 2 ** 20,

@@ -61,7 +61,7 @@ test("nats-init killed at any moment of its first run leaves nothing or a whole 
     if (first) await isWhole(recipe);
     must(await recipe.init());
     await isWhole(recipe);
-    expect(roles(recipe)).toEqual(["browser", "service"]);
+    expect(roles(recipe)).toEqual(["browser", "room", "service"]);
     if (first) expect(identity(recipe)).toBe(first);
   }
   expect(killed).toBeGreaterThan(moments.length / 2);
@@ -99,7 +99,7 @@ test("nats-init killed at any moment of a change leaves the old state or the new
     must(await recipe.init());
     await isWhole(recipe);
     expect(identity(recipe)).toBe(account);
-    expect(roles(recipe)).toEqual(["browser", "extra", "service"]);
+    expect(roles(recipe)).toEqual(["browser", "extra", "room", "service"]);
     expect(
       JSON.stringify(
         recipe.account().nats.signing_keys.find((key) => typeof key !== "string" && key.role === "browser"),
@@ -107,7 +107,7 @@ test("nats-init killed at any moment of a change leaves the old state or the new
     ).toBe(browser);
   }
   expect(killed).toBeGreaterThan(moments.length / 2);
-  for (const state of seen) expect(["old", "browser,extra,service"]).toContain(state);
+  for (const state of seen) expect(["old", "browser,extra,room,service"]).toContain(state);
 });
 
 test("push and export killed at any moment are gone on with by the next run", async () => {
@@ -125,6 +125,25 @@ test("push and export killed at any moment are gone on with by the next run", as
       expect(JSON.stringify(recipe.accountOnServer())).toContain(`x.${moment * 100}`);
     }
   }
+});
+
+test("nats-push killed at any moment of its first run leaves no stream or a whole one, and the next run goes on", async () => {
+  const start = async () => {
+    const recipe = await makeRecipe();
+    must(await recipe.init());
+    await recipe.startServer();
+    return recipe;
+  };
+  await using undisturbed = await start();
+  const whole = await duration(async () => must(await undisturbed.push()));
+  let killed = 0;
+  for (const moment of moments.filter((_, index) => index % 3 === 2)) {
+    await using recipe = await start();
+    if (await killAfter(moment * whole, recipe, "nats-push/push.sh")) killed++;
+    must(await recipe.push());
+    expect(must(await recipe.push())).toBe("nats-push: nothing to push: all is in force\n");
+  }
+  expect(killed).toBeGreaterThan(2);
 });
 
 test("nats-server killed with -9 at any moment comes back with what was in force", async () => {

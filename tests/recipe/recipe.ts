@@ -41,12 +41,14 @@ export async function makeRecipe(settings: Record<string, string> = {}) {
   const env: Record<string, string> = {
     ...serviceEnvironment(config, toolPath),
     ROLES_DIR: join(dir, "roles"),
+    STREAMS_DIR: join(dir, "streams"),
     SECRETS_DIR: join(dir, "secrets"),
     PUSH_PATIENCE: "10",
     ...settings,
   };
   const rolesDir = join(dir, "roles");
   cpSync(join(config.projectDir, "fs/nats-init/roles"), rolesDir, { recursive: true });
+  cpSync(join(config.projectDir, "fs/nats-push/streams"), join(dir, "streams"), { recursive: true });
   mkdirSync(join(dir, "secrets"));
   mkdirSync(join(dir, "keys"));
   let server: Bun.Subprocess | undefined;
@@ -90,7 +92,7 @@ export async function makeRecipe(settings: Record<string, string> = {}) {
         gone = true;
       });
       while (
-        !(await fetch(`http://127.0.0.1:${config.ports.monitoring}/healthz`).then(
+        !(await fetch(`http://127.0.0.1:${config.ports.monitoring}/healthz?js-enabled-only=true`).then(
           (a) => a.ok,
           () => false,
         ))

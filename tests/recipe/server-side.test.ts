@@ -69,6 +69,7 @@ describe("a revocation pushed from elsewhere", () => {
       "browser",
       "extra",
       "plain",
+      "room",
     ]);
   });
 

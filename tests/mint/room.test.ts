@@ -1,0 +1,716 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { createServer, connect as dial, type Socket } from "node:net";
+import { jetstream } from "@nats-io/jetstream";
+import { jwtAuthenticator as coreAuthenticator, wsconnect } from "@nats-io/nats-core";
+import { headers, type JetStreamManager } from "nats";
+import { connect, consumerOpts, jwtAuthenticator } from "nats.ws";
+import { readWithJetstream, readWithNatsWs } from "./history.ts";
+import {
+  ask,
+  bytes,
+  type Client,
+  credentials,
+  makeWorld,
+  PATIENCE,
+  settle,
+  type World,
+  within,
+} from "./parts.ts";
+
+/** The role `room`, as shipped: what people in a room can do with each other, and that it ends there. */
+
+let world: World;
+let onlooker: Client;
+let manager: JetStreamManager;
+
+/** The room that a test is about, and another; each test has its own. */
+let lobby: string;
+let cellar: string;
+let rooms = 0;
+/** The first sequence of a test. */
+let begin: number;
+
+beforeAll(async () => {
+  world = await makeWorld();
+  onlooker = await world.onlooker();
+  manager = await onlooker.nc.jetstreamManager();
+  await manager.streams.add({ name: "OTHER", subjects: ["other.*"], allow_direct: true });
+});
+afterAll(async () => {
+  await onlooker?.close();
+  await world?.[Symbol.asyncDispose]();
+});
+
+async function takeRooms(): Promise<void> {
+  lobby = `lobby${++rooms}`;
+  cellar = `cellar${rooms}`;
+  begin = (await manager.streams.info("ROOMS")).state.last_seq + 1;
+}
+
+/** The text with this test's rooms in it. */
+const here = (text: string) => text.replaceAll("lobby", lobby).replaceAll("cellar", cellar);
+
+const inRoom = (room: string) => ({ role: "room", tags: { room } });
+
+/** What this test's rooms have in the stream. */
+async function stored() {
+  const { last_seq } = (await manager.streams.info("ROOMS")).state;
+  const all = await Promise.all(
+    Array.from({ length: last_seq - begin + 1 }, (_, i) =>
+      manager.streams.getMessage("ROOMS", { seq: begin + i }),
+    ),
+  );
+  return all.filter(({ subject }) => [lobby, cellar].includes(subject.split(".")[1] ?? ""));
+}
+
+const asText = ({ subject, data }: { subject: string; data: Uint8Array }) =>
+  `${subject} ${new TextDecoder().decode(data)}`;
+
+/** A way to the server that can lose what the server sends, and break. */
+async function makeLine(to: number) {
+  const sockets = new Set<Socket>();
+  let isLosing = false;
+  const server = createServer((client) => {
+    const upstream = dial(to, "127.0.0.1");
+    for (const socket of [client, upstream]) {
+      sockets.add(socket);
+      socket.on("error", () => {});
+    }
+    client.on("data", (data) => upstream.write(data)).on("close", () => upstream.destroy());
+    upstream.on("data", (data) => isLosing || client.write(data)).on("close", () => client.destroy());
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
+  return {
+    port: (server.address() as { port: number }).port,
+    lose: () => {
+      isLosing = true;
+    },
+    /** Breaks; the next one is as good as new. */
+    break: () => {
+      isLosing = false;
+      for (const socket of sockets) socket.destroy();
+      sockets.clear();
+    },
+    [Symbol.asyncDispose]: async () => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    },
+  };
+}
+
+/** A page's connection, which comes back by itself. */
+const pages = {
+  "nats.ws": async (user: string, room: string, port: number) => {
+    const {
+      jwt,
+      seed = "",
+      inbox_prefix,
+    } = await credentials(world.app, { user, role: "room", tags: { room } });
+    const nc = await connect({
+      servers: `ws://127.0.0.1:${port}`,
+      authenticator: jwtAuthenticator(jwt, bytes(seed)),
+      inboxPrefix: inbox_prefix,
+      reconnectTimeWait: 10,
+    });
+    const js = nc.jetstream();
+    const subject = `rooms.${room}.*.chat`;
+    return {
+      nc,
+      say: async (text: string) =>
+        (await js.publish(`rooms.${room}.${user}.chat`, bytes(text), { msgID: crypto.randomUUID() })).seq,
+      read: () => readWithNatsWs(nc, room),
+      /** As the client does it by itself. */
+      readPlainly: async () =>
+        js.subscribe(
+          subject,
+          consumerOpts().bindStream("ROOMS").consumerName(crypto.randomUUID()).orderedConsumer(),
+        ),
+    };
+  },
+  "@nats-io/jetstream": async (user: string, room: string, port: number) => {
+    const {
+      jwt,
+      seed = "",
+      inbox_prefix,
+    } = await credentials(world.app, { user, role: "room", tags: { room } });
+    const nc = await wsconnect({
+      servers: `ws://127.0.0.1:${port}`,
+      authenticator: coreAuthenticator(jwt, bytes(seed)),
+      inboxPrefix: inbox_prefix,
+      reconnectTimeWait: 10,
+    });
+    const js = jetstream(nc);
+    const filter = { filter_subjects: `rooms.${room}.*.chat` };
+    return {
+      nc,
+      say: async (text: string) =>
+        (await js.publish(`rooms.${room}.${user}.chat`, text, { msgID: crypto.randomUUID() })).seq,
+      read: () => readWithJetstream(nc, room),
+      readPlainly: async () => (await js.consumers.getPushConsumer("ROOMS", filter)).consume(),
+    };
+  },
+};
+
+interface Said {
+  readonly subject: string;
+  string(): string;
+}
+
+/** The next messages, as subject and text. */
+async function take(messages: AsyncIterator<Said>, count: number): Promise<string[]> {
+  const taken: string[] = [];
+  while (taken.length < count) {
+    const { value, done } = await within(messages.next(), `message ${taken.length + 1} of ${count}`);
+    if (done) throw new Error(`it ended after ${taken.length} messages`);
+    taken.push(`${value.subject} ${value.string()}`);
+  }
+  return taken;
+}
+
+for (const [client, open] of Object.entries(pages)) {
+  describe(`with ${client}, people in a room`, () => {
+    let alice: Awaited<ReturnType<typeof open>>;
+    let bob: Awaited<ReturnType<typeof open>>;
+    let line: Awaited<ReturnType<typeof makeLine>>;
+    let denials: string[];
+
+    beforeEach(async () => {
+      await takeRooms();
+      const port = world.recipe.ports.webSocket;
+      line = await makeLine(port);
+      alice = await open("alice", lobby, port);
+      bob = await open("bob", lobby, line.port);
+      denials = [];
+      void (async () => {
+        // The two clients tell of it each in its own way.
+        for await (const status of bob.nc.status() as AsyncIterable<Record<string, unknown>>) {
+          if (status.type === "error") {
+            const { permissionContext, error } = status as {
+              permissionContext?: { subject: string };
+              error?: { subject?: string };
+            };
+            denials.push(permissionContext?.subject ?? error?.subject ?? JSON.stringify(status));
+          }
+        }
+      })();
+    });
+    afterEach(async () => {
+      await alice?.nc.close();
+      await bob?.nc.close();
+      await line?.[Symbol.asyncDispose]();
+    });
+
+    test("read what was said before they came, in order, and then what is being said", async () => {
+      await using mallory = await world.logIn({ user: "mallory", ...inRoom(cellar) });
+      expect(await alice.say("one")).toBe(begin);
+      await mallory.nc.jetstream().publish(`rooms.${cellar}.mallory.chat`, "not for you");
+      await alice.say("two");
+      const heard = bob.read();
+      expect(await take(heard, 2)).toEqual([
+        `rooms.${lobby}.alice.chat one`,
+        `rooms.${lobby}.alice.chat two`,
+      ]);
+      await bob.say("three");
+      await alice.say("four");
+      expect(await take(heard, 2)).toEqual([
+        `rooms.${lobby}.bob.chat three`,
+        `rooms.${lobby}.alice.chat four`,
+      ]);
+      expect(denials).toEqual([]);
+    });
+
+    test("read a history so long that the server asks them not to fall behind", async () => {
+      const long = "x".repeat(7900);
+      const texts = Array.from({ length: 600 }, (_, i) => `${i} ${long}`);
+      for (const text of texts) await alice.say(text);
+      const asked = await onlooker.subscribe("$JS.FC.ROOMS.*.*");
+      expect(await take(bob.read(), 600)).toEqual(texts.map((text) => `rooms.${lobby}.alice.chat ${text}`));
+      await settle(onlooker);
+      expect(asked.subjects.length).toBeGreaterThan(0);
+      expect(denials).toEqual([]);
+    });
+
+    test("miss nothing when the connection breaks, and hear nothing twice", async () => {
+      const heard = bob.read();
+      await alice.say("one");
+      expect(await take(heard, 1)).toEqual([`rooms.${lobby}.alice.chat one`]);
+      for (const [lost, more] of [
+        ["two", "three"],
+        ["four", "five"],
+      ] as const) {
+        line.lose();
+        const seq = await alice.say(lost);
+        await delivered(seq);
+        line.break();
+        await alice.say(more);
+        expect(await take(heard, 2)).toEqual([
+          `rooms.${lobby}.alice.chat ${lost}`,
+          `rooms.${lobby}.alice.chat ${more}`,
+        ]);
+      }
+      expect(denials).toEqual([]);
+    });
+
+    test("hear no more when they have left", async () => {
+      const heard: AsyncIterator<Said> = bob.read();
+      await alice.say("one");
+      await take(heard, 1);
+      await bob.nc.close();
+      expect(await within(heard.next(), "the end")).toMatchObject({ done: true });
+    });
+
+    test("skip what the server was made to say in somebody's name", async () => {
+      await using mallory = await world.logIn({ user: "mallory", ...inRoom(lobby) });
+      mallory.nc.publish(`rooms.${lobby}.mallory.chat`, "{}", { reply: `rooms.${lobby}.alice.chat` });
+      await settle(mallory);
+      await alice.say("it is me");
+      const forged = `rooms.${lobby}.alice.chat {"stream":"ROOMS","seq":${begin}}`;
+      while (!(await stored()).map(asText).includes(forged));
+      expect(await take(bob.read(), 1)).toEqual([`rooms.${lobby}.alice.chat it is me`]);
+    });
+
+    test("are told when they said too much at once", async () => {
+      await expect(alice.say("x".repeat(8192))).rejects.toThrow("message size exceeds maximum allowed");
+      expect(await stored()).toEqual([]);
+    });
+
+    test("can't leave it to the client to go on after a gap with nats.ws, and can with the other", async () => {
+      const messages = await bob.readPlainly();
+      const heard = messages[Symbol.asyncIterator]() as AsyncIterator<Said>;
+      await alice.say("one");
+      await take(heard, 1);
+      line.lose();
+      const lost = await alice.say("two");
+      await delivered(lost);
+      line.break();
+      await reconnected();
+      await alice.say("three");
+      if (client === "nats.ws") {
+        await expect(take(heard, 1)).rejects.toThrow(
+          `unable to recreate ordered consumer ROOMS at seq ${lost}`,
+        );
+        expect(denials).toEqual(["$JS.API.CONSUMER.CREATE.ROOMS"]);
+      } else {
+        expect(await take(heard, 2)).toEqual([
+          `rooms.${lobby}.alice.chat two`,
+          `rooms.${lobby}.alice.chat three`,
+        ]);
+        // It would have removed the consumer that it has no more use for.
+        expect(denials).toEqual([expect.stringContaining("$JS.API.CONSUMER.DELETE.ROOMS.")]);
+      }
+    });
+
+    /** The server has sent the message to the one who listens, who may not have got it. */
+    async function delivered(seq: number): Promise<void> {
+      while (true) {
+        for await (const { config, push_bound, delivered } of manager.consumers.list("ROOMS")) {
+          const isTheirs = push_bound && config.filter_subject === `rooms.${lobby}.*.chat`;
+          if (isTheirs && delivered.stream_seq >= seq) return;
+        }
+      }
+    }
+
+    async function reconnected(): Promise<void> {
+      for await (const { type } of bob.nc.status() as AsyncIterable<{ type: string }>) {
+        if (type === "reconnect") return;
+      }
+    }
+  });
+}
+
+describe("somebody in a room", () => {
+  let alice: Client;
+  let bob: Client;
+
+  beforeEach(async () => {
+    await takeRooms();
+    alice = await world.logIn({ user: "alice", ...inRoom(lobby) });
+    bob = await world.logIn({ user: "bob", ...inRoom(lobby) });
+  });
+  afterEach(async () => {
+    await alice.close();
+    await bob.close();
+  });
+
+  test("has one room, whose name is a name, or none", async () => {
+    for (const room of ["*", ">", "lobby.x", "lobby.>", "", "a b", "{{name()}}"]) {
+      const answer = await ask(world.app, { user: "alice", role: "room", tags: { room } });
+      expect([room, answer.status]).toEqual([room, 422]);
+    }
+    const { permissions } = await credentials(world.app, { user: "alice", role: "room" });
+    const own = ["_INBOX_alice.>", "users.alice.>"];
+    expect(permissions.pub?.allow?.toSorted()).toEqual(["$JS.FC.ROOMS.*.*", ...own]);
+    expect(permissions.sub?.allow?.toSorted()).toEqual(own);
+  });
+
+  test("comes over WebSocket only", async () => {
+    const refused = world.logIn({ user: "alice", ...inRoom(lobby) }, "tcp");
+    await expect(refused).rejects.toMatchObject({ code: "AUTHORIZATION_VIOLATION" });
+  });
+
+  test("hears the room live, and keeps the subjects and the inbox of a browser", async () => {
+    const room = await bob.subscribe(`rooms.${lobby}.>`);
+    const own = await alice.subscribe("users.alice.>");
+    alice.nc.publish(`rooms.${lobby}.alice.typing`);
+    alice.nc.publish("users.alice.x");
+    alice.nc.subscribe("users.alice.echo", { callback: (_, message) => message.respond(message.data) });
+    const reply = await alice.nc.request("users.alice.echo", "anybody there?");
+    await settle(alice, bob);
+    expect(room.subjects).toEqual([`rooms.${lobby}.alice.typing`]);
+    expect(own.subjects).toEqual(["users.alice.x", "users.alice.echo"]);
+    expect(reply.string()).toBe("anybody there?");
+    expect([...alice.denials, ...bob.denials]).toEqual([]);
+  });
+
+  test("publishes under no other name, in no other room, and asks JetStream for nothing but a consumer of the room", async () => {
+    const forbidden = [
+      `rooms.${lobby}.bob.chat`,
+      `rooms.${lobby}.bob.typing`,
+      `rooms.${lobby}.alice`,
+      `rooms.${lobby}.chat`,
+      `rooms.${lobby}.*.chat`,
+      `rooms.${lobby}.>`,
+      `rooms.${lobby}.Alice.chat`,
+      `rooms.${lobby}.alice2.chat`,
+      `rooms.${cellar}.alice.chat`,
+      "rooms.Lobby.alice.chat",
+      "rooms.*.alice.chat",
+      "rooms.>",
+      "rooms",
+      "users.bob.x",
+      "services.alice.x",
+      "_INBOX.x",
+      "_INBOX_bob.x",
+      "_INBOX_*.x",
+      "other.x",
+      ...[
+        "INFO",
+        "STREAM.NAMES",
+        "STREAM.LIST",
+        "STREAM.INFO.ROOMS",
+        "STREAM.CREATE.ROOMS",
+        "STREAM.CREATE.MINE",
+        "STREAM.UPDATE.ROOMS",
+        "STREAM.PURGE.ROOMS",
+        "STREAM.DELETE.ROOMS",
+        "STREAM.MSG.GET.ROOMS",
+        "STREAM.MSG.DELETE.ROOMS",
+        "STREAM.SNAPSHOT.ROOMS",
+        "STREAM.RESTORE.ROOMS",
+        "DIRECT.GET.ROOMS",
+        `DIRECT.GET.ROOMS.rooms.${lobby}.bob.chat`,
+        "CONSUMER.NAMES.ROOMS",
+        "CONSUMER.LIST.ROOMS",
+        "CONSUMER.INFO.ROOMS.c",
+        "CONSUMER.MSG.NEXT.ROOMS.c",
+        "CONSUMER.DELETE.ROOMS.c",
+        "CONSUMER.PAUSE.ROOMS.c",
+        "CONSUMER.RESET.ROOMS.c",
+        "CONSUMER.UNPIN.ROOMS.c",
+        "CONSUMER.DURABLE.CREATE.ROOMS.c",
+        "CONSUMER.CREATE.ROOMS",
+        "CONSUMER.CREATE.ROOMS.c",
+        "CONSUMER.CREATE.ROOMS.c.>",
+        "CONSUMER.CREATE.ROOMS.c.rooms.>",
+        "CONSUMER.CREATE.ROOMS.c.rooms.*.*.chat",
+        "CONSUMER.CREATE.ROOMS.c.rooms.*.alice.chat",
+        `CONSUMER.CREATE.ROOMS.c.rooms.${cellar}.*.chat`,
+        `CONSUMER.CREATE.ROOMS.c.rooms.${cellar}.alice.chat`,
+        `CONSUMER.CREATE.ROOMS.c.rooms.${lobby}.>`,
+        `CONSUMER.CREATE.ROOMS.c.d.rooms.${lobby}.*.chat`,
+        `CONSUMER.CREATE.OTHER.c.rooms.${lobby}.*.chat`,
+        `CONSUMER.CREATE.*.c.rooms.${lobby}.*.chat`,
+        "CONSUMER.CREATE.OTHER.c.other.*",
+      ].map((call) => `$JS.API.${call}`),
+      `$JS.hub.API.CONSUMER.CREATE.ROOMS.c.rooms.${lobby}.*.chat`,
+      "$JS.ACK.ROOMS.c.1.1.1.1.1",
+      "$JS.ACK._.x.ROOMS.c.1.1.1.1.1",
+      "$JS.FC.OTHER.c.x",
+      "$JS.FC.ROOMS.c",
+      "$JS.FC.ROOMS.c.x.y",
+      "$JS.FC._.x.ROOMS.c.y",
+      "$KV.ROOMS.x",
+      "$SYS.REQ.USER.INFO",
+    ];
+    const seen = await onlooker.subscribe(">");
+    for (const subject of forbidden) alice.nc.publish(subject, "from alice");
+    alice.nc.publish(`rooms.${lobby}.alice.last`);
+    await settle(alice, onlooker);
+    expect(seen.subjects).toEqual([`rooms.${lobby}.alice.last`]);
+    expect(alice.denials).toEqual(forbidden.map((subject) => `publish ${subject}`));
+  });
+
+  const listening = [
+    "rooms.cellar.>",
+    "rooms.cellar.alice.chat",
+    "rooms.Lobby.>",
+    "rooms.*.>",
+    "rooms.*.alice.chat",
+    "rooms.>",
+    "rooms",
+    "*.lobby.>",
+    ">",
+    "users.bob.>",
+    "users.*.x",
+    "_INBOX_bob.>",
+    "_INBOX_*.>",
+    "_INBOX.>",
+    "other.x",
+    "$JS.>",
+    "$JS.API.>",
+    "$JS.API.CONSUMER.CREATE.ROOMS.>",
+    "$JS.FC.>",
+    "$JS.FC.ROOMS.*.*",
+    "$JS.ACK.>",
+    "$JS.EVENT.ADVISORY.>",
+    "$SYS.>",
+  ];
+  test.each([undefined, "workers", "*"])("hears nothing outside the room (queue group %p)", async (queue) => {
+    const subscriptions = [];
+    for (const subject of listening.map(here))
+      subscriptions.push({ subject, ...(await alice.subscribe(subject, queue)) });
+    await using mallory = await world.logIn({ user: "mallory", ...inRoom(cellar) });
+    await mallory.nc.jetstream().publish(`rooms.${cellar}.mallory.chat`, "a secret");
+    mallory.nc.publish(`rooms.${cellar}.mallory.typing`);
+    await bob.nc.jetstream().publish(`rooms.${lobby}.bob.chat`, "hello");
+    await settle(mallory, alice);
+    await settle(bob, alice);
+    for (const heard of subscriptions) expect(heard).toMatchObject({ messages: [], denied: true });
+  });
+
+  /** Asks for a consumer with this for a request; the name and the filter are those of the subject. */
+  async function consume(
+    body: string | object,
+    name: string = crypto.randomUUID(),
+    filter = `rooms.${lobby}.*.chat`,
+  ) {
+    const text = typeof body === "string" ? body : JSON.stringify(body);
+    const answer = await alice.nc.request(`$JS.API.CONSUMER.CREATE.ROOMS.${name}.${filter}`, text);
+    return answer.json<{
+      error?: { description: string };
+      name?: string;
+      config?: Record<string, unknown>;
+    }>();
+  }
+
+  /** The request that the role is for. */
+  const request = (config: object = {}, more: object = {}) => ({
+    stream_name: "ROOMS",
+    config: {
+      filter_subject: `rooms.${lobby}.*.chat`,
+      ack_policy: "none",
+      deliver_subject: "_INBOX_alice.history",
+      ...config,
+    },
+    ...more,
+  });
+
+  const names = async () => (await manager.consumers.list("ROOMS").next()).map(({ name }) => name).toSorted();
+
+  test("gets no consumer with another filter than the subject's, however it is asked for", async () => {
+    await using mallory = await world.logIn({ user: "mallory", ...inRoom(cellar) });
+    await mallory.nc.jetstream().publish(`rooms.${cellar}.mallory.chat`, "a secret");
+    await onlooker.nc.jetstream().publish("other.x", "another secret");
+    const heard = await alice.subscribe("_INBOX_alice.history");
+    const before = await names();
+    const deliver = '"deliver_subject":"_INBOX_alice.history"';
+    const good = `"filter_subject":"rooms.${lobby}.*.chat",${deliver}`;
+    const bad = `"filter_subject":"rooms.${cellar}.*.chat"`;
+    for (const body of [
+      request({ filter_subject: `rooms.${cellar}.*.chat` }),
+      request({ filter_subject: "rooms.*.*.chat" }),
+      request({ filter_subject: ">" }),
+      request({ filter_subject: "" }),
+      request({ filter_subject: undefined }),
+      request({ filter_subject: undefined, filter_subjects: [`rooms.${cellar}.*.chat`] }),
+      request({ filter_subjects: [`rooms.${cellar}.*.chat`] }),
+      request({ filter_subjects: [`rooms.${lobby}.*.chat`, `rooms.${cellar}.*.chat`] }),
+      request({}, { stream_name: "OTHER" }),
+      request({}, { stream_name: "" }),
+      `{"stream_name":"ROOMS","config":{${good},${bad}}}`,
+      `{"stream_name":"ROOMS","config":{${good},${bad.toUpperCase()}}}`,
+      `{"stream_name":"ROOMS","config":{${good}},"config":{${bad}}}`,
+      `{"stream_name":"ROOMS","config":{${good}},"config":{"filter_subjects":["rooms.>"]}}`,
+      `{"stream_name":"ROOMS","stream_name":"OTHER","config":{${good}}}`,
+      `{"stream_name":"ROOMS","config":{${good}}} {"config":{${bad}}}`,
+      "",
+      "{}",
+    ]) {
+      const { error } = await consume(body);
+      expect([body, error?.description]).toEqual([
+        body,
+        expect.stringMatching(/filter|stream|invalid JSON/i),
+      ]);
+    }
+    for (const filter of [`rooms.${lobby}.>.chat`, `rooms.${lobby}..chat`]) {
+      const { error } = await consume(request({ filter_subject: filter }), "c", filter).catch((refused) => ({
+        error: refused,
+      }));
+      expect([filter, error]).toEqual([filter, expect.anything()]);
+    }
+    await settle(onlooker, alice);
+    expect(heard.messages).toEqual([]);
+    expect(await names()).toEqual(before);
+  });
+
+  test("gets no consumer that outlives the page for long", async () => {
+    const { config } = await consume(request({ durable_name: "mine" }), "mine");
+    expect(config?.inactive_threshold).toBe(300e9);
+    const { error } = await consume(request({ inactive_threshold: 301e9 }));
+    expect(error?.description).toContain("inactive threshold exceeds");
+  });
+
+  test("can't rewrite, number, schedule or end what was said by headers", async () => {
+    await bob.nc.jetstream().publish(`rooms.${lobby}.bob.chat`, "mine");
+    for (const [name, value] of [
+      ["Nats-Rollup", "all"],
+      ["Nats-Rollup", "sub"],
+      ["Nats-TTL", "1s"],
+      ["Nats-Incr", "+1"],
+      ["Nats-Schedule", "@every 1s"],
+      ["Nats-Batch-Id", "x"],
+      ["Nats-Stream-Source", "OTHER 1 > > other.x"],
+    ] as const) {
+      const set = headers();
+      set.set(name, value);
+      if (name === "Nats-Schedule") set.set("Nats-Schedule-Target", `rooms.${cellar}.bob.chat`);
+      if (name === "Nats-Batch-Id") set.set("Nats-Batch-Sequence", "1");
+      const answer = await alice.nc.request(`rooms.${lobby}.alice.chat`, "x", {
+        headers: set,
+        timeout: PATIENCE,
+      });
+      expect([name, answer.json<{ error?: object }>().error]).toEqual([name, expect.anything()]);
+    }
+    expect((await stored()).map(asText)).toEqual([`rooms.${lobby}.bob.chat mine`]);
+  });
+
+  test("can't be made unsaid what was said, even by those who may do everything", async () => {
+    await bob.nc.jetstream().publish(`rooms.${lobby}.bob.chat`, "mine");
+    await expect(manager.streams.purge("ROOMS")).rejects.toThrow("purge not permitted");
+    await expect(manager.streams.deleteMessage("ROOMS", begin)).rejects.toThrow("delete not permitted");
+    expect((await stored()).map(asText)).toEqual([`rooms.${lobby}.bob.chat mine`]);
+  });
+
+  test("can't have the server change anything by naming JetStream for a reply", async () => {
+    await onlooker.nc.jetstream().publish("other.x", "still there");
+    await manager.consumers.add("OTHER", { durable_name: "worker", ack_policy: "explicit" as never });
+    const before = await manager.streams.info("OTHER");
+    for (const call of [
+      "STREAM.PURGE.OTHER",
+      "STREAM.DELETE.OTHER",
+      "STREAM.UPDATE.OTHER",
+      "STREAM.MSG.DELETE.OTHER",
+      "STREAM.CREATE.MINE",
+      "CONSUMER.DELETE.OTHER.worker",
+      "CONSUMER.PAUSE.OTHER.worker",
+      "CONSUMER.RESET.OTHER.worker",
+      "CONSUMER.MSG.NEXT.OTHER.worker",
+    ]) {
+      const reply = `$JS.API.${call}`;
+      alice.nc.publish(`rooms.${lobby}.alice.chat`, "x", { reply });
+      const consumer = `$JS.API.CONSUMER.CREATE.ROOMS.${crypto.randomUUID()}.rooms.${lobby}.*.chat`;
+      alice.nc.publish(consumer, JSON.stringify(request()), { reply });
+    }
+    await settle(alice, onlooker);
+    const { config, state } = await manager.streams.info("OTHER");
+    expect({ config, messages: state.messages }).toEqual({
+      config: before.config,
+      messages: before.state.messages,
+    });
+    expect(await manager.consumers.info("OTHER", "worker")).toMatchObject({ delivered: { consumer_seq: 0 } });
+    expect(await manager.streams.names().next()).toEqual(["OTHER", "ROOMS"]);
+    await manager.consumers.delete("OTHER", "worker");
+  });
+
+  /** NATS checks neither a consumer's deliver subject nor a reply subject. docs and README say what that means. */
+  describe("is not held back by the server", () => {
+    /** Until bob has heard this many messages. */
+    const hears = async (heard: { messages: string[] }, count: number) => {
+      while (heard.messages.length < count) await settle(onlooker, bob);
+    };
+
+    test("from having the room's messages sent to a subject that somebody is subscribed to by its full name", async () => {
+      await bob.nc.jetstream().publish(`rooms.${lobby}.bob.chat`, "an old one");
+      const literal = await bob.subscribe("users.bob.echo");
+      const wildcard = await bob.subscribe("users.bob.*");
+      await consume(request({ deliver_subject: "users.bob.echo" }));
+      await hears(literal, 1);
+      await hears(wildcard, 1);
+      // The subject that bob sees is the message's own.
+      expect(literal.subjects).toEqual([`rooms.${lobby}.bob.chat`]);
+      expect(wildcard.subjects).toEqual([`rooms.${lobby}.bob.chat`]);
+    });
+
+    test("but wildcards alone get nothing, and the stream itself is refused", async () => {
+      await bob.nc.jetstream().publish(`rooms.${lobby}.bob.chat`, "an old one");
+      const heard = [await bob.subscribe("users.bob.*"), await bob.subscribe("_INBOX_bob.>")];
+      for (const deliver_subject of ["users.bob.echo", "_INBOX_bob.x", "$JS.API.STREAM.PURGE.OTHER"]) {
+        const { name = "" } = await consume(request({ deliver_subject }));
+        expect((await manager.consumers.info("ROOMS", name)).push_bound).not.toBe(true);
+      }
+      await settle(alice, bob);
+      expect(heard.flatMap(({ messages }) => messages)).toEqual([]);
+      const { error } = await consume(request({ deliver_subject: `rooms.${cellar}.bob.chat` }));
+      expect(error?.description).toContain("forms a cycle");
+    });
+
+    test("from having old messages sent to the room again, which shows in their reply subject", async () => {
+      await bob.nc.jetstream().publish(`rooms.${lobby}.bob.chat`, "an old one");
+      const replies: string[] = [];
+      bob.nc.subscribe(`rooms.${lobby}.>`, { callback: (_, message) => replies.push(message.reply ?? "") });
+      await bob.nc.flush();
+      await alice.subscribe(`rooms.${lobby}.alice.again`);
+      await consume(request({ deliver_subject: `rooms.${lobby}.alice.again` }));
+      while (replies.length < 1) await settle(onlooker, bob);
+      expect(replies).toEqual([expect.stringMatching(/^\$JS\.ACK\.ROOMS\./)]);
+    });
+
+    test("from having the server's answers sent anywhere, even into another room and another's name", async () => {
+      const heard = await bob.subscribe("users.bob.>");
+      alice.nc.publish(`rooms.${lobby}.alice.chat`, "x", { reply: "users.bob.x" });
+      alice.nc.publish(`rooms.${lobby}.alice.chat`, "x", { reply: `rooms.${cellar}.bob.chat` });
+      const create = `$JS.API.CONSUMER.CREATE.ROOMS.c.rooms.${lobby}.*.chat`;
+      const description = "as if bob said so";
+      alice.nc.publish(create, JSON.stringify(request({ description })), {
+        reply: `rooms.${cellar}.bob.chat`,
+      });
+      await hears(heard, 1);
+      expect(heard.messages).toEqual([`{"stream":"ROOMS","seq":${begin}}`]);
+      let all = await stored();
+      while (all.length < 4) all = await stored();
+      const forged = all.filter(({ subject }) => subject === `rooms.${cellar}.bob.chat`);
+      expect(forged).toHaveLength(2);
+      expect(forged.map(asText).join()).toContain(`"description":"${description}"`);
+      // They can be told from what bob says: they have no headers.
+      for (const { header } of forged) expect([...header.keys()]).toEqual([]);
+    });
+
+    test("from resetting a consumer of another stream whose name is known", async () => {
+      await onlooker.nc.jetstream().publish("other.x", "one");
+      await manager.consumers.add("OTHER", { durable_name: "worker", ack_policy: "explicit" as never });
+      const worker = await onlooker.nc.jetstream().consumers.get("OTHER", "worker");
+      const done = (await manager.streams.info("OTHER")).state.last_seq;
+      while ((await worker.info()).ack_floor.stream_seq < done) await (await worker.next())?.ackAck();
+      await alice.nc.jetstream().publish(`rooms.${lobby}.alice.chat`, '{"seq":1}');
+      await consume(request({ deliver_subject: "$JS.API.CONSUMER.RESET.OTHER.worker" }));
+      while ((await worker.info()).ack_floor.stream_seq >= done) await settle(alice);
+      expect((await worker.info()).num_pending).toBe(done);
+      await manager.consumers.delete("OTHER", "worker");
+    });
+
+    test("from learning whether and when somebody speaks in another room", async () => {
+      await using mallory = await world.logIn({ user: "mallory", ...inRoom(cellar) });
+      const { seq } = await mallory.nc.jetstream().publish(`rooms.${cellar}.mallory.chat`, "a secret");
+      const expected = headers();
+      expected.set("Nats-Expected-Last-Subject-Sequence", "0");
+      expected.set("Nats-Expected-Last-Subject-Sequence-Subject", `rooms.${cellar}.mallory.chat`);
+      const answer = await alice.nc.request(`rooms.${lobby}.alice.chat`, "x", {
+        headers: expected,
+        timeout: PATIENCE,
+      });
+      expect(answer.json<{ error: object }>().error).toMatchObject({
+        description: `wrong last sequence: ${seq}`,
+      });
+    });
+  });
+});
