@@ -63,6 +63,8 @@ export async function* readWithJetstream(nc: CoreConnection, room: string) {
   void (async () => {
     for await (const { type } of nc.status()) if (type === "reconnect") messages.stop();
   })();
+  // Its watch over heartbeats goes on otherwise.
+  void nc.closed().then(() => messages.stop());
   try {
     while (true) {
       for await (const message of messages) {
