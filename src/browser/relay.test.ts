@@ -7,7 +7,7 @@ import { bytesOf, Cluster, Connection, type Message, nameOf, pieces, type Sub } 
 
 /**
  * A relay between a client like nats.js and modelled servers, over modelled links. Who does the next step is drawn by
- * fast-check, so a failure is repeated by its seed and path, and shrunk. See `World` for the parts, `faults` for what
+ * fast-check, so a failure is repeated by its seed and path, and shrunk. See `World` for the parts, `check` for what
  * must hold.
  */
 
@@ -1012,6 +1012,16 @@ describe("a relay", () => {
     await world.turn("death");
     await expectNoFaults(world);
     expect(sub.got.length).toBe(1);
+  });
+
+  test("answers the client's PING although the next connection died before it did", async () => {
+    const world = await directed({ deaths: 1 });
+    await swapTo(world, 0);
+    await world.rest(["settle"]);
+    world.ping();
+    await world.rest(["settle", "up B"]);
+    await world.turn("death");
+    await expectNoFaults(world);
   });
 
   for (const echo of [true, false]) {
