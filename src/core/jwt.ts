@@ -16,11 +16,14 @@ function encodePart(part: string | Uint8Array): string {
  * Signs claims, and gives them their `jti`: a hash of all the others, as the Go library does, so that it says nothing
  * new and needs no randomness.
  */
-export function encodeJwt(claims: Readonly<Record<string, unknown>>, signer: AccountSigner): string {
+export function encodeJwt(
+  claims: Readonly<Record<string, unknown>>,
+  signer: AccountSigner,
+): { jwt: string; jti: string } {
   const json = JSON.stringify({ ...claims, iss: signer.publicKey });
   const jti = encodeBase32(createHash("sha512-256").update(json).digest());
   const signed = `${HEADER}.${encodePart(`{"jti":"${jti}",${json.slice(1)}`)}`;
-  return `${signed}.${encodePart(signer.sign(Buffer.from(signed)))}`;
+  return { jwt: `${signed}.${encodePart(signer.sign(Buffer.from(signed)))}`, jti };
 }
 
 /** The claims of a JWT whose signature is that of its `iss`, an operator or an account; undefined for anything else. */

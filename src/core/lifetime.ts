@@ -32,6 +32,8 @@ export function boundedLifetime(
   const wanted = Math.min(role, asked ?? role);
   if (left === undefined) return wanted as Seconds;
   // Written so that NaN fails: a JWT with `"exp":null` would never end.
-  if (!(left >= MIN_LIFETIME)) throw new UnauthorizedError("the proof of identity has ended or is about to");
+  if (!(left >= MIN_LIFETIME)) {
+    throw new UnauthorizedError("the proof of identity has ended or is about to", "expired");
+  }
   return Math.min(wanted, Math.floor(left)) as Seconds;
 }

@@ -85,9 +85,12 @@ describe("a credential", () => {
   });
 
   test("comes with what its holder needs to know", () => {
-    const { jwt: _, seed, ...rest } = mint.mint(grant, parseUserPublicKey(createUser().getPublicKey()));
+    const publicKey = parseUserPublicKey(createUser().getPublicKey());
+    const { jwt, seed, ...rest } = mint.mint(grant, publicKey);
     expect(seed).toBeUndefined();
     expect(rest as object).toEqual({
+      jti: JSON.parse(Buffer.from(jwt.split(".")[1] ?? "", "base64url").toString()).jti,
+      publicKey,
       user: "alice",
       role: "browser",
       tags: {},

@@ -37,6 +37,10 @@ export interface Mint {
 /** A signed user JWT and what its holder needs to know about it. Times in seconds since the epoch. */
 export interface Credentials {
   readonly jwt: string;
+  /** The JWT's own name: the hash of its claims. */
+  readonly jti: string;
+  /** Whose it is: the client's key, its own or the one that the mint made. */
+  readonly publicKey: UserPublicKey;
   /** Only when the mint made the key pair. */
   readonly seed?: string;
   readonly user: SubjectToken;
@@ -86,12 +90,14 @@ export function createMint({ accountJwt, roles, now = Date.now }: MintOptions): 
         publicKey === undefined ? createUserKeyPair() : { publicKey };
       const tag = (name: string) => (Object.hasOwn(tags, name) ? tags[name] : undefined);
       const permissions = key.role.permissionsOf({ name: user, subject: pair.publicKey, tag });
-      const jwt = encodeJwt(
+      const { jwt, jti } = encodeJwt(
         userClaims({ user, subject: pair.publicKey, tags, account, issuedAt, expiresAt }),
         key.signer,
       );
       return {
         jwt,
+        jti,
+        publicKey: pair.publicKey,
         ...(pair.seed !== undefined && { seed: pair.seed }),
         user,
         role: grant.role,

@@ -6,6 +6,7 @@ import { type Authenticator, type Policy, withinProof } from "../core/identity.t
 import type { Credentials, Mint } from "../core/mint.ts";
 import type { Permissions } from "../core/roles.ts";
 import { parseCredsRequest } from "./creds-request.ts";
+import type { Trail } from "./decisions.ts";
 import { type Servers, serversFor } from "./servers.ts";
 
 const JSON_TYPE = "application/json";
@@ -46,7 +47,7 @@ export function creds({
   grant,
   mint,
   servers,
-}: CredsOptions): Handler<{ Variables: { json: unknown } }> {
+}: CredsOptions): Handler<{ Variables: Trail["Variables"] & { json: unknown } }> {
   return async (c) => {
     c.header("Vary", "Accept");
     const { asked, publicKey } = parseCredsRequest(c.var.json);
@@ -58,8 +59,12 @@ export function creds({
     }
     const identity = await authenticate(c.req.raw, asked);
     if (!identity) throw new UnauthorizedError("the request proves no identity");
+    c.set("identity", identity);
     const granted = withinProof(await grant(identity, asked), identity);
+    const began = performance.now();
     const credentials = mint().mint(granted, publicKey);
+    c.set("mintDuration", performance.now() - began);
+    c.set("credential", credentials);
     if (type === JSON_TYPE || credentials.seed === undefined) return c.json(toJson(credentials, servers));
     return c.body(formatCreds(credentials.jwt, credentials.seed), 200, { "Content-Type": type });
   };

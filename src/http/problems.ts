@@ -15,11 +15,15 @@ const PROBLEMS: Readonly<Partial<Record<ErrorCode, Problem>>> = {
   invalid_request: { status: 400, title: "The request has the wrong shape" },
   unauthorized: { status: 401, title: "Who is calling could not be established" },
   host_not_allowed: { status: 403, title: "The host name is not allowed" },
+  origin_not_allowed: { status: 403, title: "The page's origin is not allowed" },
   role_not_allowed: { status: 403, title: "The role is not allowed" },
+  user_not_allowed: { status: 403, title: "The user is not allowed" },
+  tag_not_allowed: { status: 403, title: "A tag is not allowed" },
   not_found: { status: 404, title: "There is nothing here" },
   method_not_allowed: { status: 405, title: "The method is not allowed" },
   not_acceptable: { status: 406, title: "The wanted format can't be given" },
   // The rest of the body is still to come: nobody is going to read it.
+  request_timeout: { status: 408, title: "The request took too long", headers: { Connection: "close" } },
   body_too_large: { status: 413, title: "The body is too large", headers: { Connection: "close" } },
   unsupported_media_type: {
     status: 415,
@@ -30,7 +34,10 @@ const PROBLEMS: Readonly<Partial<Record<ErrorCode, Problem>>> = {
   invalid_public_key: { status: 422, title: "The public key is not valid" },
   invalid_tag: { status: 422, title: "A tag is not valid" },
   invalid_ttl: { status: 422, title: "The lifetime is not valid" },
-  keys_unavailable: { status: 503, title: "There are no keys yet", headers: { "Retry-After": "1" } },
+  rate_limited: { status: 429, title: "Too many requests" },
+  overloaded: { status: 503, title: "The service is overloaded" },
+  issuer_unavailable: { status: 503, title: "The issuer of the token can't be reached" },
+  keys_unavailable: { status: 503, title: "There are no keys yet" },
 };
 
 const INTERNAL: Problem = { status: 500, title: "Something went wrong" };
@@ -46,6 +53,9 @@ export function problems(report: (error: unknown) => void): ErrorHandler {
     const code = known ? (error as MintError).code : "internal_error";
     const detail = known ? error.message : "the service has logged what it was";
     if (error instanceof MethodNotAllowedError) c.header("Allow", error.allow.join(", "));
+    if (known && (error as MintError).retryAfter !== undefined) {
+      c.header("Retry-After", String((error as MintError).retryAfter));
+    }
     const body = { type: `urn:nats-mint:problem:${code}`, title, status, detail, code };
     return c.body(JSON.stringify(body), status, { "Content-Type": "application/problem+json", ...headers });
   };

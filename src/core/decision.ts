@@ -1,0 +1,37 @@
+import type { UnauthorizedReason } from "./errors.ts";
+
+/**
+ * What became of one request for a credential: all that an audit wants to know. It is made field by field out of names
+ * that were checked, so that nothing secret can be in it.
+ */
+export interface Decision {
+  readonly outcome: "granted" | "refused";
+  /** `granted`, or the `code` of the answer. */
+  readonly code: string;
+  /** For the code `unauthorized`: what was wrong with the proof. */
+  readonly reason?: UnauthorizedReason;
+  /** The answer's status. */
+  readonly status: number;
+  readonly requestId: string;
+  /** Where from, as far as it is known. */
+  readonly address?: string;
+  /** Who vouches for the caller, and who it is; any text. Only when it was proved. */
+  readonly issuer?: string;
+  readonly subject?: string;
+  /** What was signed. */
+  readonly credential?: DecidedCredential;
+  /** Milliseconds from the request to the answer, and those of them that the mint took. */
+  readonly duration: number;
+  readonly mintDuration?: number;
+}
+
+/** What was signed, without what makes it usable. Times in seconds since the epoch. */
+export interface DecidedCredential {
+  readonly role: string;
+  readonly user: string;
+  readonly tags: Readonly<Record<string, string>>;
+  /** The client's public key, by which a credential is revoked. */
+  readonly publicKey: string;
+  readonly jti: string;
+  readonly expiresAt: number;
+}
