@@ -1,0 +1,27 @@
+import { UnauthorizedError } from "../core/errors.ts";
+
+/** Longer than any honest access token; what is longer is not looked at. */
+const MAX_TOKEN_BYTES = 8 * 1024;
+
+/** RFC 7235, section 2.1: a scheme is not case-sensitive. */
+const BEARER = /^bearer(?![^ \t,])/i;
+/** RFC 6750, section 2.1: one space, and the token in these characters. */
+const CREDENTIALS = /^bearer ([A-Za-z0-9\-._~+/]+=*)$/i;
+
+/**
+ * The token of `Authorization: Bearer …`, which may be a JWT or an API key. Undefined when there is no such header, or
+ * it is of another scheme. Tokens in the URL, a cookie or the body are not looked for: they end up in logs and histories.
+ * @throws {UnauthorizedError} `malformed` when it is not one token, `too_large` when it is longer than 8 KiB
+ */
+export function bearerToken(request: Request): string | undefined {
+  const header = request.headers.get("authorization");
+  if (header === null || !BEARER.test(header)) return undefined;
+  if (header.length > "Bearer ".length + MAX_TOKEN_BYTES) {
+    throw new UnauthorizedError(`the token is longer than ${MAX_TOKEN_BYTES} bytes`, "too_large");
+  }
+  const token = CREDENTIALS.exec(header)?.[1];
+  if (token === undefined) {
+    throw new UnauthorizedError("the Authorization header is not Bearer and one token", "malformed");
+  }
+  return token;
+}

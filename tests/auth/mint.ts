@@ -1,0 +1,110 @@
+import type { Hono } from "hono";
+import { type OidcAuthentication, type OidcOptions, oidcAuthentication } from "../../src/auth/oidc.ts";
+import { makeAccount } from "../../src/core/account.fixture.ts";
+import type { Decision } from "../../src/core/decision.ts";
+import { createMint } from "../../src/core/mint.ts";
+import { parseSubjectToken } from "../../src/core/subject-token.ts";
+import { createApp } from "../../src/http/app.ts";
+
+/** The mint as an app that believes OpenID tokens and nothing else. */
+export interface OidcMint {
+  readonly app: Hono;
+  readonly auth: OidcAuthentication;
+  readonly clock: Clock;
+  readonly decisions: Decision[];
+  readonly warnings: string[];
+  /** Errors that nobody expected. */
+  readonly errors: unknown[];
+  /** Asks with `Authorization: Bearer …`. */
+  ask(token: string): Promise<Answer>;
+}
+
+export interface Answer {
+  readonly status: number;
+  /** `granted`, or the code of the problem and, for 401, the reason. */
+  readonly outcome: string;
+  readonly retryAfter: string | null;
+  readonly text: string;
+  readonly expiresAt: number;
+  readonly user: string;
+}
+
+/** A clock that a test can set. */
+export interface Clock {
+  readonly now: () => number;
+  /** Seconds. */
+  advance(seconds: number): void;
+  /** Makes it stand still. */
+  stop(): void;
+}
+
+export const ROLE_TTL = 900;
+
+const account = await makeAccount();
+
+export function oidcMint(options: Omit<OidcOptions, "now" | "onWarning">): OidcMint {
+  const clock = makeClock();
+  const decisions: Decision[] = [];
+  const warnings: string[] = [];
+  const errors: unknown[] = [];
+  const seed = account.seeds.browser as string;
+  const mint = createMint({
+    accountJwt: account.accountJwt,
+    roles: { browser: { seed, ttl: ROLE_TTL } },
+    now: clock.now,
+  });
+  const auth = oidcAuthentication({ ...options, now: clock.now, onWarning: (text) => warnings.push(text) });
+  const app = createApp({
+    mint,
+    authenticate: auth.authenticate,
+    grant: () => ({ role: "browser", user: parseSubjectToken("somebody") }),
+    servers: { websocket: [], tcp: [] },
+    // What is measured here is what authentication answers by itself.
+    rateLimit: "off",
+    overload: "off",
+    onDecision: (decision) => decisions.push(decision),
+    onError: (error) => errors.push(error),
+  });
+  return {
+    app,
+    auth,
+    clock,
+    decisions,
+    warnings,
+    errors,
+    async ask(token) {
+      const headers = { "Content-Type": "application/json", Authorization: `Bearer ${token}` };
+      return answerOf(await app.request("/creds", { method: "POST", headers, body: "{}" }), decisions);
+    },
+  };
+}
+
+/** Reads an answer together with the decision that was reported on it. */
+export async function answerOf(response: Response, decisions: readonly Decision[]): Promise<Answer> {
+  const text = await response.text();
+  const { expires_at, user } = JSON.parse(text);
+  const id = response.headers.get("X-Request-Id");
+  const decision = decisions.find(({ requestId }) => requestId === id);
+  return {
+    status: response.status,
+    outcome: [decision?.code, decision?.reason].filter(Boolean).join(": "),
+    retryAfter: response.headers.get("Retry-After"),
+    text,
+    expiresAt: expires_at,
+    user,
+  };
+}
+
+function makeClock(): Clock {
+  let ahead = 0;
+  let stopped: number | undefined;
+  return {
+    now: () => (stopped ?? Date.now()) + ahead,
+    advance(seconds) {
+      ahead += seconds * 1000;
+    },
+    stop() {
+      stopped = Date.now();
+    },
+  };
+}
