@@ -1,0 +1,101 @@
+import type { CliConfig } from "../config.ts";
+import { type ApiKey, createApiKey, hashApiKey } from "../core/api-key.ts";
+import { InvalidApiKeysError } from "../core/errors.ts";
+import { isSubjectToken } from "../core/subject-token.ts";
+import { formatApiKeys, parseApiKeys } from "../files/api-keys.ts";
+import { changeFile } from "../files/change.ts";
+import { readText } from "../files/read.ts";
+import { loadMint } from "./policy.ts";
+import { plain, table } from "./table.ts";
+import { noMore, options, UsageError } from "./usage.ts";
+
+/** `api-key add`, `api-key list`, `api-key remove` */
+export async function apiKeyCommand([action, ...args]: string[], config: CliConfig): Promise<number> {
+  if (action === "add") await add(args, config);
+  else if (action === "list") await list(args, config);
+  else if (action === "remove") await remove(args, config);
+  else throw new UsageError("api-key: add, list or remove?");
+  return 0;
+}
+
+/** Only the key goes to standard output, so that `key=$(…)` takes it without showing it. */
+async function add(args: string[], config: CliConfig): Promise<void> {
+  const { values, positionals } = options(args, {
+    roles: { type: "string" },
+    description: { type: "string" },
+    expires: { type: "string" },
+  });
+  noMore(positionals);
+  const roles = parseRoles(values.roles);
+  const createdAt = Math.floor(Date.now() / 1000);
+  const expiresAt = values.expires === undefined ? undefined : createdAt + parseDuration(values.expires);
+  const { key, id } = createApiKey();
+  const entry: ApiKey = {
+    id,
+    description: values.description ?? "",
+    hash: hashApiKey(key),
+    roles,
+    createdAt,
+    expiresAt,
+  };
+  await changeFile(config.apiKeysFile, (text) => formatApiKeys([...parseApiKeys(text), entry]));
+
+  const known = (await loadMint(config))?.roles;
+  for (const role of known ? roles.filter((role) => !known.includes(role)) : []) {
+    console.error(`warning: the mint has no key for the role ${role}`);
+  }
+  console.error(`Added ${id}. This is the key; only its hash is kept, so it can't be shown again:`);
+  console.log(key);
+}
+
+async function list(args: string[], { apiKeysFile }: CliConfig): Promise<void> {
+  noMore(options(args, {}).positionals);
+  const keys = parseApiKeys(await readText(apiKeysFile));
+  if (keys.length === 0) {
+    console.error("There are no API keys.");
+    return;
+  }
+  const rows = keys.map(({ id, roles, createdAt, expiresAt, description }) => [
+    id,
+    roles.join(","),
+    day(createdAt),
+    expiresAt === undefined ? "never" : `${day(expiresAt)}${expiresAt <= Date.now() / 1000 ? " ended" : ""}`,
+    plain(description),
+  ]);
+  console.log(table([["ID", "ROLES", "CREATED", "EXPIRES", "DESCRIPTION"], ...rows]));
+}
+
+async function remove(args: string[], { apiKeysFile }: CliConfig): Promise<void> {
+  const [id = "", ...more] = options(args, {}).positionals;
+  if (!id) throw new UsageError("api-key remove: which one? api-key list shows the ids");
+  noMore(more);
+  await changeFile(apiKeysFile, (text) => {
+    const keys = parseApiKeys(text);
+    const left = keys.filter((key) => key.id !== id);
+    // Not repeated: it may be a whole key.
+    if (left.length === keys.length) {
+      throw new InvalidApiKeysError("there is no API key of that id; api-key list shows the ids");
+    }
+    return formatApiKeys(left);
+  });
+  console.error(`Removed ${id}. What it has already minted lasts until it ends.`);
+}
+
+function parseRoles(text = ""): string[] {
+  const roles = [...new Set(text.split(",").map((role) => role.trim()))].filter(Boolean);
+  if (roles.length === 0)
+    throw new UsageError("--roles: which roles may the key mint for? --roles browser,room");
+  if (!roles.every(isSubjectToken)) throw new UsageError("--roles: role names, comma separated");
+  return roles;
+}
+
+const UNITS = { m: 60, h: 3600, d: 86_400 };
+
+/** Seconds. */
+function parseDuration(text: string): number {
+  const [, number, unit] = /^([1-9]\d{0,5})([mhd])$/.exec(text) ?? [];
+  if (!number) throw new UsageError("--expires: after how long? 90d, 12h or 30m");
+  return Number(number) * UNITS[unit as keyof typeof UNITS];
+}
+
+const day = (seconds: number) => new Date(seconds * 1000).toISOString().slice(0, 10);

@@ -1,0 +1,56 @@
+import { quote } from "../core/quote.ts";
+import type { Permissions, SubjectRules } from "../core/roles.ts";
+import type { Explanation, Granted } from "./explain.ts";
+import { plain, table } from "./table.ts";
+
+/** An explanation for people: one line for each thing, aligned. */
+export function showExplanation({ issuer, subject, rules, notes, granted, refused }: Explanation): string {
+  const rows = [
+    ["issuer", quote(issuer)],
+    ["subject", quote(subject)],
+    ...rules.flatMap(({ place, description, matches, why }) => {
+      const about = description ? `${plain(description)}: ` : "";
+      if (matches) return [[place, `${about}fits`]];
+      return [[place, `${about}does not fit`], ...why.map((reason) => ["", `  ${reason}`])];
+    }),
+    ...(granted ? grantedRows(granted) : []),
+    ...(refused ? [["refused", `${refused.code}: ${refused.reason}`]] : []),
+    ...notes.map((note) => ["note", note]),
+  ];
+  return table(rows);
+}
+
+function grantedRows({ user, user_from, role, tags, ttl, permissions }: Granted): string[][] {
+  return [
+    [
+      "user",
+      `${user} (${user_from === "claim" ? "literally from a claim" : "derived from issuer and subject"})`,
+    ],
+    ["role", role],
+    ...Object.entries(tags).map(([name, value], i) => [i === 0 ? "tags" : "", `${name}=${value}`]),
+    ["lifetime", `${lifetime(ttl, permissions !== undefined)}, but no longer than the token's`],
+    ...(permissions ? permissionRows(permissions) : []),
+  ];
+}
+
+function lifetime(ttl: number | undefined, isExact: boolean): string {
+  if (ttl === undefined) return "the role's";
+  return isExact ? `${ttl} s` : `${ttl} s, or the role's if that is shorter`;
+}
+
+function permissionRows({ pub, sub, resp }: Permissions): string[][] {
+  return [
+    ...subjectRows("publish", pub),
+    ...subjectRows("subscribe", sub),
+    ...(resp ? [["reply", `${resp.max} messages within ${resp.ttl / 1e9} s`]] : []),
+  ];
+}
+
+function subjectRows(verb: string, rules: SubjectRules | undefined): string[][] {
+  if (!rules) return [[verb, "everything"]];
+  const lines = [
+    ...(rules.allow ? (rules.allow.length > 0 ? rules.allow : ["nothing"]) : ["everything"]),
+    ...(rules.deny ?? []).map((subject) => `not ${subject}`),
+  ];
+  return lines.map((line, i) => [i === 0 ? verb : "", line]);
+}

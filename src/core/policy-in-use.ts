@@ -1,0 +1,32 @@
+import { InvalidPolicyError } from "./errors.ts";
+import type { OidcIssuer } from "./issuer.ts";
+import { compilePolicy, type RulePolicy } from "./policy.ts";
+import type { PolicyFile } from "./policy-file.ts";
+
+/** A policy together with the issuer that stands in the settings. */
+export interface PolicyInUse {
+  readonly file: PolicyFile;
+  /** All of them, each once. */
+  readonly issuers: readonly OidcIssuer[];
+  readonly grant: RulePolicy;
+}
+
+/**
+ * Puts a policy to use.
+ * @param issuer the one that needs no place in the file
+ * @throws {InvalidPolicyError} when it stands in the file too, or names come from a claim and there are several issuers
+ */
+export function usePolicy(file: PolicyFile, issuer: OidcIssuer | undefined): PolicyInUse {
+  if (issuer && file.issuers.some((other) => other.issuer === issuer.issuer)) {
+    throw new InvalidPolicyError("issuers: the one of OIDC_ISSUER is among them too; name it in one place");
+  }
+  const issuers = issuer ? [issuer, ...file.issuers] : file.issuers;
+  return {
+    file,
+    issuers,
+    grant: compilePolicy(
+      file,
+      issuers.map((known) => known.issuer),
+    ),
+  };
+}

@@ -1,0 +1,158 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { readFile, stat, writeFile } from "node:fs/promises";
+import { apiKeyAuthentication } from "../../src/auth/api-key.ts";
+import type { ApiKey } from "../../src/core/api-key.ts";
+import { createMint } from "../../src/core/mint.ts";
+import { parseApiKeys } from "../../src/files/api-keys.ts";
+import { watchFile } from "../../src/files/watch.ts";
+import { createApp } from "../../src/http/app.ts";
+import type { CredsResponse } from "../../src/http/creds.ts";
+import { readKeys } from "../../src/keys/read.ts";
+import { logIn, makeWorld, settle, type World } from "../mint/parts.ts";
+import { makePlace } from "./command.ts";
+
+/** API keys from the command that makes them to the server that the credential opens. */
+
+let world: World;
+
+beforeAll(async () => {
+  world = await makeWorld();
+});
+afterAll(() => world[Symbol.asyncDispose]());
+
+/** Makes a key with the command. */
+async function add(place: Awaited<ReturnType<typeof makePlace>>, ...args: string[]): Promise<string> {
+  const { code, out, err } = await place.run(["api-key", "add", ...args]);
+  expect([code, out]).toEqual([0, expect.stringMatching(/^mint_[a-z2-7]{8}_[a-z2-7]{60}\n$/)]);
+  const key = out.trim();
+  expect(err).not.toContain(key.slice(14));
+  return key;
+}
+
+/** A mint that follows the place's API keys; `changed` waits for the next change it has seen. */
+async function serve(file: string) {
+  let wake = (_: readonly ApiKey[]) => {};
+  const watched = await watchFile(file, parseApiKeys, { interval: 5, onLoaded: (keys) => wake(keys) });
+  const { mint: keys } = await readKeys(world.recipe.env.KEYS_DIR ?? "");
+  const app = createApp({
+    mint: createMint(keys),
+    ...apiKeyAuthentication({ keys: watched.current }),
+    servers: { tcp: [world.url("tcp")], websocket: [world.url("ws")] },
+  });
+  return {
+    ask: (key: string, body: object) =>
+      app.request("/creds", {
+        method: "POST",
+        headers: { Authorization: `Bearer ${key}`, "Content-Type": "application/json" },
+        body: JSON.stringify(body),
+      }),
+    /** Does something, and waits until the mint has seen what it changed. */
+    async after<T>(change: () => Promise<T>): Promise<T> {
+      const { promise, resolve } = Promise.withResolvers<readonly ApiKey[]>();
+      wake = resolve;
+      const result = await change();
+      await promise;
+      return result;
+    },
+    [Symbol.dispose]: () => watched.close(),
+  };
+}
+
+test("a key that is added opens the server for the user that it names, within its role, until it is removed", async () => {
+  await using place = await makePlace();
+  using mint = await serve(place.apiKeysFile);
+  const key = await mint.after(() => add(place, "--roles", "service", "--description", "the printer's"));
+
+  const answer = await mint.ask(key, { user: "printer" });
+  expect(answer.status).toBe(200);
+  await using onlooker = await world.onlooker();
+  await using client = await logIn((await answer.json()) as CredsResponse, world.url("tcp"));
+  const seen = await onlooker.subscribe(">");
+  for (const subject of ["services.printer.x", "services.other.x", "users.printer.x"])
+    client.nc.publish(subject);
+  await settle(client, onlooker);
+  expect(seen.subjects).toEqual(["services.printer.x"]);
+
+  expect((await mint.ask(key, { user: "printer", role: "browser" })).status).toBe(403);
+  expect((await mint.ask(key, {})).status).toBe(400);
+
+  const id = key.split("_")[1] ?? "";
+  await mint.after(() => place.run(["api-key", "remove", id]));
+  const refused = await mint.ask(key, { user: "printer" });
+  expect([refused.status, await refused.json()]).toEqual([
+    401,
+    expect.objectContaining({ code: "unauthorized" }),
+  ]);
+});
+
+test("a credential ends with its key at the latest", async () => {
+  await using place = await makePlace();
+  const key = await add(place, "--roles", "service", "--expires", "5m");
+  using mint = await serve(place.apiKeysFile);
+  const { expires_at, issued_at } = (await (
+    await mint.ask(key, { user: "printer" })
+  ).json()) as CredsResponse;
+  expect(expires_at - issued_at).toBeLessThanOrEqual(300);
+  const [entry] = parseApiKeys(await readFile(place.apiKeysFile, "utf8"));
+  expect(entry?.expiresAt).toBe(expires_at);
+});
+
+test("keys that are added at the same time are all there", async () => {
+  await using place = await makePlace();
+  const keys = await Promise.all(Array.from({ length: 6 }, () => add(place, "--roles", "service")));
+  using mint = await serve(place.apiKeysFile);
+  for (const key of keys) expect((await mint.ask(key, { user: "printer" })).status).toBe(200);
+});
+
+test("of a key only its hash is kept, in a file that the mint's user can read", async () => {
+  await using place = await makePlace();
+  const key = await add(place, "--roles", "room,service", "--description", "a b");
+  const text = await readFile(place.apiKeysFile, "utf8");
+  expect(text).not.toContain(key.slice(14, 30));
+  const hash = new Bun.CryptoHasher("sha256").update(key).digest("hex");
+  expect(JSON.parse(text)).toEqual([
+    {
+      id: key.split("_")[1],
+      description: "a b",
+      hash: `sha256:${hash}`,
+      roles: ["room", "service"],
+      created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),
+    },
+  ]);
+  expect((await stat(place.apiKeysFile)).mode & 0o777).toBe(0o644);
+});
+
+test("the list shows what there is, and neither keys nor hashes", async () => {
+  await using place = await makePlace();
+  const empty = await place.run(["api-key", "list"]);
+  expect([empty.code, empty.out, empty.err]).toEqual([0, "", "There are no API keys.\n"]);
+  const key = await add(place, "--roles", "room,service", "--description", "line one\nline \x1b[2Jtwo");
+  await add(place, "--roles", "browser", "--expires", "90d");
+  const { code, out } = await place.run(["api-key", "list"]);
+  const lines = out.trimEnd().split("\n");
+  expect([code, lines.length]).toEqual([0, 3]);
+  expect(lines[0]).toMatch(/^ID +ROLES +CREATED +EXPIRES +DESCRIPTION$/);
+  expect(lines[1]).toContain(`${key.split("_")[1]}  room,service  `);
+  expect(lines[1]).toEndWith("never       line one line  [2Jtwo");
+  expect(out).not.toMatch(/sha256|mint_|[^\n -~]/);
+});
+
+test("a key that isn't there can't be removed, and what was typed is not repeated", async () => {
+  await using place = await makePlace();
+  const key = await add(place, "--roles", "service");
+  for (const id of ["abcdefgh", key, "*", "constructor"]) {
+    const { code, err } = await place.run(["api-key", "remove", id]);
+    expect([code, err]).toEqual([1, "there is no API key of that id; api-key list shows the ids\n"]);
+  }
+  expect(parseApiKeys(await readFile(place.apiKeysFile, "utf8"))).toHaveLength(1);
+});
+
+test("a file that is broken is left as it is", async () => {
+  await using place = await makePlace();
+  await writeFile(place.apiKeysFile, '[{"id":');
+  for (const args of [["add", "--roles", "service"], ["remove", "abcdefgh"], ["list"]]) {
+    const { code, out, err } = await place.run(["api-key", ...args]);
+    expect([code, out, err]).toEqual([1, "", "the file of API keys is not JSON, or only a part of it\n"]);
+  }
+  expect(await readFile(place.apiKeysFile, "utf8")).toBe('[{"id":');
+});
