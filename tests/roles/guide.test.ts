@@ -1,0 +1,338 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { jetstream } from "@nats-io/jetstream";
+import { Kvm } from "@nats-io/kv";
+import { jwtAuthenticator, wsconnect } from "@nats-io/nats-core";
+import { AckPolicy, headers } from "nats";
+import { readLocalConfig } from "../../src/config.ts";
+import { anchors, blocks, links, rows, section } from "../docs/markdown.ts";
+import { bytes, type Client, credentials, logIn, PATIENCE, settle, within } from "../mint/parts.ts";
+import {
+  calls,
+  everything,
+  makeRoleWorld,
+  person,
+  type RoleWorld,
+  roleFiles,
+  streamFiles,
+  until,
+} from "./recipes.ts";
+
+/** docs/roles.md shows the files as they are, and its code does what it says, with no right more. */
+
+const { projectDir } = readLocalConfig();
+const guide = readFileSync(join(projectDir, "docs/roles.md"), "utf8");
+
+let world: RoleWorld;
+/** Where blocks run: the packages they import are there. */
+let dir: string;
+
+beforeAll(async () => {
+  world = await makeRoleWorld();
+  dir = mkdtempSync(join(tmpdir(), "roles-"));
+  symlinkSync(join(projectDir, "node_modules"), join(dir, "node_modules"));
+});
+afterAll(async () => {
+  rmSync(dir, { recursive: true, force: true });
+  await world?.admin.close();
+  await world?.[Symbol.asyncDispose]();
+});
+
+/** The code under a heading, one text for each block. */
+const code = (heading: string) =>
+  blocks(section(guide, heading))
+    .filter(({ language }) => language === "ts")
+    .map(({ text }) => text);
+
+let runs = 0;
+
+/** Runs a block with these names in scope. It may not end: then it is what it shows that counts. */
+async function start(
+  text: string | undefined,
+  scope: Record<string, unknown>,
+): Promise<{ ends: Promise<void> }> {
+  const lines = (text ?? "").split("\n");
+  const isImport = (line: string) => line.startsWith("import ");
+  const names = Object.keys(scope).join(", ");
+  const file = join(dir, `block-${++runs}.ts`);
+  writeFileSync(
+    file,
+    `${lines.filter(isImport).join("\n")}
+export async function run({ ${names} }) {
+${lines.filter((line) => !isImport(line)).join("\n")}
+}`,
+  );
+  const { run } = (await import(file)) as { run(scope: object): Promise<void> };
+  return { ends: run(scope) };
+}
+
+/** Runs a block to its end. */
+const run = async (text: string | undefined, scope: Record<string, unknown>) =>
+  within((await start(text, scope)).ends, "the block to end");
+
+/** What a block is given to show things with, and what it has shown. */
+function screen() {
+  const shown: string[] = [];
+  return { shown, show: (...what: unknown[]) => void shown.push(what.join(" ")) };
+}
+
+/** A connection of somebody with a role, with another inbox than the credential says. */
+async function logInWithInbox(user: string, role: string, inbox_prefix: string): Promise<Client> {
+  return logIn({ ...(await credentials(world.app, person(user, role))), inbox_prefix }, world.url("tcp"));
+}
+
+test("shows every role and stream file as it is, and links to it", () => {
+  const shown = blocks(guide)
+    .filter(({ language }) => language === "json")
+    .map(({ text }) => text);
+  expect(shown.toSorted()).toEqual([...Object.values(roleFiles), ...Object.values(streamFiles)].toSorted());
+  const files = [
+    ...Object.keys(roleFiles).map((name) => `roles/${name}.json`),
+    ...Object.keys(streamFiles).map((name) => `roles/streams/${name}.json`),
+  ];
+  expect(links(guide)).toEqual(expect.arrayContaining(files));
+});
+
+test("leads with every link to something that is there", () => {
+  for (const target of links(guide)) {
+    const [path = "", anchor] = target.split("#");
+    const file = path === "" ? join(projectDir, "docs/roles.md") : join(projectDir, "docs", path);
+    expect([target, existsSync(file)]).toEqual([target, true]);
+    if (anchor !== undefined) expect(anchors(readFileSync(file, "utf8"))).toContain(anchor);
+  }
+});
+
+test("lists every call of JetStream's API", () => {
+  const listed = rows(guide, "`$JS.API.`").map(([call = ""]) => call.replaceAll("`", ""));
+  const all = calls("<stream>", "<consumer>", "<subject>").map((call) =>
+    call.replace(/\.A(?=\.|$)/, ".<account>"),
+  );
+  expect(listed.toSorted()).toEqual(all.toSorted());
+});
+
+test("names only calls that the server knows", async () => {
+  // A server of its own answers nothing where a cluster would, nor does it tell accounts what is the system's.
+  const silent = /PEER|CANCEL_MOVE|STEPDOWN|META|SERVER|ACCOUNT|DIRECT|MSG\.NEXT|RESET|RESTORE|SNAPSHOT/;
+  for (const call of calls("NONE", "none", "none").filter((each) => !silent.test(each))) {
+    // One that it does not know it leaves without an answer.
+    const answer = await world.admin.nc.request(`$JS.API.${call}`, "{}", { timeout: PATIENCE });
+    expect([call, answer.json()]).toEqual([call, expect.objectContaining({ type: expect.any(String) })]);
+  }
+});
+
+test("own subjects: alice hears what she says", async () => {
+  await using alice = await world.logIn(person("alice", "own-subjects"), "tcp");
+  const { shown, show } = screen();
+  await run(code("## Own subjects")[0], { nc: alice.nc, show });
+  await settle(alice);
+  expect(shown).toEqual(["users.alice.cart 2 apples"]);
+  expect(alice.denials).toEqual([]);
+});
+
+test("a room: all hear who said what, and nothing that JetStream was made to say", async () => {
+  await using alice = await world.logIn(person("alice", "room-live"), "tcp");
+  await using mallory = await world.logIn(person("mallory", "preferences"), "tcp");
+  const { shown, show } = screen();
+  await run(code("## A room")[0], { nc: alice.nc, show });
+  const forged = await world.admin.subscribe("talk.lobby.bob.chat");
+  mallory.nc.publish("$KV.preferences.mallory.x", "x", { reply: "talk.lobby.bob.chat" });
+  await until(() => forged.messages.length > 0, "the forged message", world.admin);
+  await settle(world.admin, alice);
+  expect(shown).toEqual(["alice hello"]);
+  expect([...alice.denials, ...mallory.denials]).toEqual([]);
+});
+
+test("a service: answers each question once, to the one who asked, and to nobody else", async () => {
+  const [serve, askFor] = code("## A service and those who ask it");
+  await using first = await world.logIn(person("orders-1", "orders-service"), "tcp");
+  await using second = await world.logIn(person("orders-2", "orders-service"), "tcp");
+  for (const service of [first, second]) {
+    await run(serve, { service: service.nc });
+    await service.nc.flush();
+  }
+  await using alice = await logInWithInbox("alice", "orders-client", "orders.reply.alice");
+  await using bob = await logInWithInbox("bob", "orders-client", "orders.reply.bob");
+  await using mallory = await world.logIn(person("mallory", "preferences"), "tcp");
+  const answers = await world.admin.subscribe("orders.reply.>");
+  const toBob = await bob.subscribe("orders.reply.bob.>");
+  const { shown, show } = screen();
+  for (const reply of ["orders.reply.bob.x", "orders.reply.x", "orders.reply.bobby.x", "_INBOX_bob.x"]) {
+    alice.nc.publish("orders.ask.alice.list", "", { reply });
+  }
+  // What looks like bob's question, and is JetStream's answer to mallory.
+  const forged = await world.admin.subscribe("orders.ask.bob.list");
+  mallory.nc.publish("$KV.preferences.mallory.x", "x", { reply: "orders.ask.bob.list" });
+  await until(() => forged.messages.length > 0, "the forged question", world.admin);
+  await run(askFor, { nc: alice.nc, show });
+  await settle(first, second, world.admin, bob);
+  expect(shown).toEqual(["nothing on order for alice"]);
+  expect(answers.messages).toEqual(["nothing on order for alice"]);
+  expect(toBob.messages).toEqual([]);
+  for (const client of [first, second, alice, bob]) expect(client.denials).toEqual([]);
+});
+
+test("a dashboard: hears what it may", async () => {
+  await using alice = await world.logIn(person("alice", "dashboard"), "tcp");
+  const { shown, show } = screen();
+  await run(code("## A dashboard")[0], { nc: alice.nc, show });
+  await alice.nc.flush();
+  world.admin.nc.publish("status.internal.db", "a secret");
+  world.admin.nc.publish("status.web", "up");
+  await settle(world.admin, alice);
+  expect(shown).toEqual(["status.web up"]);
+  expect(alice.denials).toEqual([]);
+});
+
+/** A connection of `@nats-io/nats-core`, and what it was refused. */
+async function coreClient(user: string, role: string) {
+  const { jwt, seed = "", inbox_prefix } = await credentials(world.app, person(user, role));
+  const nc = await wsconnect({
+    servers: world.url("ws"),
+    authenticator: jwtAuthenticator(jwt, bytes(seed)),
+    inboxPrefix: inbox_prefix,
+  });
+  const denials: string[] = [];
+  void (async () => {
+    for await (const status of nc.status()) if (status.type === "error") denials.push(status.error.message);
+  })();
+  return { nc, denials, [Symbol.asyncDispose]: () => nc.close() };
+}
+
+test("keys: alice watches what she puts, and what is not hers to say is left out", async () => {
+  await using alice = await coreClient("alice", "preferences");
+  await using mallory = await world.logIn(person("mallory", "preferences"), "tcp");
+  const { shown, show } = screen();
+  const { ends } = await start(code("## Keys of one's own")[0], { nc: alice.nc, show });
+  await until(() => shown.length === 1, "the first key", world.admin);
+  const seen = await world.admin.subscribe("$KV.preferences.alice.theme");
+  mallory.nc.publish("$KV.preferences.mallory.x", "x", { reply: "$KV.preferences.alice.theme" });
+  await until(() => seen.messages.length > 0, "the forged value", world.admin);
+  const preferences = await new Kvm(jetstream(alice.nc)).open("preferences");
+  await preferences.put("alice.last", "=of all");
+  await until(() => shown.length === 2, "the last key", world.admin);
+  expect(shown).toEqual(["alice.theme dark", "alice.last of all"]);
+  expect(alice.denials).toEqual([]);
+  await alice.nc.close();
+  await within(ends, "the watch to end");
+});
+
+test("keys: put, create, update, delete, watch and history work; get, keys and purge don't", async () => {
+  await using carol = await coreClient("carol", "preferences");
+  const preferences = await new Kvm(jetstream(carol.nc)).open("preferences");
+  await preferences.put("carol.a", "=1");
+  const revision = await preferences.create("carol.b", "=1");
+  await preferences.update("carol.b", "=2", revision);
+  await expect(preferences.update("carol.b", "=3", revision)).rejects.toThrow("wrong last sequence");
+  const history: string[] = [];
+  for await (const entry of await preferences.history({ key: "carol.b" })) history.push(entry.string());
+  expect(history).toEqual(["=1", "=2"]);
+  await preferences.delete("carol.a");
+  for await (const { key, operation } of await preferences.watch({ key: "carol.a" })) {
+    expect([key, operation]).toEqual(["carol.a", "DEL"]);
+    break;
+  }
+  expect(carol.denials).toEqual([]);
+  await expect(preferences.purge("carol.a")).rejects.toThrow("rollup not permitted");
+  await expect(preferences.get("carol.b")).rejects.toThrow("Permissions Violation");
+  await expect(preferences.keys("carol.>")).rejects.toThrow("Permissions Violation");
+  await expect(preferences.put("bob.a", "=1")).rejects.toThrow("Permissions Violation");
+});
+
+test("tasks: alice gets hers until she says that they are done, and nothing that only looks like one", async () => {
+  const [make = "", pass, give, take] = code("## Tasks of one's own");
+  await using backend = await world.onlooker();
+  for (const user of ["alice", "bob"]) await run(make.replaceAll("alice", user), { backend: backend.nc });
+  await run(pass, { backend: backend.nc });
+  await backend.nc.flush();
+  const passed = [
+    await world.admin.subscribe("$JS.ACK.>"),
+    await world.admin.subscribe("$JS.API.STREAM.*.>"),
+  ];
+  await using mallory = await world.logIn(person("mallory", "preferences"), "tcp");
+  await using alice = await world.logIn(person("alice", "tasks"), "tcp");
+  await using bob = await world.logIn(person("bob", "tasks"), "tcp");
+  const { shown, show } = screen();
+  const info = (user: string) => world.manager.consumers.info("TASKS", user);
+
+  // Bob is there, and leaves his task undone.
+  const bobs = await bob.subscribe("deliver.tasks.bob");
+  await world.admin.nc.jetstream().publish("tasks.bob.call", "call alice", { msgID: crypto.randomUUID() });
+  await until(() => bobs.messages.length > 0, "bob's task", bob);
+  const { delivered } = await info("bob");
+
+  // While alice is away, a task comes, and the acknowledgement of somebody's put.
+  mallory.nc.publish("$KV.preferences.mallory.x", "x", { reply: "tasks.alice.forged" });
+  await run(give, { backend: backend.nc });
+  await until(async () => (await info("alice")).num_pending === 2, "two tasks to wait", world.admin);
+  await run(take, { nc: alice.nc, show });
+  await until(async () => (await info("alice")).ack_floor.consumer_seq === 2, "both to be done", alice);
+
+  // Straight to where she listens: an acknowledgement, and what mallory has written, with the header.
+  const heard = await alice.subscribe("deliver.tasks.alice");
+  mallory.nc.publish("$KV.preferences.mallory.x", "x", { reply: "deliver.tasks.alice" });
+  const real = headers();
+  real.set("Nats-Msg-Id", crypto.randomUUID());
+  await mallory.nc.request("$KV.preferences.mallory.x", "do this", { headers: real, timeout: PATIENCE });
+  const filter_subject = "$KV.preferences.mallory.>";
+  const config = { filter_subject, deliver_subject: "deliver.tasks.alice", ack_policy: "none" };
+  const created = await mallory.nc.request(
+    `$JS.API.CONSUMER.CREATE.KV_preferences.m.${filter_subject}`,
+    JSON.stringify({ stream_name: "KV_preferences", config }),
+  );
+  expect(created.json<{ error?: object }>().error).toBeUndefined();
+  await until(() => heard.messages.includes("do this"), "mallory's message", alice);
+  await until(() => heard.messages.some((text) => text.startsWith("{")), "the acknowledgement", alice);
+
+  // She can't have bob's task done, nor the backend say anything else.
+  const bobsTask = `$JS.ACK.TASKS.bob.1.${delivered.stream_seq}.${delivered.consumer_seq}.1.0`;
+  const others = [
+    bobsTask,
+    "$JS.API.STREAM.DELETE.TASKS",
+    "$JS.ACK.TASKS.alice.*.>",
+    "$JS.ACK.TASKS.alice.\r\nPUB x 0",
+    "",
+  ];
+  for (const text of others) alice.nc.publish("done.tasks.alice", text);
+  await settle(alice, backend, world.admin);
+  expect(shown).toEqual(["call bob"]);
+  expect(passed.flatMap(({ subjects }) => subjects)).toEqual([
+    expect.stringMatching(/^\$JS\.ACK\.TASKS\.alice\.[\d.]+$/),
+    expect.stringMatching(/^\$JS\.ACK\.TASKS\.alice\.[\d.]+$/),
+  ]);
+  expect(await info("bob")).toMatchObject({ num_ack_pending: 1 });
+  // Bob can.
+  bob.nc.publish("done.tasks.bob", bobsTask);
+  await until(async () => (await info("bob")).num_ack_pending === 0, "bob's task to be done", bob);
+  expect([...alice.denials, ...bob.denials, ...mallory.denials]).toEqual([]);
+});
+
+test("a worker pulls its tasks and is done with them", async () => {
+  const filter_subject = "tasks.printer.>";
+  await world.manager.consumers.add("TASKS", {
+    durable_name: "printer",
+    filter_subject,
+    ack_policy: AckPolicy.Explicit,
+  });
+  await world.admin.nc.jetstream().publish("tasks.printer.x", "print this");
+  await using printer = await world.logIn(person("printer", "tasks-pull"), "tcp");
+  const { shown, show } = screen();
+  await run(code("## A worker that pulls")[0], { nc: printer.nc, show });
+  expect(shown).toEqual(["print this"]);
+  expect(await world.manager.consumers.info("TASKS", "printer")).toMatchObject({
+    num_pending: 0,
+    num_ack_pending: 0,
+  });
+  expect(printer.denials).toEqual([]);
+});
+
+test("nothing of it is left to somebody without a role", async () => {
+  const before = await everything(world.manager);
+  const { jwt, seed = "", servers } = await credentials(world.app, { user: "alice", role: "browser" });
+  await using alice = await logIn({ jwt, seed, servers }, world.url("ws"));
+  for (const call of calls("TASKS", "alice", "tasks.alice.>")) alice.nc.publish(`$JS.API.${call}`);
+  await settle(alice, world.admin);
+  expect(alice.denials).toHaveLength(calls("", "", "").length);
+  expect(await everything(world.manager)).toEqual(before);
+});

@@ -1,0 +1,458 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { AckPolicy, headers } from "nats";
+import { ask, type Client, credentials, PATIENCE, settle } from "../mint/parts.ts";
+import {
+  calls,
+  everything,
+  makeRoleWorld,
+  person,
+  type RoleWorld,
+  roleFiles,
+  subjectsOf,
+} from "./recipes.ts";
+
+/** What a person with one of the roles of docs/roles can do to another, who has it too: what the role says, no more. */
+
+let world: RoleWorld;
+
+beforeAll(async () => {
+  world = await makeRoleWorld();
+  const { manager, admin } = world;
+  await manager.streams.add({ name: "OTHER", subjects: ["other.*"], allow_direct: true });
+  await manager.consumers.add("OTHER", { durable_name: "worker", ack_policy: AckPolicy.Explicit });
+  for (const user of ["alice", "bob"]) {
+    const filter_subject = `tasks.${user}.>`;
+    await manager.consumers.add("TASKS", {
+      durable_name: user,
+      filter_subject,
+      ack_policy: AckPolicy.Explicit,
+    });
+    await admin.nc.jetstream().publish(`tasks.${user}.x`, `${user}'s task`);
+    await admin.nc.jetstream().publish(`$KV.preferences.${user}.theme`, `${user}'s theme`);
+  }
+  await admin.nc.jetstream().publish("other.x", "another's");
+});
+afterAll(async () => {
+  await world?.admin.close();
+  await world?.[Symbol.asyncDispose]();
+});
+
+/** What alice may do, as docs/roles.md says it in words: each an expression for whole subjects. */
+const roles: Record<string, { publish: RegExp; hear: (subject: string, queue?: string) => boolean }> = {
+  "own-subjects": {
+    publish: /^(users\.alice|_INBOX_alice)\..+$/,
+    hear: (subject) => /^(users\.alice|_INBOX_alice)\..+$/.test(subject),
+  },
+  "room-live": {
+    publish: /^talk\.lobby\.alice\..+$/,
+    hear: (subject) => /^talk\.lobby\..+$/.test(subject),
+  },
+  "orders-client": {
+    publish: /^orders\.ask\.alice\..+$/,
+    hear: (subject) => /^orders\.reply\.alice\..+$/.test(subject),
+  },
+  "orders-service": {
+    publish: /^orders\.reply\.[^.]+\..+$/,
+    hear: (subject, queue) => queue === "orders" && /^orders\.ask\.[^.>]+\..+$/.test(subject),
+  },
+  dashboard: {
+    publish: /^$/,
+    hear: (subject) => /^status\.(?!internal(\.|$))/.test(subject),
+  },
+  preferences: {
+    publish:
+      /^(\$JS\.API\.CONSUMER\.CREATE\.KV_preferences\.[^.]+\.)?\$KV\.preferences\.alice\..+$|^\$JS\.FC\.KV_preferences\.[^.]+\.[^.]+$/,
+    hear: (subject) => /^_INBOX_alice\..+$/.test(subject),
+  },
+  tasks: {
+    publish: /^done\.tasks\.alice$/,
+    hear: (subject) => subject === "deliver.tasks.alice",
+  },
+  "tasks-pull": {
+    publish: /^\$JS\.(API\.CONSUMER\.(INFO|MSG\.NEXT)\.TASKS\.alice|ACK\.([^.]+\.[^.]+\.)?TASKS\.alice\..+)$/,
+    hear: (subject) => /^_INBOX_alice\..+$/.test(subject),
+  },
+};
+
+const publishes = [
+  ...subjectsOf("bob"),
+  ...subjectsOf("alice"),
+  ...subjectsOf("*"),
+  ...subjectsOf("al*"),
+  ...subjectsOf(">"),
+  ...subjectsOf("Alice"),
+  ...subjectsOf("alice2"),
+  // A level less, and a level more.
+  ...subjectsOf("alice").map((subject) => subject.slice(0, subject.lastIndexOf("."))),
+  ...subjectsOf("alice").map((subject) => `x.${subject}`),
+  "done.tasks.alice.x",
+  "deliver.tasks.alice.x",
+  "talk.cellar.alice.x",
+  "talk.*.alice.x",
+  "talk.lobby.x",
+  "rooms.lobby.alice.chat",
+  "services.alice.x",
+  "status.web",
+  "status.internal.x",
+  "_INBOX.x",
+  "other.x",
+  "$KV.other.alice.x",
+  "$KV.*.alice.x",
+  "$O.preferences.C.x",
+  "$SRV.PING",
+  "$SYS.REQ.USER.INFO",
+  "$SYS.REQ.ACCOUNT.PING",
+  "$NRG.X",
+  "$G",
+  ">",
+  "*",
+  ...[
+    ...calls("OTHER", "worker", "other.x"),
+    ...calls("TASKS", "bob", "tasks.bob.>"),
+    ...calls("TASKS", "alice", "tasks.alice.>"),
+    ...calls("TASKS", "*", "tasks.alice.>"),
+    ...calls("KV_preferences", "c", "$KV.preferences.bob.>"),
+    ...calls("KV_preferences", "c", "$KV.preferences.*.>"),
+    ...calls("KV_preferences", "c", "$KV.preferences.>"),
+    ...calls("KV_preferences", "c", "$KV.preferences.alice"),
+    ...calls("KV_preferences", "c", ">"),
+    ...calls("KV_preferences", "c.d", "$KV.preferences.alice.>"),
+    ...calls("OTHER", "c", "$KV.preferences.alice.>"),
+    ...calls("*", "*", "*"),
+    ...calls(">", "x", "x"),
+    ...calls("NEW", "c", "new"),
+  ].flatMap((call) => [`$JS.API.${call}`, `$JS.hub.API.${call}`]),
+  ...[
+    "TASKS.bob",
+    "TASKS.*",
+    "*.bob",
+    "KV_preferences.c",
+    "hub.hash.TASKS.bob",
+    "*.*.TASKS.bob",
+    "x.TASKS.alice",
+  ].flatMap((consumer) => [`$JS.ACK.${consumer}.1.1.1.1.1`, `$JS.ACK.${consumer}.1.1.1.1.1.x`]),
+  "$JS.FC.TASKS.bob.x",
+  "$JS.FC.KV_preferences.c",
+  "$JS.FC.KV_preferences.c.x.y",
+  "$JS.SNAPSHOT.ACK.TASKS.x",
+  "$JS.SNAPSHOT.RESTORE.TASKS.x",
+  "$JS.EVENT.ADVISORY.X",
+];
+
+const subscriptions = [
+  ...["alice", "bob", "*", "Alice", "alice2"].flatMap((user) => [
+    `users.${user}.>`,
+    `_INBOX_${user}.>`,
+    `talk.lobby.${user}.>`,
+    `orders.ask.${user}.>`,
+    `orders.reply.${user}.>`,
+    `$KV.preferences.${user}.>`,
+    `tasks.${user}.>`,
+    `deliver.tasks.${user}`,
+    `done.tasks.${user}`,
+    `deliver.tasks.${user}.>`,
+  ]),
+  "users.bob.x",
+  "users.>",
+  "_INBOX.>",
+  "_INBOX_bo*.>",
+  "talk.lobby.>",
+  "talk.cellar.>",
+  "talk.*.>",
+  "talk.>",
+  "orders.ask.>",
+  "orders.ask.*",
+  "orders.*.bob.>",
+  "orders.>",
+  "status.>",
+  "status.*",
+  "status.internal.>",
+  "status.internal.x",
+  "status.internal.*",
+  "$KV.>",
+  "$KV.preferences.>",
+  "tasks.>",
+  "deliver.tasks.>",
+  "deliver.>",
+  "done.>",
+  "other.x",
+  "*.bob.x",
+  "*.*.*",
+  "*.>",
+  "*",
+  ">",
+  "$JS.>",
+  "$JS.API.>",
+  "$JS.ACK.>",
+  "$JS.FC.>",
+  "$JS.EVENT.ADVISORY.>",
+  "$SRV.>",
+  "$SYS.>",
+];
+
+const spoken = [
+  ...subjectsOf("bob"),
+  "talk.cellar.bob.x",
+  "status.internal.x",
+  "_INBOX.x",
+  "other.x",
+  "$SRV.PING",
+];
+
+test("the lists are about every role file", async () => {
+  expect(Object.keys(roles).toSorted()).toEqual(Object.keys(roleFiles).toSorted());
+});
+
+test("somebody with every right gets through with all of it, and is seen", async () => {
+  await using mighty = await world.onlooker();
+  const seen = await world.admin.subscribe(">");
+  // Where the server itself says no to everybody.
+  const literal = publishes.filter((subject) => !subject.startsWith("$NRG."));
+  const before = await everything(world.manager);
+  // A body that no call of JetStream's API takes.
+  for (const subject of literal) mighty.nc.publish(subject, "from the mighty");
+  await settle(mighty, world.admin);
+  const heard = new Set(seen.subjects);
+  expect(literal.filter((subject) => !heard.has(subject))).toEqual([]);
+  expect(await everything(world.manager)).not.toEqual(before);
+});
+
+describe.each(Object.keys(roles))("alice, whose role is %s,", (role) => {
+  const may = roles[role] as (typeof roles)[string];
+
+  test("publishes where the role says and nowhere else", async () => {
+    await using onlooker = await world.onlooker();
+    await using alice = await world.logIn(person("alice", role), "tcp");
+    const forbidden = publishes.filter((subject) => !may.publish.test(subject));
+    expect(forbidden.length).toBeGreaterThan(1000);
+    const before = await everything(world.manager);
+    const seen = await onlooker.subscribe(">");
+    for (const subject of forbidden) alice.nc.publish(subject, "");
+    await settle(alice, onlooker);
+    // The server itself reports on what others asked it before.
+    expect(seen.subjects.filter((subject) => subject !== "$JS.EVENT.ADVISORY.API")).toEqual([]);
+    expect(alice.denials).toEqual(forbidden.map((subject) => `publish ${subject}`));
+    expect(await everything(world.manager)).toEqual(before);
+  });
+
+  test.each([undefined, "orders", "workers", "*", ">"])(
+    "hears what the role says and nothing else (queue group %p)",
+    async (queue) => {
+      await using alice = await world.logIn(person("alice", role), "tcp");
+      const heard = [];
+      for (const subject of subscriptions) {
+        if (!may.hear(subject, queue)) heard.push({ subject, ...(await alice.subscribe(subject, queue)) });
+      }
+      expect(heard.length).toBeGreaterThan(subscriptions.length - 15);
+      for (const subject of spoken) world.admin.nc.publish(subject, "for bob");
+      await settle(world.admin, alice);
+      for (const each of heard)
+        expect(each).toEqual({ subject: each.subject, messages: [], subjects: [], denied: true });
+    },
+  );
+
+  test("has no trace of what others publish, and sends none to others", async () => {
+    await using alice = await world.logIn(person("alice", role), "tcp");
+    await using bob = await world.logIn(person("bob", role), "tcp");
+    const seen = await world.admin.subscribe("users.bob.trace");
+    const own = {
+      "own-subjects": "users.alice.x",
+      "room-live": "talk.lobby.alice.x",
+      "orders-client": "orders.ask.alice.x",
+      "orders-service": "orders.reply.alice.x",
+      preferences: "$JS.FC.KV_preferences.c.x",
+      tasks: "done.tasks.alice",
+      "tasks-pull": "$JS.API.CONSUMER.INFO.TASKS.alice",
+    }[role];
+    for (const name of ["Nats-Trace-Dest", "nats-trace-dest", "traceparent"]) {
+      const traced = headers();
+      traced.set(name, "users.bob.trace");
+      if (own) alice.nc.publish(own, "", { headers: traced });
+    }
+    await settle(alice, bob);
+    const traced = headers();
+    traced.set("Nats-Trace-Dest", "users.bob.trace");
+    // The same by one who may, which comes behind.
+    world.admin.nc.publish(own ?? "status.x", "", { headers: traced });
+    while (seen.messages.length === 0) await settle(world.admin);
+    expect(seen.messages).toHaveLength(1);
+    expect(alice.denials).toEqual(own ? ["publish users.bob.trace"] : []);
+  });
+});
+
+describe("a role with a tag", () => {
+  test("gives nothing to those without it", async () => {
+    const { permissions } = await credentials(world.app, { user: "alice", role: "room-live" });
+    await using alice = await world.logIn({ user: "alice", role: "room-live" }, "tcp");
+    const heard = await alice.subscribe("talk.lobby.>");
+    const all = await alice.subscribe(">");
+    const seen = await world.admin.subscribe("talk.>");
+    alice.nc.publish("talk.lobby.alice.x");
+    alice.nc.publish("users.bob.x");
+    await settle(alice, world.admin);
+    expect([heard.denied, all.denied]).toEqual([true, true]);
+    expect(seen.subjects).toEqual([]);
+    expect(permissions).toEqual({ pub: { deny: [">"] }, sub: { deny: [">"] } });
+  });
+
+  test("is not given for a room that is no name", async () => {
+    for (const room of ["*", ">", "lobby.alice", "", "a b", "{{name()}}"]) {
+      const answer = await ask(world.app, { user: "alice", role: "room-live", tags: { room } });
+      expect([room, answer.status]).toEqual([room, 422]);
+    }
+  });
+});
+
+describe("a dashboard", () => {
+  test.each([undefined, "workers"])(
+    "hears a subject that it is denied through no wider subscription (queue group %p)",
+    async (queue) => {
+      await using alice = await world.logIn(person("alice", "dashboard"), "tcp");
+      const heard = [];
+      for (const [index, subject] of ["status.>", "status.*.x", "status.*.*"].entries())
+        heard.push(await alice.subscribe(subject, queue && `${queue}${index}`));
+      world.admin.nc.publish("status.internal.x", "a secret");
+      world.admin.nc.publish("status.web.x", "up");
+      await settle(world.admin, alice);
+      expect(alice.denials).toEqual([]);
+      expect(heard.map(({ subjects }) => subjects)).toEqual(Array(3).fill(["status.web.x"]));
+    },
+  );
+
+  test("can ask nobody, and stays connected", async () => {
+    await using alice = await world.logIn(person("alice", "dashboard"), "tcp");
+    const answer = alice.nc.request("status.web", "", {
+      noMux: true,
+      reply: "status.alice",
+      timeout: PATIENCE,
+    });
+    await expect(answer).rejects.toMatchObject({ code: "PERMISSIONS_VIOLATION" });
+    await alice.nc.flush();
+    expect(alice.nc.isClosed()).toBe(false);
+  });
+});
+
+describe("alice with her keys in the bucket preferences", () => {
+  let alice: Client;
+  let bob: Client;
+
+  beforeEach(async () => {
+    alice = await world.logIn(person("alice", "preferences"), "tcp");
+    bob = await world.logIn(person("bob", "preferences"), "tcp");
+    return async () => {
+      await alice.close();
+      await bob.close();
+    };
+  });
+
+  /** The answer to a request for a consumer; its name and filter are those of the subject. */
+  async function consume(body: string | object, name: string = crypto.randomUUID()) {
+    const text = typeof body === "string" ? body : JSON.stringify(body);
+    const subject = `$JS.API.CONSUMER.CREATE.KV_preferences.${name}.$KV.preferences.alice.>`;
+    const answer = await alice.nc.request(subject, text, { timeout: PATIENCE });
+    return answer.json<{ error?: { description: string }; name: string; config: Record<string, unknown> }>();
+  }
+
+  const request = (config: object = {}, more: object = {}) => ({
+    stream_name: "KV_preferences",
+    config: {
+      filter_subject: "$KV.preferences.alice.>",
+      ack_policy: "none",
+      deliver_subject: "_INBOX_alice.keys",
+      ...config,
+    },
+    ...more,
+  });
+
+  test("gets the consumer that the role is for", async () => {
+    const heard = await alice.subscribe("_INBOX_alice.keys");
+    const { error } = await consume(request());
+    expect(error).toBeUndefined();
+    while (heard.messages.length === 0) await settle(world.admin, alice);
+    expect(heard.messages).toContain("alice's theme");
+  });
+
+  test("gets no consumer of another's keys, whatever the request says", async () => {
+    const heard = await alice.subscribe("_INBOX_alice.>");
+    const before = (await everything(world.manager)).map(
+      (stream) => (stream as { consumers: object[] }).consumers.length,
+    );
+    const good = '"filter_subject":"$KV.preferences.alice.>","deliver_subject":"_INBOX_alice.keys"';
+    const bad = '"filter_subject":"$KV.preferences.bob.>"';
+    for (const body of [
+      request({ filter_subject: "$KV.preferences.bob.>" }),
+      request({ filter_subject: "$KV.preferences.*.>" }),
+      request({ filter_subject: "$KV.preferences.>" }),
+      request({ filter_subject: ">" }),
+      request({ filter_subject: "" }),
+      request({ filter_subject: undefined }),
+      request({ filter_subject: undefined, filter_subjects: ["$KV.preferences.bob.>"] }),
+      request({
+        filter_subject: undefined,
+        filter_subjects: ["$KV.preferences.alice.>", "$KV.preferences.bob.>"],
+      }),
+      request({ filter_subjects: ["$KV.preferences.bob.>"] }),
+      request({}, { stream_name: "OTHER" }),
+      request({}, { stream_name: "TASKS" }),
+      request({}, { stream_name: "" }),
+      request({ durable_name: "another" }),
+      `{"stream_name":"KV_preferences","config":{${good},${bad}}}`,
+      `{"stream_name":"KV_preferences","config":{${good},${bad.toUpperCase()}}}`,
+      `{"stream_name":"KV_preferences","config":{${good}},"config":{${bad}}}`,
+      `{"stream_name":"KV_preferences","config":{${good}},"config":{"filter_subjects":["$KV.preferences.>"]}}`,
+      `{"stream_name":"KV_preferences","stream_name":"OTHER","config":{${good}}}`,
+      `{"stream_name":"KV_preferences","config":{${good}}} {"config":{${bad}}}`,
+      "",
+      "{}",
+    ]) {
+      expect([body, (await consume(body)).error?.description]).toEqual([body, expect.any(String)]);
+    }
+    await settle(world.admin, alice);
+    expect(heard.messages.filter((text) => text.startsWith("bob"))).toEqual([]);
+    expect(
+      (await everything(world.manager)).map((stream) => (stream as { consumers: object[] }).consumers.length),
+    ).toEqual(before);
+  });
+
+  test("gets no consumer that stays for long, and none that answers for the bucket's", async () => {
+    expect((await consume(request({ inactive_threshold: 301e9 }))).error?.description).toContain(
+      "inactive threshold",
+    );
+    const { config, name } = await consume(request({ durable_name: "mine" }), "mine");
+    expect(config.inactive_threshold).toBe(300e9);
+    await world.manager.consumers.delete("KV_preferences", name);
+  });
+
+  test("can't erase, end, number or schedule another's keys by headers", async () => {
+    await bob.nc.request("$KV.preferences.bob.colour", "blue", { timeout: PATIENCE });
+    const before = await everything(world.manager);
+    for (const set of [
+      { "Nats-Rollup": "all" },
+      { "Nats-Rollup": "sub" },
+      { "Nats-TTL": "1s" },
+      { "Nats-Incr": "+1" },
+      { "Nats-Schedule": "@every 1s", "Nats-Schedule-Target": "$KV.preferences.bob.colour" },
+      { "Nats-Schedule": "@at 2020-01-01T00:00:00Z", "Nats-Schedule-Target": "$KV.preferences.bob.colour" },
+      { "Nats-Batch-Id": "x", "Nats-Batch-Sequence": "1" },
+      { "Nats-Expected-Stream": "OTHER" },
+      { "Nats-Stream-Source": "OTHER 1 > > other.x" },
+    ]) {
+      const all = headers();
+      for (const [name, value] of Object.entries(set)) all.set(name, value);
+      const answer = await alice.nc.request("$KV.preferences.alice.x", "x", {
+        headers: all,
+        timeout: PATIENCE,
+      });
+      expect([set, answer.json<{ error?: object }>().error]).toEqual([set, expect.anything()]);
+    }
+    expect(await everything(world.manager)).toEqual(before);
+  });
+
+  test("can't erase even a key of her own: nobody can, with every right", async () => {
+    await expect(world.manager.streams.purge("KV_preferences")).rejects.toThrow("purge not permitted");
+    await expect(world.manager.streams.deleteMessage("KV_preferences", 1)).rejects.toThrow(
+      "delete not permitted",
+    );
+    await expect(world.manager.streams.purge("TASKS")).rejects.toThrow("purge not permitted");
+  });
+});
