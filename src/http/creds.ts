@@ -4,10 +4,13 @@ import { formatCreds } from "../core/creds.ts";
 import { NotAcceptableError, UnauthorizedError } from "../core/errors.ts";
 import { type Authenticator, type Policy, withinProof } from "../core/identity.ts";
 import type { Credentials, Mint } from "../core/mint.ts";
-import type { Permissions } from "../core/roles.ts";
 import { parseCredsRequest } from "./creds-request.ts";
+import type { CredsResponse } from "./creds-response.ts";
 import type { Trail } from "./decisions.ts";
+import type { LimitSubject } from "./rate-limit.ts";
 import { type Servers, serversFor } from "./servers.ts";
+
+export type { CredsResponse };
 
 const JSON_TYPE = "application/json";
 const CREDS_TYPES = ["application/x-nats-creds", "text/plain"];
@@ -21,24 +24,8 @@ export interface CredsOptions {
   readonly grant: Policy;
   /** Where clients connect to. */
   readonly servers: Servers;
-}
-
-/** The answer as JSON. Times in seconds since the epoch, except `server_time`. */
-export interface CredsResponse {
-  jwt: string;
-  /** Only when the service made the key pair. */
-  seed?: string;
-  user: string;
-  role: string;
-  tags?: Readonly<Record<string, string>>;
-  account: string;
-  issued_at: number;
-  expires_at: number;
-  /** Milliseconds: a client works out its own clock's error from it. */
-  server_time: number;
-  servers: string[];
-  inbox_prefix: string;
-  permissions: Permissions;
+  /** Counts a caller's request, and throws for one too many. */
+  readonly limitSubject: LimitSubject;
 }
 
 /** `POST /creds`: who is calling, what may they have, sign it, hand it over. */
@@ -47,6 +34,7 @@ export function creds({
   grant,
   mint,
   servers,
+  limitSubject,
 }: CredsOptions): Handler<{ Variables: Trail["Variables"] & { json: unknown } }> {
   return async (c) => {
     c.header("Vary", "Accept");
@@ -60,6 +48,7 @@ export function creds({
     const identity = await authenticate(c.req.raw, asked);
     if (!identity) throw new UnauthorizedError("the request proves no identity");
     c.set("identity", identity);
+    limitSubject(c, identity);
     const granted = withinProof(await grant(identity, asked), identity);
     const began = performance.now();
     const credentials = mint().mint(granted, publicKey);

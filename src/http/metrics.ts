@@ -1,0 +1,22 @@
+import type { Handler } from "hono";
+import { NotFoundError } from "../core/errors.ts";
+
+/** The figures as text, and the type of that text. */
+export type Metrics = () => Promise<{ readonly body: string; readonly contentType: string }>;
+
+/** What a proxy adds to the requests that it passes on. */
+const PROXIED = ["X-Forwarded-For", "Forwarded", "Via"];
+
+/**
+ * Figures for a monitoring system that asks the service itself. Through a proxy there is nothing: an ingress that
+ * publishes the service as a whole must not publish these.
+ */
+export function metricsPage(render: Metrics): Handler {
+  return async (c) => {
+    if (PROXIED.some((name) => c.req.header(name) !== undefined)) {
+      throw new NotFoundError("metrics are not given through a proxy: ask the service itself");
+    }
+    const { body, contentType } = await render();
+    return c.body(body, 200, { "Content-Type": contentType });
+  };
+}

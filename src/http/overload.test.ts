@@ -1,0 +1,91 @@
+import { describe, expect, test } from "bun:test";
+import { Hono } from "hono";
+import type { ClientVariables } from "./client-address.ts";
+import { type OverloadLimits, refuseOverload } from "./overload.ts";
+import { problems } from "./problems.ts";
+
+/** Answers each request to `/` when it is told to; one to `/busy` takes 300 ms in which nothing else happens. */
+function makeService(limits: OverloadLimits, address: string | null = "192.0.2.1") {
+  const waiting: (() => void)[] = [];
+  let time = 1e9;
+  const app = new Hono<{ Variables: ClientVariables }>();
+  app.use(async (c, next) => {
+    c.set("address", address ?? undefined);
+    await next();
+  });
+  app.use(refuseOverload(limits, () => time));
+  app.get("/", async (c) => {
+    await new Promise<void>((answer) => waiting.push(answer));
+    return c.text("done");
+  });
+  app.get("/busy", (c) => {
+    time += 300;
+    return c.text("done");
+  });
+  app.get("/fails", () => {
+    throw new Error("x");
+  });
+  app.onError(problems(() => {}, { bearerChallenge: true }));
+  return {
+    waiting,
+    pass: (ms: number) => {
+      time += ms;
+    },
+    get: (path = "/") => Promise.resolve(app.request(path)),
+    status: async (path: string) => (await app.request(path)).status,
+  };
+}
+
+const turnOver = () => new Promise((resolve) => setImmediate(resolve));
+
+describe("too many requests in flight", () => {
+  test("are refused at once, and taken again when others have been answered", async () => {
+    const { get, waiting } = makeService({ inFlight: 2, wait: 1000 });
+    const taken = [get(), get()];
+    const refused = await get();
+    expect(refused.status).toBe(503);
+    expect(refused.headers.get("Retry-After")).toBe("1");
+    expect(await refused.json()).toMatchObject({ code: "overloaded" });
+    waiting[0]?.();
+    expect((await taken[0])?.status).toBe(200);
+    const third = get();
+    expect((await get()).status).toBe(503);
+    for (const answer of waiting) answer();
+    expect([(await taken[1])?.status, (await third).status]).toEqual([200, 200]);
+  });
+
+  test("are no longer in flight when they fail", async () => {
+    const { status } = makeService({ inFlight: 1, wait: 1000 });
+    for (let i = 0; i < 5; i++) expect(await status("/fails")).toBe(500);
+  });
+});
+
+describe("requests that are ready at the same time", () => {
+  const limits = { inFlight: 1000, wait: 500 };
+
+  test("are refused when their turn comes too late, and taken in the next turn of the event loop", async () => {
+    const { status } = makeService(limits);
+    for (let turn = 0; turn < 3; turn++) {
+      const statuses = [await status("/busy"), await status("/busy"), await status("/busy")];
+      expect(statuses).toEqual([200, 200, 503]);
+      await turnOver();
+    }
+  });
+
+  test("are not refused for longer than they were taken, in a turn that doesn't end", async () => {
+    const { status, pass } = makeService(limits);
+    const statuses: number[] = [];
+    for (let i = 0; i < 60; i++) {
+      statuses.push(await status("/fails"));
+      pass(50);
+    }
+    const share = statuses.filter((code) => code === 500).length / statuses.length;
+    expect(share).toBeGreaterThanOrEqual(0.5);
+    expect(share).toBeLessThan(0.6);
+  });
+
+  test("have not waited when they came over no connection", async () => {
+    const { status } = makeService(limits, null);
+    for (let i = 0; i < 5; i++) expect(await status("/busy")).toBe(200);
+  });
+});

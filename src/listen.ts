@@ -1,0 +1,103 @@
+import { once } from "node:events";
+import { createServer } from "node:net";
+import type { Context, Hono } from "hono";
+import { ConfigError } from "./core/errors.ts";
+
+/** The service's port: taken, served, and given back. */
+
+/** Milliseconds to finish what has begun; a container is killed 10 s after it was asked to stop. */
+const GRACE = 8000;
+/** Seconds in which a client must say something; its connection is closed otherwise. */
+const IDLE_TIMEOUT = 10;
+
+/** What the application gets beside each request. */
+interface Connection {
+  readonly peerAddress: () => string | undefined;
+}
+
+/** The address at the other end of the connection, for `createApp`. */
+export const peerAddress = (c: Context) => (c.env as Partial<Connection>).peerAddress?.();
+
+/**
+ * Whether the port can be had. Asked beforehand, because Bun calls every reason "in use".
+ * @throws {ConfigError} that says why not
+ */
+export async function checkPort(host: string, port: number): Promise<void> {
+  const listener = createServer().listen({ host, port });
+  try {
+    await once(listener, "listening");
+    await once(listener.close(), "close");
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new ConfigError(
+      code === "EADDRINUSE"
+        ? `port ${port} on ${host} is in use; MINT_PORT chooses another`
+        : `can't listen on ${host}, port ${port}: ${message}; see MINT_HOST and MINT_PORT`,
+    );
+  }
+}
+
+/** Whether there is anything that could have begun. */
+let serving = false;
+
+/**
+ * Aborted by the first SIGTERM or SIGINT, so that what has begun can be finished. The second ends the process there and
+ * then, as does the first before anything is served.
+ */
+export function stopSignal(): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    process.on(signal, () => {
+      if (controller.signal.aborted || !serving) process.exit(0);
+      controller.abort();
+    });
+  }
+  return controller.signal;
+}
+
+export interface ListenOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly app: Hono;
+  /** Ends it: no more connections, idle ones are closed, and what has begun is finished, or cut off after 8 s. */
+  readonly stopping: AbortSignal;
+}
+
+export interface Listening {
+  readonly port: number;
+  /** When it has stopped. */
+  readonly stopped: Promise<void>;
+}
+
+/** Serves the application until it is told to stop. */
+export function listen({ host, port, app, stopping }: ListenOptions): Listening {
+  const server = Bun.serve({
+    hostname: host,
+    port,
+    // Otherwise a second process could take the same port without an error.
+    reusePort: false,
+    idleTimeout: IDLE_TIMEOUT,
+    // The app refuses long bodies itself, as a problem; Bun would do it without a word.
+    maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+    development: false,
+    async fetch(request, server) {
+      const connection: Connection = { peerAddress: () => server.requestIP(request)?.address };
+      const answer = await app.fetch(withUrl(request), connection);
+      if (stopping.aborted) answer.headers.set("Connection", "close");
+      return answer;
+    },
+  });
+  serving = true;
+  return { port: server.port as number, stopped: stopped(server, stopping) };
+}
+
+/** HTTP/1.0, which health checks still speak, needs no Host: Bun's URL is then a bare path. */
+function withUrl(request: Request): Request {
+  return request.url.startsWith("/") ? new Request(`http://localhost${request.url}`, request) : request;
+}
+
+async function stopped(server: Bun.Server<undefined>, stopping: AbortSignal): Promise<void> {
+  if (!stopping.aborted) await once(stopping, "abort");
+  await Promise.race([server.stop(), Bun.sleep(GRACE)]);
+  await server.stop(true);
+}

@@ -1,0 +1,216 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { BODY, GOOD, HEAD, type Service, start } from "./service.ts";
+
+/** Whoever wants to hold the service up, or crowd out others. It survives, and others get their credentials. */
+
+let service: Service;
+
+beforeAll(async () => {
+  service = await start();
+});
+afterAll(() => service[Symbol.asyncDispose]());
+
+const statuses = (answer: string) =>
+  [...answer.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status));
+
+/** Starts a request and adds to it in small pieces until the other side closes the connection. */
+async function drip(begin: string, piece: string): Promise<string> {
+  const connection = service.open(begin);
+  const timer = setInterval(() => connection.write(piece), 100);
+  try {
+    return await connection.closed;
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+describe("a request that comes a little at a time is cut off", () => {
+  const bodies: Record<string, [begin: string, piece: string]> = {
+    "in its body": [`${HEAD}Content-Length: 8000\r\n\r\n`, " "],
+    "in its chunks": [`${HEAD}Transfer-Encoding: chunked\r\n\r\n`, "1\r\n \r\n"],
+    "in the size of a chunk": [`${HEAD}Transfer-Encoding: chunked\r\n\r\n`, "0"],
+  };
+  for (const [where, [begin, piece]] of Object.entries(bodies)) {
+    test.concurrent(`${where}, with 408`, async () => {
+      const answer = await drip(begin, piece);
+      expect(statuses(answer)).toEqual([408]);
+      expect(answer).toContain('"code":"request_timeout"');
+    });
+  }
+
+  const heads: Record<string, [begin: string, piece: string]> = {
+    "in its first line": ["GET /", "a"],
+    "in a header": [`${HEAD}X-A: `, "a"],
+    "between headers": [HEAD, "X-A: a\r\n"],
+  };
+  for (const [where, [begin, piece]] of Object.entries(heads)) {
+    test.concurrent(`${where}, without a word`, async () => {
+      expect(await drip(begin, piece)).toBe("");
+    });
+  }
+
+  test.concurrent("after its answer", async () => {
+    const begin = "POST /nothing HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n";
+    expect(statuses(await drip(begin, "x"))).toEqual([404]);
+  });
+
+  test.concurrent("when it doesn't come at all", async () => {
+    expect(await service.open(HEAD).closed).toBe("");
+    expect(statuses(await service.open(GOOD).closed)).toEqual([200]);
+  });
+});
+
+describe("headers", () => {
+  const CLOSE = `Connection: close\r\nContent-Length: ${BODY.length}\r\n\r\n${BODY}`;
+  const cases: Record<string, [request: string, status: number]> = {
+    "that are large are read": [`${HEAD}X-A: ${"a".repeat(15_000)}\r\n${CLOSE}`, 200],
+    "that are too large are refused": [`${HEAD}X-A: ${"a".repeat(17_000)}\r\n${CLOSE}`, 431],
+    "that never end are refused": [`${HEAD}X-A: ${"a".repeat(1_000_000)}`, 431],
+    "that are many are read": [`${HEAD}${"X-A: a\r\n".repeat(90)}${CLOSE}`, 200],
+    "that are too many are refused": [`${HEAD}${"X-A: a\r\n".repeat(250)}${CLOSE}`, 431],
+    "under too long a path are refused": [
+      `GET /${"a".repeat(17_000)} HTTP/1.1\r\nHost: localhost\r\n\r\n`,
+      431,
+    ],
+  };
+  for (const [what, [request, status]] of Object.entries(cases)) {
+    test(what, async () => {
+      expect(statuses(await service.open(request).closed)).toEqual([status]);
+    });
+  }
+});
+
+describe("what proxies and servers read differently is refused", () => {
+  const CHUNKS = `10\r\n${BODY}\r\n0\r\n\r\n`;
+  const shapes: Record<string, string> = {
+    "a length and chunks": `${HEAD}Content-Length: 16\r\nTransfer-Encoding: chunked\r\n\r\n${CHUNKS}`,
+    "chunks and a length": `${HEAD}Transfer-Encoding: chunked\r\nContent-Length: 16\r\n\r\n${CHUNKS}`,
+    "a list of lengths": `${HEAD}Content-Length: 16, 16\r\n\r\n${BODY}`,
+    "chunks of chunks": `${HEAD}Transfer-Encoding: chunked, chunked\r\n\r\n${CHUNKS}`,
+    "an encoding like chunks": `${HEAD}Transfer-Encoding: xchunked\r\n\r\n${CHUNKS}`,
+    "a blank before the colon": `${HEAD}Transfer-Encoding : chunked\r\n\r\n${CHUNKS}`,
+    "chunks in HTTP/1.0": `${HEAD.replace("1.1", "1.0")}Transfer-Encoding: chunked\r\n\r\n${CHUNKS}`,
+    "a header over two lines": `${HEAD}X-A: a\r\n b\r\nContent-Length: 16\r\n\r\n${BODY}`,
+    "an encoding over two lines": `${HEAD}Transfer-Encoding:\r\n chunked\r\n\r\n${CHUNKS}`,
+    "a line that ends in LF": `${HEAD}X-A: a\nContent-Length: 16\r\n\r\n${BODY}`,
+    "a line that ends in CR": `${HEAD}X-A: a\rContent-Length: 16\r\n\r\n${BODY}`,
+    "a NUL in a header": `${HEAD}X-A: a\0\r\nContent-Length: 16\r\n\r\n${BODY}`,
+    "a chunk's line that ends in LF": `${HEAD}Transfer-Encoding: chunked\r\n\r\n10\n${BODY}\r\n0\r\n\r\n`,
+    "a chunk's size with 0x": `${HEAD}Transfer-Encoding: chunked\r\n\r\n0x10\r\n${BODY}\r\n0\r\n\r\n`,
+    "a chunk longer than its size": `${HEAD}Transfer-Encoding: chunked\r\n\r\nF\r\n${BODY}\r\n0\r\n\r\n`,
+  };
+  for (const [what, request] of Object.entries(shapes)) {
+    test(what, async () => {
+      expect(statuses(await service.open(request).closed)).toEqual([400]);
+    });
+  }
+});
+
+describe("requests one behind the other on one connection", () => {
+  test("are answered, a few at least, and garbage behind them ends the connection", async () => {
+    const answer = await service.open(`${GOOD.repeat(5)}\0garbage\r\n\r\n`).closed;
+    expect(statuses(answer)).toEqual([200, 200, 200, 200, 200, 400]);
+  });
+
+  test("of which the first has to wait end the connection; others are answered", async () => {
+    const elsewhere = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: () => new Promise<Response>(() => {}),
+    });
+    await using held = await start(
+      { HELD_BY: `http://127.0.0.1:${elsewhere.port}` },
+      "tests/edge/held-service.ts",
+    );
+    expect(await held.open(GOOD + GOOD).closed).toBe("");
+    expect((await held.get("/healthz")).status).toBe(200);
+    await elsewhere.stop(true);
+  });
+});
+
+describe("a flood", () => {
+  test("of half requests holds nobody up, and is gone after a while", async () => {
+    const halves = [
+      "POST /cr",
+      HEAD,
+      `${HEAD}Content-Length: 500\r\n\r\n{`,
+      `${HEAD}Transfer-Encoding: chunked\r\n\r\n4\r\n{"us`,
+    ];
+    const flood = Array.from({ length: 400 }, () => halves.map((half) => service.open(half))).flat();
+    for (let i = 0; i < 20; i++) {
+      expect((await service.ask()).status).toBe(200);
+      expect((await service.get("/healthz")).status).toBe(200);
+    }
+    await Promise.all(flood.map(({ closed }) => closed));
+    expect((await service.ask()).status).toBe(200);
+  });
+
+  test("of bodies that don't come is refused beyond a number, with time to wait; health checks are answered", async () => {
+    await using small = await start({ IN_FLIGHT: "20" }, "tests/edge/held-service.ts");
+    const begin = `${HEAD}Content-Length: 500\r\n\r\n{`;
+    const flood = Array.from({ length: 60 }, () => small.open(begin));
+    const answers = await Promise.all(flood.map(({ closed }) => closed));
+    expect(answers.flatMap(statuses).sort()).toEqual([...Array(20).fill(408), ...Array(40).fill(503)]);
+    const refused = answers.find((answer) => statuses(answer)[0] === 503);
+    expect(refused).toContain('"code":"overloaded"');
+    expect(refused).toMatch(/^retry-after: \d+\r$/im);
+    expect((await small.ask()).status).toBe(200);
+  });
+
+  test("beyond that number leaves health checks alone", async () => {
+    await using small = await start({ IN_FLIGHT: "1" }, "tests/edge/held-service.ts");
+    const one = small.open(`${HEAD}Content-Length: 500\r\n\r\n{`);
+    let refused: Response;
+    do refused = await small.ask();
+    while (refused.status === 200);
+    expect(refused.status).toBe(503);
+    expect((await small.get("/healthz")).status).toBe(200);
+    expect((await small.get("/readyz")).status).toBe(200);
+    expect(statuses(await one.closed)).toEqual([408]);
+    expect((await small.ask()).status).toBe(200);
+  });
+});
+
+describe("limits", () => {
+  const settings = { MINT_RATE_LIMIT: "10,1000" };
+  const count = (answers: Response[]) => {
+    const ok = answers.filter(({ status }) => status === 200).length;
+    return [ok, answers.filter(({ status }) => status === 429).length];
+  };
+
+  test("hold for an address, whatever it says that it is, in HTTP/1.0 too", async () => {
+    await using limited = await start(settings);
+    const answers: Response[] = [];
+    for (let i = 0; i < 30; i++) answers.push(await limited.ask({ "X-Forwarded-For": `198.51.100.${i}` }));
+    expect(count(answers)).toEqual([10, 20]);
+    const old = await limited.open(GOOD.replace("HTTP/1.1", "HTTP/1.0")).closed;
+    expect(statuses(old)).toEqual([429]);
+    expect((await limited.get("/healthz")).status).toBe(200);
+  });
+
+  test("hold for the address that a trusted proxy names, and for no other", async () => {
+    await using limited = await start({ ...settings, MINT_TRUSTED_PROXIES: "127.0.0.0/8, ::1" });
+    const answers: Response[] = [];
+    for (let i = 0; i < 30; i++) {
+      answers.push(await limited.ask({ "X-Forwarded-For": `198.51.100.${i}, 192.0.2.1` }));
+    }
+    expect(count(answers)).toEqual([10, 20]);
+    expect((await limited.ask({ "X-Forwarded-For": "192.0.2.2" })).status).toBe(200);
+  });
+
+  test("tell the truth: after Retry-After there is an answer", async () => {
+    // One token a tenth of a second: what is asked in between may take any time.
+    await using limited = await start({ MINT_RATE_LIMIT: "600,30" });
+    let refused: Response;
+    do refused = await limited.ask();
+    while (refused.status === 200);
+    expect(refused.status).toBe(429);
+    await Bun.sleep(Number(refused.headers.get("Retry-After")) * 1000);
+    expect((await limited.ask()).status).toBe(200);
+  });
+});
+
+test("after all of that it mints, and has said of nothing that it was unexpected", async () => {
+  expect((await service.ask()).status).toBe(200);
+  expect(service.said()).not.toMatch(/"level":"(error|fatal)"|unexpected/);
+});

@@ -1,0 +1,31 @@
+import { createMint } from "../../src/core/mint.ts";
+import { parseSubjectToken } from "../../src/core/subject-token.ts";
+import { createApp } from "../../src/http/app.ts";
+import { readKeys } from "../../src/keys/read.ts";
+import { listen, peerAddress, stopSignal } from "../../src/listen.ts";
+
+/**
+ * The mint with a login that asks elsewhere who is calling, at `HELD_BY`, and has to wait for the answer. It works on at
+ * most `IN_FLIGHT` requests.
+ */
+
+const { HELD_BY = "", IN_FLIGHT = "100", MINT_KEYS_DIR = "", MINT_PORT = "" } = process.env;
+const stopping = stopSignal();
+const { mint } = await readKeys(MINT_KEYS_DIR);
+const app = createApp({
+  mint: createMint(mint),
+  authenticate: async () => {
+    if (HELD_BY) await (await fetch(HELD_BY)).text();
+    return { issuer: "held", subject: "alice", claims: {} };
+  },
+  grant: () => ({ role: "browser", user: parseSubjectToken("alice") }),
+  servers: { websocket: [], tcp: [] },
+  rateLimit: "off",
+  overload: { inFlight: Number(IN_FLIGHT), wait: 60_000 },
+  peerAddress,
+  stopping,
+});
+const server = listen({ host: "127.0.0.1", port: Number(MINT_PORT), app, stopping });
+console.log(`listens on ${server.port}`);
+await server.stopped;
+process.exit(0);

@@ -1,0 +1,94 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { makeAccount } from "../../src/core/account.fixture.ts";
+import { runService, within } from "../mint/parts.ts";
+import { freePorts } from "../recipe/recipe.ts";
+
+/** The mint as a process of its own, on keys made here: these tests are about its port, not about what it signs. */
+
+const projectDir = join(import.meta.dirname, "../..");
+
+/** A directory of keys as `nats-export` leaves it. */
+async function makeKeys(): Promise<string> {
+  const dir = mkdtempSync(join(tmpdir(), "edge-"));
+  const { accountJwt, seeds } = await makeAccount();
+  mkdirSync(join(dir, "1"));
+  writeFileSync(join(dir, "1/account.jwt"), accountJwt);
+  writeFileSync(join(dir, "1/roles.json"), '{"browser":{"ttl":60}}');
+  writeFileSync(join(dir, "1/browser.nk"), seeds.browser ?? "");
+  symlinkSync("1", join(dir, "current"));
+  return dir;
+}
+
+/** Starts a program that serves the mint, with these settings and nothing else from around here. */
+export async function start(settings: Record<string, string> = {}, program = "src/server.ts") {
+  const keysDir = await makeKeys();
+  const [port = 0] = await freePorts(1);
+  const service = runService([process.execPath, "--no-env-file", join(projectDir, program)], {
+    PATH: process.env.PATH ?? "",
+    MINT_AUTH: "dev",
+    MINT_PORT: String(port),
+    MINT_KEYS_DIR: keysDir,
+    MINT_RATE_LIMIT: "off",
+    ...settings,
+  });
+  await service.says(/listens on/);
+  return {
+    ...service,
+    port,
+    get: (path: string) => fetch(`http://127.0.0.1:${port}${path}`),
+    ask: (headers: Record<string, string> = {}) =>
+      fetch(`http://127.0.0.1:${port}/creds`, {
+        method: "POST",
+        headers: { "Content-Type": "application/json", ...headers },
+        body: BODY,
+      }),
+    open: (text: string) => open(port, text),
+    async [Symbol.asyncDispose](): Promise<void> {
+      await service[Symbol.asyncDispose]();
+      rmSync(keysDir, { recursive: true });
+    },
+  };
+}
+
+export type Service = Awaited<ReturnType<typeof start>>;
+
+/** A connection, and what has come on it. */
+export function open(port: number, text: string) {
+  const socket = connect(port, "127.0.0.1");
+  const woken = new Set<() => void>();
+  let said = "";
+  socket.on("data", (data) => {
+    said += data;
+    for (const wake of woken) wake();
+  });
+  // A reset is an end like any other.
+  socket.on("error", () => {});
+  const closed = new Promise<string>((resolve) => socket.on("close", () => resolve(said)));
+  socket.write(text);
+  return {
+    write: (more: string) => socket.write(more),
+    /** Writes, and waits until this machine has it. */
+    send: (more: string) => new Promise<void>((sent) => socket.write(more, () => sent())),
+    destroy: () => socket.destroy(),
+    said: () => said,
+    /** All that came, once the other side has closed it. */
+    closed: within(closed, "the connection to be closed", 60_000),
+    /** Waits until this has come. */
+    async says(what: RegExp): Promise<void> {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const look = () => {
+        if (what.test(said)) resolve();
+      };
+      woken.add(look);
+      look();
+      await within(promise, `${what} on a connection`, 60_000).finally(() => woken.delete(look));
+    },
+  };
+}
+
+export const BODY = '{"user":"alice"}';
+export const HEAD = "POST /creds HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
+export const GOOD = `${HEAD}Content-Length: ${BODY.length}\r\n\r\n${BODY}`;
