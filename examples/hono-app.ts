@@ -38,6 +38,8 @@ app.route(
     },
     grant: ({ subject }) => ({ role: "browser", user: parseSubjectToken(subject) }),
     servers: { websocket: ["ws://localhost:9222"], tcp: [] },
+    // The login is a cookie: a 401 has no Bearer token to ask for.
+    bearerChallenge: false,
   }),
 );
 

@@ -22,6 +22,10 @@ describe("the mint's configuration", () => {
       port: 8080,
       keysDir: "/keys",
       defaultRole: "browser",
+      policyFile: "",
+      apiKeysFile: "",
+      rateLimit: { address: 600, subject: 60 },
+      trustedProxies: [],
       devHosts: [],
       allowedOrigins: [],
       servers: { websocket: ["ws://localhost:9222"], tcp: ["nats://localhost:4222"] },
@@ -54,7 +58,7 @@ describe("the mint's configuration", () => {
       MINT_KEYS_DIR: " ",
     };
     expect(complaints(() => readMintConfig(env))).toEqual([
-      "MINT_AUTH: is not set, wanted dev: every caller is believed, so it must be asked for",
+      "MINT_AUTH: is not set, wanted a comma-separated list of oidc, api-key and dev (which believes every caller, so it must be asked for)",
       'MINT_PORT: got "http", wanted a port, 1 to 65535',
       'MINT_KEYS_DIR: got " ", wanted some text',
       'MINT_ALLOWED_ORIGINS: got "*", wanted a JSON list of origins, ["https://app.example.com"]',
@@ -64,7 +68,9 @@ describe("the mint's configuration", () => {
 
   test("refuses each wrong value", () => {
     const wrong: [string, string[]][] = [
-      ["MINT_AUTH", ["none", "dev,oidc", "DEV", ","]],
+      ["MINT_AUTH", ["none", "dev,oauth", "DEV", ","]],
+      ["MINT_RATE_LIMIT", ["none", "600", "600,0", "-1,5", "1e3,5", "600,60,6", "OFF"]],
+      ["MINT_TRUSTED_PROXIES", ["proxy", "10.0.0.0/33", "10.0.0.0/0", "::/129", "10.0.0/8", "10.0.0.0/8/8"]],
       ["MINT_PORT", ["0", "65536", "-1", "80.5", "0x50", "1e3", "8080 9090"]],
       ["MINT_DEFAULT_ROLE", ["a b", "*"]],
       ["MINT_DEV_HOSTS", ["*", "mint:8080", "http://mint", "a b"]],
@@ -92,6 +98,27 @@ describe("the mint's configuration", () => {
         expect(lines).toHaveLength(1);
         expect(lines[0]).toStartWith(`${name}: got `);
       }
+    }
+  });
+
+  test("for oidc needs a policy, and takes an issuer with an audience, not one of the two", () => {
+    const oidc = { ...OK, MINT_AUTH: "oidc, api-key", MINT_POLICY_FILE: "/p", MINT_API_KEYS_FILE: "/k" };
+    const issuer = { OIDC_ISSUER: "https://login.example.com", OIDC_AUDIENCE: "nats, mint" };
+    expect(readMintConfig(oidc).issuer).toBeUndefined();
+    expect(readMintConfig({ ...oidc, ...issuer }).issuer).toEqual({
+      issuer: "https://login.example.com",
+      audience: ["nats", "mint"],
+    });
+    for (const [name, env] of [
+      ["OIDC_AUDIENCE", { ...oidc, ...issuer, OIDC_AUDIENCE: "" }],
+      ["OIDC_ISSUER", { ...oidc, ...issuer, OIDC_ISSUER: "" }],
+      ["OIDC_ISSUER", { ...oidc, ...issuer, OIDC_ISSUER: "http://login.example.com" }],
+      ["OIDC_ISSUER", { ...oidc, ...issuer, OIDC_ISSUER: "https://login.example.com?tenant=1" }],
+      ["MINT_POLICY_FILE", { ...oidc, MINT_POLICY_FILE: "" }],
+      ["MINT_API_KEYS_FILE", { ...oidc, MINT_API_KEYS_FILE: "" }],
+    ] as const) {
+      const lines = complaints(() => readMintConfig(env));
+      expect([name, lines]).toEqual([name, [expect.stringMatching(new RegExp(`^${name}: `))]]);
     }
   });
 

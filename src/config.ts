@@ -1,19 +1,24 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { dirname, join, resolve } from "node:path";
 import { parse } from "dotenv";
 import { ConfigError } from "./core/errors.ts";
+import { isIssuerUrl, type OidcIssuer } from "./core/issuer.ts";
 import { quote } from "./core/quote.ts";
 import { isSubjectToken } from "./core/subject-token.ts";
+import { isAddressRange } from "./http/client-address.ts";
 
 /** Environment → typed configuration. The only place that reads the environment. */
 
 type Env = Readonly<Record<string, string | undefined>>;
 
+/** Ways to prove who one is. */
+export type Auth = "dev" | "oidc" | "api-key";
+
 /** What the mint is told. */
 export interface MintConfig {
-  /** How callers are authenticated. */
-  readonly auth: readonly "dev"[];
+  /** The ways that are in use. */
+  readonly auth: readonly Auth[];
   readonly host: string;
   readonly port: number;
   /** The directory that the keys are exported to. */
@@ -21,6 +26,16 @@ export interface MintConfig {
   /** The directory that the demo page was built into, if it is to be served. Only `dev` does. */
   readonly demoDir?: string | undefined;
   readonly defaultRole: string;
+  /** The issuer that needs no place in the policy file. */
+  readonly issuer?: OidcIssuer | undefined;
+  /** Who gets what, for `oidc`; empty when it isn't in use. */
+  readonly policyFile: string;
+  /** The keys of `api-key`; empty when it isn't in use. */
+  readonly apiKeysFile: string;
+  /** Requests a minute. */
+  readonly rateLimit: { readonly address: number; readonly subject: number } | "off";
+  /** Addresses and CIDR ranges of the proxies whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies: readonly string[];
   /** Host names that `dev` answers for, besides this machine's own. */
   readonly devHosts: readonly string[];
   readonly allowedOrigins: readonly string[];
@@ -30,8 +45,13 @@ export interface MintConfig {
 /** @throws {ConfigError} that lists everything wrong, one line per variable */
 export function readMintConfig(env: Env = process.env): MintConfig {
   const from = settings(env);
+  const auth = from.list(
+    "MINT_AUTH",
+    "a comma-separated list of oidc, api-key and dev (which believes every caller, so it must be asked for)",
+    isAuth,
+  );
   const config: MintConfig = {
-    auth: from.list("MINT_AUTH", "dev: every caller is believed, so it must be asked for", isDev),
+    auth,
     host: from.text("MINT_HOST", "127.0.0.1"),
     port: from.port("MINT_PORT", 8080),
     keysDir: from.text("MINT_KEYS_DIR"),
@@ -49,6 +69,21 @@ export function readMintConfig(env: Env = process.env): MintConfig {
       isOrigin,
       [],
     ),
+    issuer: auth.includes("oidc") ? readIssuer(from) : undefined,
+    policyFile: auth.includes("oidc") ? from.text("MINT_POLICY_FILE") : "",
+    apiKeysFile: auth.includes("api-key") ? from.text("MINT_API_KEYS_FILE") : "",
+    rateLimit: from.parsed(
+      "MINT_RATE_LIMIT",
+      "requests a minute for each address and for each caller, 600,60, or off",
+      parseRateLimit,
+      { address: 600, subject: 60 },
+    ),
+    trustedProxies: from.list(
+      "MINT_TRUSTED_PROXIES",
+      "a comma-separated list of addresses and ranges, 10.0.0.0/8",
+      isAddressRange,
+      [],
+    ),
     servers: {
       websocket: from.urls("NATS_WS_URLS", ["ws", "wss"], ["ws://localhost:9222"]),
       tcp: from.urls("NATS_TCP_URLS", ["nats", "tls"], ["nats://localhost:4222"]),
@@ -59,6 +94,22 @@ export function readMintConfig(env: Env = process.env): MintConfig {
   }
   from.done();
   return config;
+}
+
+/** Both of its variables, or neither. */
+function readIssuer(from: ReturnType<typeof settings>): OidcIssuer | undefined {
+  const issuer = from.checked(
+    "OIDC_ISSUER",
+    "the issuer's URL as its tokens have it, https://…",
+    isIssuerUrl,
+    "",
+  );
+  const audience = from.list("OIDC_AUDIENCE", "a comma-separated list", isText, []);
+  if (issuer && audience.length === 0) {
+    from.refuse("OIDC_AUDIENCE", "the audience of OIDC_ISSUER's tokens for this service");
+  }
+  if (!issuer && audience.length > 0) from.refuse("OIDC_ISSUER", "the issuer that OIDC_AUDIENCE belongs to");
+  return issuer && audience.length > 0 ? { issuer, audience } : undefined;
 }
 
 /** What the launcher of `npm start` is told. */
@@ -124,14 +175,48 @@ export function readClientConfig(env: Env = withEnvFile()): ClientConfig {
   return { mintUrl, useWebSocket };
 }
 
+/** What the mint's commands are told. */
+export interface CliConfig {
+  /** The directory that the keys are exported to. */
+  readonly keysDir: string;
+  readonly policyFile: string;
+  readonly apiKeysFile: string;
+  /** The issuer that needs no place in the policy file. */
+  readonly issuer?: OidcIssuer | undefined;
+}
+
+/** @throws {ConfigError} that lists everything wrong, one line per variable */
+export function readCliConfig(env: Env = existsSync(envFile) ? withEnvFile() : process.env): CliConfig {
+  const from = settings(env);
+  const dataDir = resolve(projectDir, from.text("DATA_DIR", ".data"));
+  const config = {
+    keysDir: from.text("MINT_KEYS_DIR", join(dataDir, "keys")),
+    policyFile: from.text("MINT_POLICY_FILE", join(projectDir, "fs/mint/policy.json")),
+    apiKeysFile: from.text("MINT_API_KEYS_FILE", join(projectDir, "fs/mint/api-keys.json")),
+    issuer: readIssuer(from),
+  };
+  from.done();
+  return config;
+}
+
 const projectDir = dirname(import.meta.dirname);
+const envFile = join(projectDir, ".env");
 
 /** As docker compose does it: what is set in the environment wins over `.env`. */
 function withEnvFile(): Env {
-  return { ...parse(readFileSync(join(projectDir, ".env"))), ...process.env };
+  return { ...parse(readFileSync(envFile)), ...process.env };
 }
 
-const isDev = (text: string): text is "dev" => text === "dev";
+const isAuth = (text: string): text is Auth => ["dev", "oidc", "api-key"].includes(text);
+const isText = (_: string): _ is string => true;
+
+function parseRateLimit(text: string): MintConfig["rateLimit"] | undefined {
+  if (text === "off") return "off";
+  const [address = 0, subject = 0] =
+    /^([1-9]\d{0,6}), ?([1-9]\d{0,6})$/.exec(text)?.slice(1).map(Number) ?? [];
+  return address > 0 ? { address, subject } : undefined;
+}
+
 const isHostName = (text: string): text is string => /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)$/i.test(text);
 
 /** As a browser sends it: scheme, host and port in their normal spelling, and nothing else. */
@@ -171,6 +256,9 @@ export function settings(env: Env) {
     /** A text that passes the check. */
     checked: (name: string, wanted: string, check: (text: string) => boolean, fallback?: string) =>
       read(name, wanted, (text) => (check(text) ? text : undefined), fallback),
+
+    /** What becomes of a text; undefined for a wrong one. */
+    parsed: read,
 
     /** A TCP port. */
     port: (name: string, fallback?: number) =>

@@ -1,83 +1,88 @@
-import { once } from "node:events";
-import { createServer } from "node:net";
-import { devAuthentication } from "./auth/dev.ts";
-import { type MintConfig, readMintConfig } from "./config.ts";
+import about from "../package.json" with { type: "json" };
+import { makeAuthentication } from "./authentication.ts";
+import { readMintConfig } from "./config.ts";
 import { ConfigError } from "./core/errors.ts";
 import { parseSubjectToken } from "./core/subject-token.ts";
 import { createApp } from "./http/app.ts";
 import { addDemo } from "./http/demo.ts";
 import { watchKeys } from "./keys/watch.ts";
+import { checkPort, listen, peerAddress, stopSignal } from "./listen.ts";
+import { createAudit } from "./telemetry/audit.ts";
+import { createLog, logCrashes, logUnexpected } from "./telemetry/log.ts";
+import { createMetrics } from "./telemetry/metrics.ts";
 
 /** The mint as a service: wires its parts together. */
 
-const config = readConfig();
-await probe(config.host, config.port);
-const { authenticate, grant } = devAuthentication({
-  defaultRole: config.defaultRole,
-  hosts: config.devHosts,
-});
-console.warn("warning: MINT_AUTH=dev believes every caller; it is for your own machine only");
+const { version } = about;
+const config = await orEnd(readMintConfig);
+await orEnd(() => checkPort(config.host, config.port));
+const stopping = stopSignal();
 
-const keys = await watchKeys(config.keysDir, {
-  onLoaded: (mint, version) => console.log(`keys ${version} loaded, roles: ${mint.roles.join(", ")}`),
-  onRefused: (error) => console.warn(`warning: no new keys: ${error.message}`),
+const logging = createLog();
+logCrashes(logging);
+const { log } = logging;
+const { audit, close: closeAudit } = createAudit(log);
+const metrics = createMetrics({
+  version,
+  keyAges: () => authentication.keyAges(),
+  droppedLines: logging.dropped,
 });
-const { servers, allowedOrigins } = config;
-const app = createApp({ mint: keys.mint, authenticate, grant, servers, allowedOrigins });
+
+const authentication = await orEnd(() => makeAuthentication(config, { log, reloaded: metrics.reloaded }));
+const keys = await watchKeys(config.keysDir, {
+  onLoaded: (mint, version) => {
+    log.info(`keys ${version} loaded, roles: ${mint.roles.join(", ")}`);
+    metrics.keysLoaded();
+  },
+  onRefused: ({ message }) => {
+    log.warn(`no new keys: ${message}`);
+    metrics.keysRefused();
+  },
+});
+
+const { authenticate, grant } = authentication;
+const { servers, allowedOrigins, rateLimit, trustedProxies } = config;
+const app = createApp({
+  mint: keys.mint,
+  authenticate,
+  grant,
+  servers,
+  allowedOrigins,
+  rateLimit,
+  trustedProxies,
+  peerAddress,
+  stopping,
+  onDecision: (decision) => {
+    audit(decision);
+    metrics.decided(decision);
+  },
+  onAnswer: metrics.answered,
+  onError: logUnexpected(log),
+  metrics: metrics.render,
+  document: { version, login: config.auth },
+});
 if (config.demoDir && config.auth.includes("dev")) {
   // Whoever may ask for a credential may have the page.
   const check = (request: Request) => authenticate(request, { user: parseSubjectToken("page") });
   addDemo(app, { dir: config.demoDir, websocket: servers.websocket, check });
 }
-const server = Bun.serve({
-  hostname: config.host,
-  port: config.port,
-  // Otherwise a second process could take the same port without an error.
-  reusePort: false,
-  // Seconds; a client that is slower than this with its request has its connection closed.
-  idleTimeout: 10,
-  // The app refuses long bodies itself, as a problem; Bun would do it without a word.
-  maxRequestBodySize: Number.MAX_SAFE_INTEGER,
-  development: false,
-  // HTTP/1.0, which health checks still speak, needs no Host: Bun's URL is then a bare path.
-  fetch: (request) =>
-    app.fetch(request.url.startsWith("/") ? new Request(`http://localhost${request.url}`, request) : request),
-});
-console.log(`mint listens on http://${config.host}:${config.port}`);
+const server = listen({ host: config.host, port: config.port, app, stopping });
+log.info(`mint listens on http://${config.host}:${config.port}`);
 
-process.once("SIGTERM", stop);
-process.once("SIGINT", stop);
+await server.stopped;
+authentication.close();
+keys.close();
+closeAudit();
+await logging.close();
+process.exit(0);
 
-function readConfig(): MintConfig {
+/** Wrong settings end it, in words. */
+async function orEnd<T>(work: () => T | Promise<T>): Promise<T> {
   try {
-    return readMintConfig();
+    return await work();
   } catch (error) {
-    if (error instanceof ConfigError) fail(error.message);
-    throw error;
+    if (!(error instanceof ConfigError)) throw error;
+    console.error(error.message);
+    process.exit(1);
   }
-}
-
-/** Says why the port can't be had; Bun calls every reason "in use". */
-async function probe(host: string, port: number): Promise<void> {
-  const listener = createServer().listen({ host, port });
-  try {
-    await once(listener, "listening");
-    await once(listener.close(), "close");
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === "EADDRINUSE") fail(`port ${port} on ${host} is in use; MINT_PORT chooses another`);
-    fail(`can't listen on ${host}, port ${port}: ${message}; see MINT_HOST and MINT_PORT`);
-  }
-}
-
-/** Finishes what has begun, but waits for nobody. */
-async function stop(): Promise<void> {
-  keys.close();
-  await Promise.race([server.stop(), Bun.sleep(1000)]);
-  process.exit(0);
-}
-
-function fail(message: string): never {
-  console.error(message);
-  process.exit(1);
 }

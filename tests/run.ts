@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -23,16 +23,21 @@ if (compose) {
   check("types", ["node_modules/.bin/tsc"]);
   check("format and lint", ["node_modules/.bin/biome", "check", "--error-on-warnings", "."]);
   checkShell();
-  runTests(
-    process.argv.length > 2
-      ? process.argv.slice(2)
-      : ["./src", "./tests/recipe", "./tests/mint", "./tests/local", "./tests/browser", "./tests/docs"],
-  );
+  runTests(process.argv.length > 2 ? process.argv.slice(2) : ["./src", ...testFolders()]);
 }
 
 const skipped = tally.skipped > 0 ? `, ${tally.skipped} skipped` : "";
 console.log(`${tally.passed} passed, ${tally.failed} failed${skipped}`);
 process.exit(tally.failed > 0 ? 1 : 0);
+
+/** Those that `npm test` runs. */
+function testFolders(): string[] {
+  const folders = readdirSync(join(projectDir, "tests"), { withFileTypes: true });
+  return folders
+    .filter((entry) => entry.isDirectory() && entry.name !== "compose")
+    .map(({ name }) => `./tests/${name}`)
+    .sort();
+}
 
 function check(what: string, command: string[]): void {
   console.log(`\n== ${what}`);

@@ -25,6 +25,16 @@ export interface Decision {
   readonly mintDuration?: number;
 }
 
+/** One answer of the service, to whatever request. */
+export interface Answered {
+  /** The pattern of the path, `/creds`, or `other` for a path that isn't there. */
+  readonly route: string;
+  readonly method: string;
+  readonly status: number;
+  /** Milliseconds from the request's head to the answer. */
+  readonly duration: number;
+}
+
 /** What was signed, without what makes it usable. Times in seconds since the epoch. */
 export interface DecidedCredential {
   readonly role: string;

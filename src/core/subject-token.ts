@@ -7,11 +7,12 @@ import { InvalidUserError } from "./errors.ts";
  */
 export type SubjectToken = Brand<string, "SubjectToken">;
 
-const TOKEN = /^[A-Za-z0-9_-]{1,64}$/;
+/** What a subject token looks like. */
+export const SUBJECT_TOKEN = /^[A-Za-z0-9_-]{1,64}$/;
 
 /** Whether the value is a string that can stand as one literal subject token. */
 export function isSubjectToken(value: unknown): value is SubjectToken {
-  return typeof value === "string" && TOKEN.test(value);
+  return typeof value === "string" && SUBJECT_TOKEN.test(value);
 }
 
 /**

@@ -5,9 +5,9 @@ import { isSubjectToken, type SubjectToken } from "./subject-token.ts";
 /** Named values that a role's permissions refer to as `{{tag(name)}}`. One value each: a second one would widen access. */
 export type Tags = Readonly<Record<string, SubjectToken>>;
 
-const MAX_TAGS = 16;
+export const MAX_TAGS = 16;
 // Lower case, because the server lower-cases the name in `{{tag(Name)}}` and compares it as it stands in the JWT.
-const NAME = /^[a-z0-9_-]{1,64}$/;
+export const TAG_NAME = /^[a-z0-9_-]{1,64}$/;
 
 /**
  * Checks tags as they came from outside.
@@ -17,7 +17,7 @@ export function parseTags(values: Readonly<Record<string, unknown>>): Tags {
   const entries = Object.entries(values);
   if (entries.length > MAX_TAGS) throw new InvalidTagError(`at most ${MAX_TAGS} tags`);
   for (const [name, value] of entries) {
-    if (!NAME.test(name)) {
+    if (!TAG_NAME.test(name)) {
       throw new InvalidTagError(`tag name ${quote(name)}: wanted 1 to 64 characters of a-z, 0-9, _ and -`);
     }
     if (!isSubjectToken(value)) {

@@ -31,6 +31,8 @@ export function serviceEnvironment(config: LocalConfig, toolPath: string): Recor
     MINT_PORT: String(ports.mint),
     MINT_DEV_HOSTS: [config.environment.MINT_DEV_HOSTS, host].filter(Boolean).join(),
     MINT_KEYS_DIR: join(dataDir, "keys"),
+    MINT_POLICY_FILE: join(projectDir, "fs/mint/policy.json"),
+    MINT_API_KEYS_FILE: join(projectDir, "fs/mint/api-keys.json"),
     MINT_ALLOWED_ORIGINS: config.environment.MINT_ALLOWED_ORIGINS || config.environment.NATS_WS_ORIGINS || "",
     NATS_WS_URLS: config.environment.NATS_WS_URLS || `ws://${host}:${ports.webSocket}`,
     NATS_TCP_URLS: config.environment.NATS_TCP_URLS || `nats://${host}:${ports.nats}`,

@@ -82,6 +82,8 @@ export async function makeStage() {
         ...devAuthentication({ defaultRole: role, hosts: [hostname] }),
         servers: { tcp: [], websocket: [proxy.url] },
         allowedOrigins,
+        // Pages here renew far more often than a limit allows.
+        rateLimit: "off",
       });
       const site = await makeSite(app, hostname, ports.pop() as number);
       const tab = await browser.newContext();

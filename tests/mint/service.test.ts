@@ -36,6 +36,7 @@ async function start(settings: Record<string, string> = {}) {
   const service = launch({
     MINT_AUTH: "dev",
     MINT_PORT: String(port),
+    MINT_RATE_LIMIT: "off",
     MINT_KEYS_DIR: world.recipe.env.KEYS_DIR ?? "",
     ...settings,
   });
@@ -165,14 +166,14 @@ describe("keys", () => {
     cpSync(exported, join(keysDir, "2"), { recursive: true });
     writeFileSync(join(keysDir, "2/account.jwt"), "broken");
     switchTo(keysDir, "2");
-    await service.says(/warning: no new keys: the account JWT is broken/);
+    await service.says(/"warn".*no new keys: the account JWT is broken/);
     expect((await service.ask({ user: "alice" })).status).toBe(200);
 
     cpSync(exported, join(keysDir, "3"), { recursive: true });
     rmSync(join(keysDir, "3/service.nk"));
     writeFileSync(join(keysDir, "3/roles.json"), '{"browser":{"ttl":60}}');
     switchTo(keysDir, "3");
-    await service.says(/keys .*\/3 loaded, roles: browser\n/);
+    await service.says(/keys .*\/3 loaded, roles: browser"/);
     expect(await codeOf(service.ask({ user: "alice", role: "service" }))).toBe("role_not_allowed");
     const { issued_at, expires_at } = (await (await service.ask({ user: "alice" })).json()) as never;
     expect(expires_at - issued_at).toBe(60);
@@ -206,11 +207,11 @@ describe("a stop", () => {
       const slow = openSocket(service.port, "127.0.0.1");
       slow.write(`${head("Content-Length: 100")}{`);
       await once(slow, "connect");
-      slow.on("error", () => {});
-      const begin = performance.now();
+      const answer = once(slow, "data");
       service.kill(signal);
+      // What has begun is finished: the body that never comes is waited for as long as always.
+      expect(String(await answer)).toStartWith("HTTP/1.1 408");
       expect(await service.ended).toBe(0);
-      expect(performance.now() - begin).toBeLessThan(3000);
       idle.destroy();
       slow.destroy();
     });
@@ -230,8 +231,8 @@ describe("dev authentication", () => {
   test("says in one warning that it believes everybody", async () => {
     await using service = await start();
     await service.says(/keys .* loaded/);
-    expect(service.said().match(/warning/g)).toHaveLength(1);
-    expect(service.said()).toMatch(/^warning: MINT_AUTH=dev .*believes/m);
+    expect(service.said().match(/"level":"warn"/g)).toHaveLength(1);
+    expect(service.said()).toMatch(/"warn".*MINT_AUTH=dev .*believes/);
   });
 
   test("answers for this machine's names and those of MINT_DEV_HOSTS alone", async () => {

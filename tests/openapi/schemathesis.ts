@@ -1,0 +1,61 @@
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Outcome } from "../recipe/recipe.ts";
+
+/** Schemathesis, which makes requests out of an OpenAPI document and looks whether the answers keep what it says. */
+
+const projectDir = join(import.meta.dirname, "../..");
+const requirements = join(import.meta.dirname, "requirements.txt");
+// Other requirements are another installation.
+const installation = join(
+  projectDir,
+  ".tools-python",
+  createHash("sha256").update(readFileSync(requirements)).digest("hex").slice(0, 16),
+);
+
+/** Why it can't be had on this machine; undefined if it can. */
+export function missing(): string | undefined {
+  const python = Bun.which("python3");
+  if (!python) return "python3 is not on PATH";
+  const wanted = "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))";
+  const { exitCode } = Bun.spawnSync([python, "-c", wanted], { stdio: ["ignore", "ignore", "ignore"] });
+  return exitCode === 0 ? undefined : "python3 is older than 3.11, or has no venv";
+}
+
+/** Installs it into the checkout, unless it is there. */
+export async function install(): Promise<void> {
+  if (existsSync(join(installation, "complete"))) return;
+  // A virtual environment knows its own path: it is made where it stays, and counts once it is complete.
+  rmSync(installation, { recursive: true, force: true });
+  mkdirSync(installation, { recursive: true });
+  await must(["python3", "-m", "venv", installation]);
+  const pip = [join(installation, "bin/python"), "-m", "pip", "--disable-pip-version-check", "--no-input"];
+  await must([...pip, "install", "--quiet", "--no-deps", "--requirement", requirements]);
+  writeFileSync(join(installation, "complete.new"), "");
+  renameSync(join(installation, "complete.new"), join(installation, "complete"));
+}
+
+/** Runs it to its end, in a directory for what it leaves behind. */
+export function run(dir: string, ...options: string[]): Promise<Outcome> {
+  const config = join(import.meta.dirname, "schemathesis.toml");
+  const command = [join(installation, "bin/schemathesis"), "--config-file", config, "run", ...options];
+  return spawn([...command, "--checks", "all", "--no-color"], dir);
+}
+
+async function must(command: string[]): Promise<void> {
+  const { code, said } = await spawn(command, projectDir);
+  if (code !== 0) throw new Error(`${command.join(" ")} ended with ${code}:\n${said}`);
+}
+
+async function spawn(command: string[], cwd: string): Promise<Outcome> {
+  const env = {
+    ...process.env,
+    SCHEMATHESIS_HOOKS: "hooks",
+    PYTHONPATH: import.meta.dirname,
+    PYTHONDONTWRITEBYTECODE: "1",
+  };
+  const child = Bun.spawn(command, { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
+  const said = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
+  return { code: await child.exited, said: said.join("") };
+}

@@ -1,0 +1,109 @@
+import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { within } from "../mint/parts.ts";
+
+/** The log of a process that ends, in every way it can, and of one whose log nobody reads. */
+
+const program = join(import.meta.dirname, "program.ts");
+const COUNT = 20_000;
+
+function start(ending: string, count = COUNT) {
+  return Bun.spawn([process.execPath, "--no-env-file", program, ending, String(count)], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+}
+
+type Program = ReturnType<typeof start>;
+
+const linesOf = async ({ stdout }: Program) =>
+  (await new Response(stdout).text())
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+
+/** Reads until this comes. Of what went before only the end is kept: it may be long. */
+async function firstMatch(stream: ReadableStream<Uint8Array>, what: RegExp): Promise<RegExpExecArray> {
+  const decoder = new TextDecoder();
+  const reader = stream.getReader();
+  let end = "";
+  try {
+    for (;;) {
+      const found = what.exec(end);
+      if (found) return found;
+      const { value, done } = await within(reader.read(), `${what}`, 60_000);
+      if (done) throw new Error(`it ended without ${what}:\n${end}`);
+      end = end.slice(-1000) + decoder.decode(value, { stream: true });
+    }
+  } finally {
+    reader.releaseLock();
+  }
+}
+
+const says = ({ stderr }: Program, what: RegExp) => firstMatch(stderr, what);
+
+describe("nothing is lost", () => {
+  test.each([
+    ["throw", 1],
+    ["reject", 1],
+    ["exit", 3],
+  ])("when the program ends with %s", async (ending, code) => {
+    const child = start(ending);
+    const lines = await linesOf(child);
+    expect(await child.exited).toBe(code);
+    expect(lines.filter(({ msg }) => msg === "a line").map(({ line }) => line)).toEqual(
+      Array.from({ length: COUNT }, (_, line) => line),
+    );
+  });
+
+  test("when it is stopped", async () => {
+    const child = start("wait");
+    const lines = linesOf(child);
+    await says(child, /logged/);
+    child.kill("SIGTERM");
+    expect((await lines).length).toBe(COUNT + 1);
+    expect((await lines).at(-1)).toMatchObject({ msg: "stopping", dropped: 0 });
+    expect(await child.exited).toBe(0);
+  });
+});
+
+test.each(["throw", "reject"])(
+  "an error that nobody caught is told without its message (%s)",
+  async (ending) => {
+    const child = start(ending, 0);
+    const [last] = await linesOf(child);
+    expect(last).toMatchObject({
+      level: "error",
+      error: { name: "TypeError", at: [expect.stringContaining("program.ts")] },
+    });
+    expect(JSON.stringify(last)).not.toContain("eyJ");
+    expect(await new Response(child.stderr).text()).not.toContain("eyJ");
+  },
+);
+
+test("a line is JSON with the time in ISO 8601, the level as a word, and nothing about the machine", async () => {
+  const [line] = await linesOf(start("exit", 1));
+  expect(Object.keys(line ?? {})).toEqual(["level", "time", "line", "padding", "msg"]);
+  expect(line?.level).toBe("info");
+  expect(line?.time).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+});
+
+describe("when nobody reads it,", () => {
+  test("the program goes on, and what waits is bounded", async () => {
+    const child = start("go on", 0);
+    const [, , memory] = await says(child, /dropped (\d+), memory (\d+)/);
+    // 8 MiB of lines, and the program itself; all of its lines would be more than half as much again.
+    expect(Number(memory)).toBeLessThan(150 * 2 ** 20);
+    child.kill("SIGTERM");
+    await says(child, /closed in/);
+    expect(await child.exited).toBe(0);
+  });
+
+  test("and then somebody does, the log says how much was lost", async () => {
+    const child = start("go on", 0);
+    await says(child, /dropped (\d+)/);
+    const lost = await firstMatch(child.stdout, /"lines":(\d+),"msg":"lines of this log were lost/);
+    child.kill("SIGKILL");
+    await child.exited;
+    expect(Number(lost[1])).toBeGreaterThan(0);
+  });
+});

@@ -1,0 +1,40 @@
+import { createLog, logCrashes } from "../../src/telemetry/log.ts";
+
+/** A program that logs so many lines and then ends in some way, or goes on logging until it is told to stop. */
+
+const [, , ending, count] = process.argv;
+const service = createLog();
+logCrashes(service);
+const { log } = service;
+
+process.once("SIGTERM", async () => {
+  log.info({ dropped: service.dropped() }, "stopping");
+  const began = performance.now();
+  await service.close();
+  console.error(`closed in ${Math.round(performance.now() - began)} ms`);
+  process.exit(0);
+});
+
+const padding = "x".repeat(300);
+for (let line = 0; line < Number(count); line++) log.info({ line, padding }, "a line");
+
+if (ending === "throw") throw new TypeError("bad token eyJhbGciOiJSUzI1NiJ9.e30.c2ln");
+if (ending === "reject") Promise.reject(new TypeError("bad token eyJhbGciOiJSUzI1NiJ9.e30.c2ln"));
+if (ending === "exit") {
+  await service.close();
+  process.exit(3);
+}
+if (ending === "wait") {
+  console.error("logged");
+  setInterval(() => {}, 1000);
+}
+if (ending === "go on") {
+  let told = false;
+  setInterval(() => {
+    for (let line = 0; line < 1000; line++) log.info({ line, padding }, "a line");
+    if (!told && service.dropped() > 50_000) {
+      told = true;
+      console.error(`dropped ${service.dropped()}, memory ${process.memoryUsage().rss}`);
+    }
+  });
+}
