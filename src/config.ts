@@ -108,7 +108,8 @@ function readIssuer(from: ReturnType<typeof settings>): OidcIssuer | undefined {
   if (issuer && audience.length === 0) {
     from.refuse("OIDC_AUDIENCE", "the audience of OIDC_ISSUER's tokens for this service");
   }
-  if (issuer === "" && audience.length > 0) from.refuse("OIDC_ISSUER", "the issuer that OIDC_AUDIENCE belongs to");
+  if (issuer === "" && audience.length > 0)
+    from.refuse("OIDC_ISSUER", "the issuer that OIDC_AUDIENCE belongs to");
   return issuer && audience.length > 0 ? { issuer, audience } : undefined;
 }
 
