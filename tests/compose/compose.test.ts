@@ -40,12 +40,13 @@ async function run(command: string[], more: Record<string, string> = {}) {
   return { code: await child.exited, said: out + error };
 }
 
-const compose = (...command: string[]) =>
-  run(["docker", "compose", "-f", join(dir, "docker-compose.yaml"), ...command]);
+const compose = (...command: string[]) => composeWith({}, ...command);
+const composeWith = (settings: Record<string, string>, ...command: string[]) =>
+  run(["docker", "compose", "-f", join(dir, "docker-compose.yaml"), ...command], settings);
 
 /** `up`, and what its one-shots said; the mint is ready then. */
-async function up(): Promise<string> {
-  const { code, said } = await compose("up", "-d", "--build");
+async function up(settings: Record<string, string> = {}): Promise<string> {
+  const { code, said } = await composeWith(settings, "up", "-d", "--build");
   const words = (
     await compose("logs", "--no-color", "--no-log-prefix", "nats-init", "nats-push", "nats-export")
   ).said;
@@ -204,7 +205,7 @@ describe("docker compose up", () => {
   test("mounts keys for the mint alone, and no private key for the server", async () => {
     const mounts = async (service: string) =>
       (await inspect<{ Destination: string }[]>(service, ".Mounts")).map(({ Destination }) => Destination);
-    expect(await mounts("mint")).toEqual(["/keys"]);
+    expect((await mounts("mint")).sort()).toEqual(["/fs/mint", "/keys"]);
     expect(await mounts("nats-server")).toEqual(["/data"]);
     const { said } = await compose(
       "exec",
@@ -360,6 +361,56 @@ test("the README's commands on the nsc store work as written", async () => {
   const said = must(await run(["sh", "-euc", `cd ${dir}\n${commands.join("\n")}\ntar -tzf nsc-backup.tgz`]));
   expect(said).toContain(accountId() as string);
   expect(said).toMatch(/^\.\/current$/m);
+});
+
+describe("real users", () => {
+  const logged = async () => (await compose("logs", "--no-color", "--no-log-prefix", "mint")).said;
+  const cli = (...args: string[]) => compose("run", "--rm", "-T", "mint-cli", ...args);
+  const settings = { MINT_AUTH: "api-key" };
+  let key = "";
+
+  test("an API key that a container makes is a file of the checkout's owner", async () => {
+    const said = must(await cli("api-key", "add", "--roles", "browser"));
+    key = /mint_[a-z2-7_]+/.exec(said)?.[0] ?? "";
+    expect(key).not.toBe("");
+    const { uid, gid } = statSync(join(dir, "fs/mint/api-keys.json"));
+    expect({ uid, gid }).toEqual({ uid: owner, gid: owner });
+    expect(readFileSync(join(dir, "fs/mint/api-keys.json"), "utf8")).not.toContain(key);
+  });
+
+  test("a directory that the mint's user can't read ends it with a sentence", async () => {
+    await composeWith(settings, "up", "-d", "mint");
+    while (!(await logged()).includes("api-keys.json: can't be read (EACCES)")) await Bun.sleep(50);
+  });
+
+  test("the key is good for a credential, and nothing is without it", async () => {
+    must(await run(["chmod", "-R", "a+rX", join(dir, "fs/mint")]));
+    await up(settings);
+    const pair = createUser();
+    const wish = { user: "alice", public_key: pair.getPublicKey() };
+    const answer = await ask(wish, { authorization: `Bearer ${key}` });
+    expect(answer.status).toBe(200);
+    await useCredential((await answer.json()) as CredsResponse, pair);
+    expect((await ask(wish)).status).toBe(401);
+    expect(await logged()).not.toContain(key);
+  });
+
+  test("it is good for nothing once it was removed", async () => {
+    const id = key.split("_")[1] ?? "";
+    expect(must(await cli("api-key", "list"))).toContain(id);
+    must(await cli("api-key", "remove", id));
+    while ((await ask({ user: "alice" }, { authorization: `Bearer ${key}` })).status !== 401)
+      await Bun.sleep(50);
+  });
+
+  test("the policy that is shipped passes its own check", async () => {
+    expect(must(await cli("policy", "check"))).toContain("1 rule");
+  });
+
+  test("going back to prototyping takes another `up`", async () => {
+    await up();
+    await useAsBrowser("alice");
+  });
 });
 
 describe("the end of a container", () => {
