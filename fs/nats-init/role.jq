@@ -47,6 +47,12 @@ def opens_below:
   | (.allow // [])[] | strings | split(" ")[0] | select(split(".")[-1] == "*") | select("\(.).>" as $below | $deny | index($below) | not)
   | "sub.allow: \(tojson) also lets in a subscription to \(.[:-1] + ">" | tojson): deny \("\(.).>" | tojson) beside it";
 
+# Where one entry of a list has a function, the server checks all of them as plain subjects: one with a queue group is
+# left out of allow, and in deny ends every login (server/auth.go, processUserPermissionsTemplate).
+def queue_beside_function:
+  to_entries[] | .key as $list | .value | select(any(.[]; contains("{{"))) | .[] | select(contains(" "))
+  | "sub.\($list): \(tojson) names a queue group in a list with {{…}}, which the server can't read: leave the group out, or let the list do without functions";
+
 # Whether two subject patterns can meet; a token with a function in it may become any token.
 def meets($a; $b):
   if ($a | length) == 0 or ($b | length) == 0 then ($a | length) == ($b | length)
@@ -69,7 +75,7 @@ def problems:
     (if has("description") and ((.description | type != "string") or (.description | test("[\\x00-\\x1f]") or length > 200))
      then "description must be one line of at most 200 characters" else empty end),
     problems_of_sides,
-    (if [problems_of_sides] == [] then .sub | opens_below else empty end),
+    (if [problems_of_sides] == [] then .sub | opens_below, queue_beside_function else empty end),
     (if has("responses") then
       (if .responses | type == "object" and (keys - ["max", "ttl"] == []) and (.max | whole(1; 1000000)) and (.ttl | whole(1; 3600)) then empty
        else "responses must be {\"max\": replies to each request, \"ttl\": seconds to answer}" end),

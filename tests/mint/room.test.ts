@@ -611,6 +611,10 @@ describe("somebody in a room", () => {
       const consumer = `$JS.API.CONSUMER.CREATE.ROOMS.${crypto.randomUUID()}.rooms.${lobby}.*.chat`;
       alice.nc.publish(consumer, JSON.stringify(request()), { reply });
     }
+    // Both kinds of answers go out in order: once she has one of each herself, those before it were sent.
+    await alice.nc.request(`rooms.${lobby}.alice.chat`, "the last");
+    const last = `$JS.API.CONSUMER.CREATE.ROOMS.${crypto.randomUUID()}.rooms.${lobby}.*.chat`;
+    await alice.nc.request(last, JSON.stringify(request()));
     await settle(alice, onlooker);
     const { config, state } = await manager.streams.info("OTHER");
     expect({ config, messages: state.messages }).toEqual({

@@ -257,6 +257,16 @@ describe("role files", () => {
       { ...both, sub: { allow: ["a.*"] } },
       'also lets in a subscription to "a.>": deny "a.*.>" beside it',
     ],
+    [
+      "a queue group beside a function",
+      { ...both, sub: { allow: ["jobs group", "users.{{name()}}.>"] } },
+      "names a queue group in a list with {{…}}",
+    ],
+    [
+      "a queue group behind a function, denied",
+      { ...both, sub: { allow: ["users.>"], deny: ["users.{{name()}}.x group"] } },
+      "sub.deny: ",
+    ],
     ["a * alone to subscribe to", { ...both, sub: { allow: ["* group"] } }, 'deny "*.>" beside it'],
     ["a description of two lines", { ...both, description: "a\nb" }, "description must be one line"],
     [
