@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import { API_KEY_ISSUER, apiKeyAuthentication } from "./auth/api-key.ts";
+import { apiKeyAuthentication, isApiKeyIssuer } from "./auth/api-key.ts";
 import { devAuthentication } from "./auth/dev.ts";
 import { firstOf } from "./auth/first-of.ts";
 import { oidcAuthentication } from "./auth/oidc.ts";
@@ -7,7 +7,8 @@ import type { Auth, MintConfig } from "./config.ts";
 import { ConfigError, MintError } from "./core/errors.ts";
 import { policyWarnings } from "./core/explain.ts";
 import type { Authenticator, Policy } from "./core/identity.ts";
-import { usePolicy } from "./core/policy-in-use.ts";
+import { isIssuerUrl } from "./core/issuer.ts";
+import { type PolicyInUse, usePolicy } from "./core/policy-in-use.ts";
 import { parseApiKeys } from "./files/api-keys.ts";
 import { parsePolicyFile } from "./files/policy.ts";
 import { watchFile } from "./files/watch.ts";
@@ -25,8 +26,8 @@ export interface Authentication {
 
 /** One way of proving who one is, and what those who did get. */
 interface Way extends Pick<Authentication, "authenticate" | "grant"> {
-  /** The `issuer` of its identities; without one, those that no other way names. */
-  readonly issuer?: string;
+  /** Whether this is an `issuer` of its identities. */
+  readonly owns: (issuer: string) => boolean;
   readonly keyAges?: Authentication["keyAges"];
   close?(): void;
 }
@@ -50,12 +51,10 @@ export async function makeAuthentication(config: MintConfig, watch: Watch): Prom
   };
   const inUse = (Object.keys(make) as Auth[]).filter((auth) => config.auth.includes(auth));
   const ways = await Promise.all(inUse.map((auth) => make[auth]()));
-  const wayOf = (issuer: string) =>
-    ways.find((way) => way.issuer === issuer) ?? ways.find((way) => way.issuer === undefined);
   return {
     authenticate: firstOf(ways.map(({ authenticate }) => authenticate)),
     grant(identity, asked) {
-      const way = wayOf(identity.issuer);
+      const way = ways.find(({ owns }) => owns(identity.issuer));
       if (!way) throw new Error("an identity of an issuer that nobody stands for");
       return way.grant(identity, asked);
     },
@@ -67,15 +66,13 @@ export async function makeAuthentication(config: MintConfig, watch: Watch): Prom
 }
 
 async function oidc({ policyFile, issuer }: MintConfig, watch: Watch): Promise<Way> {
-  const policy = await follow("policy", policyFile, watch, (text) => {
-    const inUse = usePolicy(parsePolicyFile(text), issuer);
-    if (inUse.issuers.length === 0) {
-      throw new ConfigError("it names no issuers, and OIDC_ISSUER is not set: there is nobody to believe");
-    }
-    const names = inUse.issuers.map((known) => known.issuer);
-    for (const warning of policyWarnings(inUse.file, names)) watch.log.warn(`${policyFile}: ${warning}`);
-    return inUse;
-  });
+  const warn = ({ file, issuers }: PolicyInUse) => {
+    const names = issuers.map((known) => known.issuer);
+    for (const warning of policyWarnings(file, names)) watch.log.warn(`${policyFile}: ${warning}`);
+  };
+  const parse = (text: string | undefined) => usePolicy(parsePolicyFile(text), issuer);
+  const policy = await follow("policy", policyFile, watch, parse, warn);
+  warn(policy.current());
   const tokens = oidcAuthentication({
     issuers: () => policy.current().issuers,
     onWarning: (message) => watch.log.warn(message),
@@ -83,6 +80,7 @@ async function oidc({ policyFile, issuer }: MintConfig, watch: Watch): Promise<W
   void tokens.warmUp();
   const timer = setInterval(() => void tokens.warmUp(), WARM_UP_INTERVAL);
   return {
+    owns: isIssuerUrl,
     authenticate: tokens.authenticate,
     grant: (identity, asked) => policy.current().grant(identity, asked),
     keyAges: tokens.keyAges,
@@ -96,7 +94,7 @@ async function oidc({ policyFile, issuer }: MintConfig, watch: Watch): Promise<W
 
 async function apiKey({ apiKeysFile }: MintConfig, watch: Watch): Promise<Way> {
   const keys = await follow("api_keys", apiKeysFile, watch, parseApiKeys);
-  return { issuer: API_KEY_ISSUER, ...apiKeyAuthentication({ keys: keys.current }), close: keys.close };
+  return { owns: isApiKeyIssuer, ...apiKeyAuthentication({ keys: keys.current }), close: keys.close };
 }
 
 /** @param beside another way: whoever shows a proof, even one that nobody knows, is then not believed without it */
@@ -104,7 +102,7 @@ function dev({ defaultRole, devHosts }: MintConfig, { log }: Watch, beside: bool
   log.warn("MINT_AUTH=dev believes every caller; it is for your own machine only");
   const { authenticate, grant } = devAuthentication({ defaultRole, hosts: devHosts });
   return {
-    issuer: "dev",
+    owns: (issuer) => issuer === "dev",
     authenticate: (request, asked) =>
       beside && request.headers.has("authorization") ? null : authenticate(request, asked),
     grant,
@@ -117,21 +115,28 @@ async function follow<T>(
   path: string,
   { log, reloaded }: Watch,
   parse: (text: string | undefined) => T,
+  onLoaded: (value: T) => void = () => {},
 ) {
   const options = {
-    onLoaded: () => {
+    onLoaded: (value: T) => {
       log.info(`${path} loaded`);
       reloaded(what, "loaded");
+      onLoaded(value);
     },
-    onRefused: ({ message }: Error) => {
-      log.warn(`${path} not loaded, the last good one stays in use: ${message}`);
+    onRefused: (error: Error) => {
+      log.warn(`not loaded, the last good one stays in use: ${named(path, error).message}`);
       reloaded(what, "refused");
     },
   };
   try {
     return await watchFile(path, parse, options);
   } catch (error) {
-    if (!(error instanceof MintError)) throw error;
-    throw new ConfigError(error.message.startsWith(path) ? error.message : `${path}: ${error.message}`);
+    throw named(path, error as Error);
   }
+}
+
+/** What is wrong in a file doesn't name it; that it can't be read at all does. */
+function named(path: string, error: Error): Error {
+  const isAboutContent = error instanceof MintError && !(error instanceof ConfigError);
+  return isAboutContent ? new ConfigError(`${path}: ${error.message}`) : error;
 }

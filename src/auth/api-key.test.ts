@@ -48,9 +48,9 @@ const mistyped = (text: string, at: number) =>
 
 test("a key may speak for any user, by name", async () => {
   expect(await identify(one.key)).toEqual({
-    issuer: "api-key",
+    issuer: `api-key:${one.entry.id}`,
     subject: "alice",
-    claims: { key: one.entry.id },
+    claims: {},
   });
   await expect(identify(one.key, {})).rejects.toThrow(InvalidRequestError);
 });

@@ -5,8 +5,11 @@ import type { Authenticator, Policy } from "../core/identity.ts";
 import { parseSubjectToken } from "../core/subject-token.ts";
 import { bearerToken } from "./bearer.ts";
 
-/** The `issuer` of identities that an API key vouches for. No OpenID issuer's: those are URLs. */
-export const API_KEY_ISSUER = "api-key";
+/** The `issuer` of identities that an API key vouches for begins with this, and the key's id follows. No URL does. */
+const ISSUER = "api-key:";
+
+/** Whether an API key vouched for the identity. */
+export const isApiKeyIssuer = (issuer: string): boolean => issuer.startsWith(ISSUER);
 
 export interface ApiKeyOptions {
   /** The present keys. */
@@ -26,7 +29,7 @@ export function apiKeyAuthentication({ keys, now = Date.now }: ApiKeyOptions): {
   authenticate: Authenticator;
   grant: Policy;
 } {
-  function known(id: unknown): ApiKey | undefined {
+  function known(id: string): ApiKey | undefined {
     const key = keys().find((key) => key.id === id);
     return key && (key.expiresAt ?? Infinity) > now() / 1000 ? key : undefined;
   }
@@ -45,14 +48,14 @@ export function apiKeyAuthentication({ keys, now = Date.now }: ApiKeyOptions): {
         throw new InvalidRequestError("user: is required, since an API key can be for any user");
       }
       return {
-        issuer: API_KEY_ISSUER,
+        issuer: `${ISSUER}${id}`,
         subject: user,
-        claims: { key: id },
+        claims: {},
         ...(key.expiresAt !== undefined && { expiresAt: key.expiresAt }),
       };
     },
-    grant({ subject, claims }, { role: asked, tags, ttl }) {
-      const key = known(claims.key);
+    grant({ issuer, subject }, { role: asked, tags, ttl }) {
+      const key = known(issuer.slice(ISSUER.length));
       if (!key) throw unknownKey();
       const [only, ...others] = key.roles;
       if (asked === undefined && others.length > 0) {

@@ -54,7 +54,7 @@ export async function explainCommand(args: string[], config: CliConfig): Promise
 }
 
 async function explain(config: CliConfig, identity: Identity, asked: Asked): Promise<Explanation> {
-  const { file, issuers, grant: policy } = await loadPolicy(config);
+  const { file, grant: policy } = await loadPolicy(config);
   const mint = await loadMint(config);
   const notes = mint ? [] : [`no keys in ${config.keysDir}, so what the role permits is not known here`];
   const about = {
@@ -64,7 +64,6 @@ async function explain(config: CliConfig, identity: Identity, asked: Asked): Pro
     notes,
   };
   try {
-    if (!issuers.some(({ issuer }) => issuer === identity.issuer)) throw new UnauthorizedError(NOT_BELIEVED);
     const grant = policy(identity, asked);
     const user_from = file.user ? "claim" : "issuer and subject";
     return { ...about, granted: { user_from, ...whatIsMinted(grant, mint) } };
@@ -86,6 +85,7 @@ function whatIsMinted(grant: Grant, mint: Mint | undefined): Omit<Granted, "user
 }
 
 function reasonOf(error: MintError, rules: readonly RuleVerdict[]): string {
+  if (error instanceof UnauthorizedError) return NOT_BELIEVED;
   if (!(error instanceof RoleNotAllowedError)) return error.message;
   // The caller is not told which; the operator is.
   const decided = rules.find(({ matches }) => matches);

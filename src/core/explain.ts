@@ -63,8 +63,6 @@ export function policyWarnings(
     if (when.issuer === undefined && when.claims === undefined) forEverybody.add(role);
     return found;
   });
-  if (issuers.length === 0)
-    warnings.unshift("issuers: there is none, and no OIDC_ISSUER, so nobody is believed");
   if (rules.length === 0) warnings.push("rules: there is none, so nobody gets anything");
   return warnings;
 }

@@ -9,6 +9,7 @@ import {
   MintError,
   RoleNotAllowedError,
   TagNotAllowedError,
+  UnauthorizedError,
   UserNotAllowedError,
 } from "./errors.ts";
 import { HOSTILE_NAMES } from "./hostile.fixture.ts";
@@ -106,7 +107,7 @@ describe("a condition", () => {
   test("that nobody knows is met by nobody", () => {
     const misspelt = { claim: "text", equal: "a" } as unknown as Condition;
     const rules = [{ when: { claims: [misspelt] }, grant: { role: "browser" } }];
-    expect(outcome(compilePolicy({ rules }, []), alice(claims))).toBe(RoleNotAllowedError);
+    expect(outcome(compilePolicy({ rules }, [ISSUER]), alice(claims))).toBe(RoleNotAllowedError);
   });
 });
 
@@ -141,9 +142,13 @@ describe("rules", () => {
   });
 
   test("for one issuer are for no other, however alike its name", () => {
-    const policy = compile([{ when: { issuer: ISSUER }, grant: { role: "browser" } }]);
-    for (const issuer of [`${ISSUER}/`, ISSUER.toUpperCase(), "", "dev", "api-key"]) {
-      expect(outcome(policy, { ...alice(), issuer })).toBe(RoleNotAllowedError);
+    const rules = [{ when: { issuer: ISSUER }, grant: { role: "browser" } }];
+    for (const issuer of [`${ISSUER}/`, ISSUER.toUpperCase(), "", "dev", "api-key:a"]) {
+      const other = { ...alice(), issuer };
+      expect(outcome(compilePolicy({ rules }, [ISSUER, issuer]), other)).toBe(RoleNotAllowedError);
+      expect(
+        outcome(compilePolicy({ rules: [{ when: {}, grant: { role: "browser" } }] }, [ISSUER]), other),
+      ).toBe(UnauthorizedError);
     }
     expect(outcome(policy, alice())).toBe("browser");
   });

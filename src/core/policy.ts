@@ -5,6 +5,7 @@ import {
   InvalidPolicyError,
   RoleNotAllowedError,
   TagNotAllowedError,
+  UnauthorizedError,
   UserNotAllowedError,
 } from "./errors.ts";
 import type { Asked, Grant, Identity } from "./identity.ts";
@@ -54,18 +55,26 @@ export type RulePolicy = (identity: Identity, asked: Asked) => Grant;
  * - of the rules that hold, the first that gives the role asked for; without a wish, the first;
  * - for nobody a name or a tag that is not one literal subject token.
  *
- * The grant throws `RoleNotAllowedError` when no rule fits, `UserNotAllowedError` when the identity has no valid name
+ * The grant throws `UnauthorizedError` for an identity of another issuer, `RoleNotAllowedError` when no rule fits, `UserNotAllowedError` when the identity has no valid name
  * or asks for another, `TagNotAllowedError` for a tag that the rule doesn't give or can't fill.
  * @param issuers every issuer in use
  * @throws {InvalidPolicyError} when names come from a claim and there is more than one issuer: both may know an `alice`
  */
 export function compilePolicy({ user, rules }: PolicyRules, issuers: readonly string[]): RulePolicy {
-  if (user && new Set(issuers).size > 1) {
+  const known = new Set(issuers);
+  if (user && known.size > 1) {
     throw new InvalidPolicyError(
       "user: names from a claim need a single issuer, since two may give different people the same name",
     );
   }
   return (identity, asked) => {
+    // Whoever else vouches for somebody, or did until the policy changed, has no say in who gets what.
+    if (!known.has(identity.issuer)) {
+      throw new UnauthorizedError(
+        "the identity is from an issuer that is not trusted here",
+        "unknown_issuer",
+      );
+    }
     const rule = rules.find((rule) => gives(rule, asked) && holds(rule.when, identity));
     if (!rule) throw new RoleNotAllowedError();
     const { role, tags, ttl } = rule.grant;

@@ -46,7 +46,7 @@ export function creds({
       );
     }
     const identity = await authenticate(c.req.raw, asked);
-    if (!identity) throw new UnauthorizedError("the request proves no identity");
+    if (!identity) throw nobody(c.req.header("Authorization") !== undefined);
     c.set("identity", identity);
     limitSubject(c, identity);
     const granted = withinProof(await grant(identity, asked), identity);
@@ -57,6 +57,16 @@ export function creds({
     if (type === JSON_TYPE || credentials.seed === undefined) return c.json(toJson(credentials, servers));
     return c.body(formatCreds(credentials.jwt, credentials.seed), 200, { "Content-Type": type });
   };
+}
+
+/** Access tokens that are no JWTs, keys where only tokens are believed: the commonest mistake of who begins with it. */
+function nobody(hasProof: boolean): UnauthorizedError {
+  return hasProof
+    ? new UnauthorizedError(
+        "the Authorization header has no proof of a kind that is accepted here",
+        "malformed",
+      )
+    : new UnauthorizedError("the request proves no identity");
 }
 
 function toJson(credentials: Credentials, servers: Servers): CredsResponse {

@@ -12,7 +12,12 @@ import { makePlace } from "./command.ts";
 
 const guide = readFileSync(join(import.meta.dirname, "../../docs/policy.md"), "utf8");
 const examples = blocks(guide).flatMap(({ language, text }) => (language === "json" ? [text] : []));
-const grantOf = (text = "") => usePolicy(parsePolicyFile(text), undefined).grant;
+/** The issuer of the settings, where an example names none. */
+const LOGIN = { issuer: "https://login.example.com", audience: ["nats"] };
+const grantOf = (text = "") => {
+  const file = parsePolicyFile(text);
+  return usePolicy(file, file.issuers.length === 0 ? LOGIN : undefined).grant;
+};
 const [rooms, literal, tenants, programs, operators] = examples.map((text) => grantOf(text));
 
 const someone = (claims: Identity["claims"], issuer = "https://login.example.com"): Identity => ({

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { createMint } from "../../src/core/mint.ts";
+import { compilePolicy } from "../../src/core/policy.ts";
 import { parsePolicy } from "../../src/core/policy-file.ts";
-import { usePolicy } from "../../src/core/policy-in-use.ts";
 import { createApp } from "../../src/http/app.ts";
 import type { CredsResponse } from "../../src/http/creds.ts";
 import { readKeys } from "../../src/keys/read.ts";
@@ -30,7 +30,7 @@ afterAll(() => world[Symbol.asyncDispose]());
 
 async function makeOffice() {
   const { mint: keys } = await readKeys(world.recipe.env.KEYS_DIR ?? "");
-  const { grant } = usePolicy(
+  const grant = compilePolicy(
     parsePolicy({
       rules: [
         {
@@ -40,7 +40,7 @@ async function makeOffice() {
         { when: {}, grant: { role: "browser" } },
       ],
     }),
-    undefined,
+    ["sessions"],
   );
   const app = createApp({
     mint: createMint(keys),

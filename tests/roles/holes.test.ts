@@ -20,10 +20,6 @@ const bad = {
     pub: { allow: ["$JS.API.DIRECT.GET.KV_loose.$KV.loose.{{name()}}.>"] },
     sub: { allow: ["_INBOX_{{name()}}.>"] },
   },
-  "with-queue-and-name": {
-    pub: { allow: ["orders.reply.*.>"] },
-    sub: { allow: ["orders.ask.*.> orders", "users.{{name()}}.>"] },
-  },
   "with-responses": {
     pub: { deny: [">"] },
     sub: { allow: ["orders.ask.*.> orders"] },
@@ -487,13 +483,6 @@ describe("a grant too many:", () => {
       );
     await until(async () => (await written()) === "chosen by alice", "bob's key", admin);
     await manager.streams.delete("KV_loose");
-  });
-
-  test("a queue group beside a name is left out by the server, which then lets nobody in", async () => {
-    await logIn("with-queue-and-name");
-    const asked = await alice.subscribe("orders.ask.*.>", "orders");
-    const own = await alice.subscribe("users.alice.>");
-    expect([asked.denied, own.denied]).toEqual([true, false]);
   });
 
   test("`responses` makes an honest service do anything that its clients name", async () => {
