@@ -69,7 +69,7 @@ describe("the mint's configuration", () => {
   test("refuses each wrong value", () => {
     const wrong: [string, string[]][] = [
       ["MINT_AUTH", ["none", "dev,oauth", "DEV", ","]],
-      ["MINT_RATE_LIMIT", ["none", "600", "600,0", "-1,5", "1e3,5", "600,60,6", "OFF"]],
+      ["MINT_RATE_LIMIT", ["none", "600", "600,0", "-1,5", "1e3,5", "600,60,6", "1000001,60", "OFF"]],
       ["MINT_TRUSTED_PROXIES", ["proxy", "10.0.0.0/33", "10.0.0.0/0", "::/129", "10.0.0/8", "10.0.0.0/8/8"]],
       ["MINT_PORT", ["0", "65536", "-1", "80.5", "0x50", "1e3", "8080 9090"]],
       ["MINT_DEFAULT_ROLE", ["a b", "*"]],

@@ -2,11 +2,12 @@ import { existsSync, readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { dirname, join, resolve } from "node:path";
 import { parse } from "dotenv";
+import { isAddressRange } from "./core/address.ts";
 import { ConfigError } from "./core/errors.ts";
 import { isIssuerUrl, type OidcIssuer } from "./core/issuer.ts";
 import { quote } from "./core/quote.ts";
+import { DEFAULT_RATE_LIMITS, isRateLimit, type RateLimits } from "./core/rate-limits.ts";
 import { isSubjectToken } from "./core/subject-token.ts";
-import { isAddressRange } from "./http/client-address.ts";
 
 /** Environment → typed configuration. The only place that reads the environment. */
 
@@ -33,7 +34,7 @@ export interface MintConfig {
   /** The keys of `api-key`; empty when it isn't in use. */
   readonly apiKeysFile: string;
   /** Requests a minute. */
-  readonly rateLimit: { readonly address: number; readonly subject: number } | "off";
+  readonly rateLimit: RateLimits | "off";
   /** Addresses and CIDR ranges of the proxies whose `X-Forwarded-For` is believed. */
   readonly trustedProxies: readonly string[];
   /** Host names that `dev` answers for, besides this machine's own. */
@@ -76,7 +77,7 @@ export function readMintConfig(env: Env = process.env): MintConfig {
       "MINT_RATE_LIMIT",
       "requests a minute for each address and for each caller, 600,60, or off",
       parseRateLimit,
-      { address: 600, subject: 60 },
+      DEFAULT_RATE_LIMITS,
     ),
     trustedProxies: from.list(
       "MINT_TRUSTED_PROXIES",
@@ -213,9 +214,8 @@ const isText = (_: string): _ is string => true;
 
 function parseRateLimit(text: string): MintConfig["rateLimit"] | undefined {
   if (text === "off") return "off";
-  const [address = 0, subject = 0] =
-    /^([1-9]\d{0,6}), ?([1-9]\d{0,6})$/.exec(text)?.slice(1).map(Number) ?? [];
-  return address > 0 ? { address, subject } : undefined;
+  const [address = 0, subject = 0] = /^([1-9]\d*), ?([1-9]\d*)$/.exec(text)?.slice(1).map(Number) ?? [];
+  return isRateLimit(address) && isRateLimit(subject) ? { address, subject } : undefined;
 }
 
 const isHostName = (text: string): text is string => /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)$/i.test(text);

@@ -1,4 +1,4 @@
-import { once } from "node:events";
+import { getEventListeners, once } from "node:events";
 import { createServer } from "node:net";
 import type { Context, Hono } from "hono";
 import { ConfigError } from "./core/errors.ts";
@@ -12,11 +12,11 @@ const IDLE_TIMEOUT = 10;
 
 /** What the application gets beside each request. */
 interface Connection {
-  readonly peerAddress: () => string | undefined;
+  readonly peerAddress: string;
 }
 
 /** The address at the other end of the connection, for `createApp`. */
-export const peerAddress = (c: Context) => (c.env as Partial<Connection>).peerAddress?.();
+export const peerAddress = (c: Context) => (c.env as Partial<Connection>).peerAddress;
 
 /**
  * Whether the port can be had. Asked beforehand, because Bun calls every reason "in use".
@@ -37,23 +37,22 @@ export async function checkPort(host: string, port: number): Promise<void> {
   }
 }
 
-/** Whether there is anything that could have begun. */
-let serving = false;
-
 /**
  * Aborted by the first SIGTERM or SIGINT, so that what has begun can be finished. The second ends the process there and
- * then, as does the first before anything is served.
+ * then, as does the first while nobody listens for the abort: nothing has begun before something is served.
  */
 export function stopSignal(): AbortSignal {
   const controller = new AbortController();
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.on(signal, () => {
-      if (controller.signal.aborted || !serving) process.exit(0);
+      if (controller.signal.aborted || !isHeard(controller.signal)) process.exit(0);
       controller.abort();
     });
   }
   return controller.signal;
 }
+
+const isHeard = (signal: AbortSignal) => getEventListeners(signal, "abort").length > 0;
 
 export interface ListenOptions {
   readonly host: string;
@@ -81,13 +80,15 @@ export function listen({ host, port, app, stopping }: ListenOptions): Listening 
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     development: false,
     async fetch(request, server) {
-      const connection: Connection = { peerAddress: () => server.requestIP(request)?.address };
+      const address = server.requestIP(request)?.address;
+      // Reset meanwhile: there is nobody to answer, and what has no address would escape every limit.
+      if (address === undefined) return new Response(null, { status: 400 });
+      const connection: Connection = { peerAddress: address };
       const answer = await app.fetch(withUrl(request), connection);
       if (stopping.aborted) answer.headers.set("Connection", "close");
       return answer;
     },
   });
-  serving = true;
   return { port: server.port as number, stopped: stopped(server, stopping) };
 }
 

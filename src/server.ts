@@ -1,4 +1,5 @@
 import about from "../package.json" with { type: "json" };
+import { devAuthentication } from "./auth/dev.ts";
 import { makeAuthentication } from "./authentication.ts";
 import { readMintConfig } from "./config.ts";
 import { ConfigError } from "./core/errors.ts";
@@ -30,8 +31,8 @@ const metrics = createMetrics({
 
 const authentication = await orEnd(() => makeAuthentication(config, { log, reloaded: metrics.reloaded }));
 const keys = await watchKeys(config.keysDir, {
-  onLoaded: (mint, version) => {
-    log.info(`keys ${version} loaded, roles: ${mint.roles.join(", ")}`);
+  onLoaded: (mint, path) => {
+    log.info(`keys ${path} loaded, roles: ${mint.roles.join(", ")}`);
     metrics.keysLoaded();
   },
   onRefused: ({ message }) => {
@@ -62,8 +63,9 @@ const app = createApp({
   document: { version, login: config.auth },
 });
 if (config.demoDir && config.auth.includes("dev")) {
-  // Whoever may ask for a credential may have the page.
-  const check = (request: Request) => authenticate(request, { user: parseSubjectToken("page") });
+  // Whoever may ask for a credential with a name may have the page.
+  const dev = devAuthentication({ defaultRole: config.defaultRole, hosts: config.devHosts });
+  const check = (request: Request) => dev.authenticate(request, { user: parseSubjectToken("page") });
   addDemo(app, { dir: config.demoDir, websocket: servers.websocket, check });
 }
 const server = listen({ host: config.host, port: config.port, app, stopping });

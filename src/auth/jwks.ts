@@ -1,10 +1,9 @@
 import { createPublicKey } from "node:crypto";
 import { type CryptoKey, createLocalJWKSet, errors, type JWK, type JWSHeaderParameters } from "jose";
-import { LRUCache } from "lru-cache";
 import { IssuerUnavailableError, UnauthorizedError } from "../core/errors.ts";
 import type { OidcIssuer } from "../core/issuer.ts";
 import { quote } from "../core/quote.ts";
-import { budget } from "./jwks-budget.ts";
+import { tokenBucket } from "../core/token-buckets.ts";
 import { fetchKeySet } from "./oidc-discovery.ts";
 
 /** One issuer's keys as they were fetched. A fetch that brings the same keys keeps the same object. */
@@ -48,19 +47,18 @@ const REFRESH_AFTER = 10 * 60_000;
  * random key names to weigh on the issuer.
  */
 const REFETCHES = 5;
-const REFETCH_INTERVAL = 10_000;
+const REFETCH_INTERVAL = 5_000;
 /** Milliseconds without a further attempt after a failed one; twice as long after each, up to what callers are told to wait. */
 const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 5_000;
 const MIN_RSA_BITS = 2048;
-const MAX_ABSENT = 1000;
+/** Requests that wait for the issuer at the same time. A slow issuer must not hold all of the service. */
+const MAX_WAITING = 1000;
 
 export function issuerKeys(options: IssuerKeysOptions): IssuerKeys {
   const { issuer, now, onWarning, maxStale, timeout } = options;
   const closing = new AbortController();
-  const refetches = budget(REFETCHES, REFETCH_INTERVAL, now);
-  /** What the issuer did not have when it was asked. */
-  const absent = new LRUCache<string, true>({ max: MAX_ABSENT });
+  const refetches = tokenBucket({ capacity: REFETCHES, interval: REFETCH_INTERVAL, now });
 
   let set: KeySet | undefined;
   let text = "";
@@ -70,6 +68,7 @@ export function issuerKeys(options: IssuerKeysOptions): IssuerKeys {
   let begun = 0;
   let succeeded = 0;
   let pending: Promise<void> | undefined;
+  let waiting = 0;
   let failures = 0;
   let pauseUntil = 0;
 
@@ -133,22 +132,28 @@ export function issuerKeys(options: IssuerKeysOptions): IssuerKeys {
 
   async function find(header: JWSHeaderParameters): Promise<{ key: CryptoKey; set: KeySet }> {
     const before = begun;
-    if (!current()) await fetchKeys();
-    const name = JSON.stringify([header.alg, header.kid]);
+    if (!current()) await waitForKeys();
     while (true) {
       const present = set as KeySet;
       const key = await lookUp(present, header);
       if (key) return { key, set: present };
-      if (succeeded > before) {
-        absent.set(name, true);
-        throw unknownKey();
+      if (succeeded > before) throw unknownKey();
+      if (!pending && !isPausing() && !refetches.take().allowed) {
+        // Somebody is trying names. About this one nothing can be said until the next fetch, and "unauthorized" would
+        // be final for a page whose issuer has just rotated.
+        throw unavailable();
       }
-      if (!pending && !isPausing() && !refetches.take()) {
-        // Somebody is trying names. One that was asked for before gets its answer; about a new one nothing can be
-        // said until the next fetch, and "unauthorized" would be final for a page whose issuer has just rotated.
-        throw absent.has(name) ? unknownKey() : unavailable();
-      }
+      await waitForKeys();
+    }
+  }
+
+  async function waitForKeys(): Promise<void> {
+    if (waiting >= MAX_WAITING) throw unavailable();
+    waiting++;
+    try {
       await fetchKeys();
+    } finally {
+      waiting--;
     }
   }
 

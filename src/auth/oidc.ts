@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { jwtVerify } from "jose";
 import { LRUCache } from "lru-cache";
+import { IssuerUnavailableError } from "../core/errors.ts";
 import type { Authenticator, Identity } from "../core/identity.ts";
 import { ALGORITHMS, type OidcIssuer } from "../core/issuer.ts";
 import { bearerToken } from "./bearer.ts";
@@ -56,6 +57,9 @@ interface Remembered {
   /** The keys at that time. Tokens are checked again when others come, since theirs may be the one that went. */
   readonly keys: KeySet | undefined;
 }
+
+const policyChanged = () =>
+  new IssuerUnavailableError("whom to believe was changed while the token was checked; try again");
 
 /** Believes the access tokens and ID tokens of OpenID providers. */
 export function oidcAuthentication(options: OidcOptions): OidcAuthentication {
@@ -155,6 +159,8 @@ export function oidcAuthentication(options: OidcOptions): OidcAuthentication {
       const known = recall(name, present);
       if (known) return known;
       const verified = await verify(token, present);
+      // It may have taken a while, and the issuer may be trusted no longer, or otherwise.
+      if (trustedIssuers().get(verified.identity.issuer) !== verified.by) throw policyChanged();
       remembered.set(name, verified);
       return verified.identity;
     },

@@ -5,7 +5,7 @@ import { MAX_LIFETIME, MIN_LIFETIME } from "./lifetime.ts";
 import { mistakes } from "./mistakes.ts";
 import type { PolicyRules } from "./policy.ts";
 import { isSubjectToken, type SubjectToken } from "./subject-token.ts";
-import { parseTags } from "./tags.ts";
+import { MAX_TAGS, parseTags } from "./tags.ts";
 
 /**
  * The shape of `policy.json`. Strict all through: a condition that is misspelt, and so left out, would let in more
@@ -19,12 +19,16 @@ export interface PolicyFile extends PolicyRules {
 }
 
 const TESTS = ["equals", "one_of", "contains", "present"] as const;
-const MAX_TAGS = 16;
 
 const text = z.string().min(1, "must not be empty");
 const list = <T extends z.ZodType>(item: T) => z.array(item).min(1, "must not be empty");
 const token = z.string().refine(isSubjectToken, "must be 1 to 64 characters of A-Z, a-z, 0-9, _ and -");
-const scalar = z.union([z.string(), z.number(), z.boolean()], "must be a text, a number, true or false");
+// Beyond them two numbers that are written differently are the same.
+const number = z.number().refine((value) => !Number.isInteger(value) || Number.isSafeInteger(value));
+const scalar = z.union(
+  [z.string(), number, z.boolean()],
+  "must be a text, a number of at most 2^53 - 1, true or false",
+);
 const claim = z.union([text, list(text)], "must be a claim's name, or the list of names that lead to it");
 const literallyTrue = z.literal(true, "must be true, or left out");
 const unique = z.literal(

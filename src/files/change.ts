@@ -8,8 +8,8 @@ const PATIENCE = 10_000;
 
 /**
  * Changes a file as a whole: written aside and moved into place, by one process at a time, so that readers see the old
- * text or the new one and no change is lost. Everybody may read the file, and written
- * by root it belongs to the directory's owner.
+ * text or the new one and no change is lost. Everybody may read the file, and written by root it belongs to the
+ * directory's owner.
  * @param change given the present text, undefined when there is none; returns the new one, or throws to leave it
  * @throws {ConfigError} when it can't be written, or another process holds it for 10 s
  */

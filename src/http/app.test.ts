@@ -3,6 +3,7 @@ import { createUser, decode, parseCreds } from "@nats-io/jwt";
 import { Hono } from "hono";
 import { devAuthentication } from "../auth/dev.ts";
 import { BROWSER, makeAccount } from "../core/account.fixture.ts";
+import type { Answered, Decision } from "../core/decision.ts";
 import { KeysUnavailableError } from "../core/errors.ts";
 import { HOSTILE_NAMES } from "../core/hostile.fixture.ts";
 import { createMint, type Mint } from "../core/mint.ts";
@@ -200,7 +201,8 @@ describe("bad input", () => {
       [{ user: "alice", role: ["browser"] }, "role"],
       [{ user: "alice", tags: [] }, "tags"],
       [{ user: "alice", tags: "room" }, "tags"],
-      [{ user: "alice", tags: { room: ["a", "b"] } }, 'tags."room"'],
+      [{ user: "alice", tags: { room: ["a", "b"] } }, "tags.room"],
+      [{ user: "alice", tags: { "a b": 1 } }, 'tags."a b"'],
       [{ user: "alice", ttl: "60" }, "ttl"],
       ['{"user": "alice", "ttl": 1e999}', "ttl"],
       [{ user: "alice", admin: true }, '"admin"'],
@@ -374,12 +376,25 @@ describe("an application's own authenticator", () => {
       { secret: "detail" },
     ]) {
       const reported: unknown[] = [];
-      const authenticate = () => {
-        throw failure;
-      };
-      const response = ask({}, { to: makeApp({ authenticate, onError: (error) => reported.push(error) }) });
-      expect(await expectProblem(response, 500, "internal_error")).not.toContain("secret");
-      expect(reported).toHaveLength(1);
+      const decided: Decision[] = [];
+      const answered: Answered[] = [];
+      const to = makeApp({
+        authenticate: () => {
+          throw failure;
+        },
+        onError: (error) => reported.push(error),
+        onDecision: (decision) => decided.push(decision),
+        onAnswer: (answer) => answered.push(answer),
+      });
+      for (const app of [to, new Hono().route("/", to)]) {
+        const response = ask({}, { to: app });
+        expect(await expectProblem(response, 500, "internal_error")).not.toContain("secret");
+        expect(reported.splice(0)).toHaveLength(1);
+        const decisions = decided.splice(0);
+        expect(decisions).toHaveLength(1);
+        expect(decisions[0]).toMatchObject({ outcome: "refused", code: "internal_error", status: 500 });
+        expect(answered.splice(0)).toMatchObject([{ route: "/creds", method: "POST", status: 500 }]);
+      }
     }
   });
 

@@ -1,7 +1,8 @@
-import { type Context, Hono } from "hono";
+import { type Context, type Handler, Hono } from "hono";
 import type { Answered, Decision } from "../core/decision.ts";
-import { NotFoundError, OverloadedError } from "../core/errors.ts";
+import { NotFoundError } from "../core/errors.ts";
 import type { Mint } from "../core/mint.ts";
+import { DEFAULT_RATE_LIMITS, type RateLimits } from "../core/rate-limits.ts";
 import { formatTrace, traceOf } from "../core/trace.ts";
 import { answers } from "./answers.ts";
 import { type ClientVariables, clientAddress } from "./client-address.ts";
@@ -11,11 +12,12 @@ import { decisions, type Trail } from "./decisions.ts";
 import { docsPage } from "./docs-page.ts";
 import { healthz, readyz } from "./health.ts";
 import { type Metrics, metricsPage } from "./metrics.ts";
+import { onlyErrors } from "./only-errors.ts";
 import { onlyMethods } from "./only-methods.ts";
 import { type DocumentOptions, lazyDocument, openApiJson } from "./openapi.ts";
 import { DEFAULT_OVERLOAD_LIMITS, type OverloadLimits, refuseOverload } from "./overload.ts";
 import { problems } from "./problems.ts";
-import { DEFAULT_RATE_LIMITS, type RateLimits, rateLimiter } from "./rate-limit.ts";
+import { rateLimiter } from "./rate-limit.ts";
 import { readJson } from "./read-json.ts";
 import { requestId } from "./request-id.ts";
 import { responseHeaders } from "./response-headers.ts";
@@ -64,6 +66,7 @@ export interface AppOptions extends Omit<CredsOptions, "mint" | "limitSubject"> 
  * The mint over HTTP: `POST /creds`, `GET /healthz`, `GET /readyz`, `GET /openapi.json`, `GET /docs`. Serve it, or mount
  * it in another Hono application with `app.route("/nats", createApp({ … }))`; paths it doesn't know are then the other
  * application's to answer.
+ * @throws {ConfigError} for a limit or a trusted proxy that can't be one
  */
 export function createApp(options: AppOptions): Hono {
   const {
@@ -91,27 +94,25 @@ export function createApp(options: AppOptions): Hono {
   if (onAnswer) app.use(answers(onAnswer));
   app.use(clientAddress({ peerAddress, trustedProxies }));
   app.use(requestId);
-  app.use(...responseHeaders);
+  app.use(...responseHeaders, onlyErrors);
   app.use(cors({ allowedOrigins, allowCredentials }));
 
-  app.post("/creds", decisions(onDecision), limits.address);
+  app.post("/creds", decisions(onDecision), onlyErrors, limits.address);
   if (overload !== "off") app.post("/creds", refuseOverload(overload));
   app.post("/creds", readJson(), creds({ ...options, mint: currentMint, limitSubject: limits.subject }));
-  app.get("/healthz", healthz);
-  app.get("/readyz", (c, next) => {
-    if (stopping?.aborted) throw new OverloadedError("the service is stopping");
-    return readyz(currentMint)(c, next);
-  });
-  app.get("/openapi.json", openApiJson(document));
-  app.get("/docs", docsPage(document));
-  if (metrics) app.get("/metrics", metricsPage(metrics));
-
   app.all("/creds", refusePreflight, onlyMethods("POST"));
-  app.all("/healthz", onlyMethods("GET", "HEAD"));
-  app.all("/readyz", onlyMethods("GET", "HEAD"));
-  app.all("/openapi.json", onlyMethods("GET", "HEAD"));
-  app.all("/docs", onlyMethods("GET", "HEAD"));
-  if (metrics) app.all("/metrics", onlyMethods("GET", "HEAD"));
+
+  const pages: Readonly<Record<string, Handler>> = {
+    "/healthz": healthz,
+    "/readyz": readyz(currentMint, stopping),
+    "/openapi.json": openApiJson(document),
+    "/docs": docsPage(document),
+    ...(metrics && { "/metrics": metricsPage(metrics) }),
+  };
+  for (const [path, page] of Object.entries(pages)) {
+    app.get(path, page);
+    app.all(path, onlyMethods("GET", "HEAD"));
+  }
   app.notFound(() => {
     throw new NotFoundError("no such path");
   });

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { Hono } from "hono";
+import { isAddressRange } from "../core/address.ts";
 import { ConfigError } from "../core/errors.ts";
-import { type ClientVariables, clientAddress, isAddressRange } from "./client-address.ts";
+import { type ClientVariables, clientAddress } from "./client-address.ts";
 
 /** The address that a request is believed to come from. */
 async function addressOf(
@@ -138,6 +139,16 @@ describe("a trusted proxy", () => {
   });
 
   test("is not everybody", () => {
-    for (const text of ["0.0.0.0/0", "::/0"]) expect(isAddressRange(text)).toBe(false);
+    for (const text of [
+      "0.0.0.0/0",
+      "::/0",
+      "::ffff:0.0.0.0/96",
+      "::FFFF:0:0/96",
+      "0:0:0:0:0:ffff:10.0.0.1/96",
+    ]) {
+      expect([text, isAddressRange(text)]).toEqual([text, false]);
+      expect(() => clientAddress({ peerAddress: () => "", trustedProxies: [text] })).toThrow(ConfigError);
+    }
+    expect(isAddressRange("::ffff:0.0.0.0/97")).toBe(true);
   });
 });

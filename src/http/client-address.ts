@@ -1,7 +1,6 @@
-import { isIP, isIPv4 } from "node:net";
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
-import ipaddr from "ipaddr.js";
+import { type AddressRange, inRanges, normalAddress, parseAddressRange } from "../core/address.ts";
 import { ConfigError } from "../core/errors.ts";
 import { quote } from "../core/quote.ts";
 
@@ -62,45 +61,12 @@ function withoutPort(text: string): string {
   return v6 ?? v4 ?? text;
 }
 
-/**
- * One spelling for each address. `::ffff:192.0.2.1`, which a socket that listens on both families calls a client of
- * IPv4, is `192.0.2.1`. Undefined for what is no address.
- */
-function normalAddress(text: string): string | undefined {
-  // Most are; and node is strict where the parser takes `010.0.0.1` and `1`.
-  if (isIPv4(text)) return text;
-  return isIP(text) === 0 ? undefined : ipaddr.process(withoutZone(text)).toString();
-}
-
-/** `fe80::1%eth0`: which of this machine's networks it is on says nothing about the client. */
-const withoutZone = (text: string) => text.replace(/%.*/, "");
-
-type Address = ReturnType<typeof ipaddr.parse>;
-type Range = readonly [address: Address, bits: number];
-
-/** Whether this is an IP address, or a range of them in CIDR notation, that can be trusted: not all of them. */
-export function isAddressRange(text: string): text is string {
-  const [address = "", bits, ...rest] = text.split("/");
-  if (isIP(address) === 0 || address.includes("%") || rest.length > 0) return false;
-  return bits === undefined || (/^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= (isIPv4(address) ? 32 : 128));
-}
-
-function parseRange(text: string): Range {
-  if (!isAddressRange(text)) {
+function parseRange(text: string): AddressRange {
+  const range = parseAddressRange(text);
+  if (!range) {
     throw new ConfigError(
       `a trusted proxy is an address or a range like 10.0.0.0/8, from /1 on; got ${quote(text)}`,
     );
   }
-  const [address = "", bits] = text.split("/");
-  const parsed = ipaddr.parse(address);
-  const length = bits === undefined ? parsed.toByteArray().length * 8 : Number(bits);
-  // `::ffff:10.0.0.0/104` is `10.0.0.0/8`.
-  return parsed instanceof ipaddr.IPv6 && parsed.isIPv4MappedAddress() && length >= 96
-    ? [parsed.toIPv4Address(), length - 96]
-    : [parsed, length];
-}
-
-function inRanges(address: string, ranges: readonly Range[]): boolean {
-  const parsed = ipaddr.parse(address);
-  return ranges.some(([start, bits]) => parsed.kind() === start.kind() && parsed.match(start, bits));
+  return range;
 }

@@ -2,6 +2,7 @@ import { z } from "@hono/zod-openapi";
 import { InvalidRequestError } from "../core/errors.ts";
 import type { Asked } from "../core/identity.ts";
 import { MIN_LIFETIME, parseLifetime } from "../core/lifetime.ts";
+import { showPlace } from "../core/mistakes.ts";
 import { parseUserPublicKey, type UserPublicKey } from "../core/nkey.ts";
 import { quote } from "../core/quote.ts";
 import { parseSubjectToken, SUBJECT_TOKEN } from "../core/subject-token.ts";
@@ -84,13 +85,7 @@ export function parseCredsRequest(json: unknown): CredsRequest {
 /** One sentence about the first thing wrong, naming the field but not what stood in it. */
 function describe({ issues: [issue] }: z.ZodError): string {
   if (issue?.code === "unrecognized_keys") return `unknown field ${quote(issue.keys[0] ?? "")}`;
-  const [field, name] = issue?.path ?? [];
-  const where =
-    field === undefined
-      ? "the body"
-      : name === undefined
-        ? `${String(field)}`
-        : `${String(field)}.${quote(String(name))}`;
+  const where = issue?.path.length ? showPlace(issue.path) : "the body";
   return issue?.code === "invalid_type"
     ? `${where}: must be ${wanted(issue.expected)}`
     : `${where}: is not valid`;

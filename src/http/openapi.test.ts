@@ -105,7 +105,13 @@ describe("/openapi.json", () => {
       security: [{ oidc: [] }, { "api-key": [] }],
       required: undefined,
     });
-    expect(of(["oidc", "dev"]).security).toEqual([{ oidc: [] }, {}]);
+    expect(of(["oidc", "dev"])).toMatchObject({ security: [{ oidc: [] }, {}], required: undefined });
+    expect(of(["api-key"])).toEqual({
+      schemes: ["api-key"],
+      security: [{ "api-key": [] }],
+      required: ["user"],
+    });
+    expect(of(["dev", "api-key"]).required).toEqual(["user"]);
     expect(of([])).toEqual({ schemes: [], security: undefined, required: undefined });
     expect(Object.keys(openApiDocument().paths ?? {})).not.toContain("/metrics");
   });

@@ -8,7 +8,7 @@ import { INTERNAL, PROBLEMS } from "./problems.ts";
 /** The interface as an OpenAPI 3.1 document, made out of the schemas and the table of problems that the service uses. */
 
 /** How callers prove who they are. */
-export type Login = "dev" | "oidc" | "api-key";
+type Login = "dev" | "oidc" | "api-key";
 
 export interface DocumentOptions {
   /** Of this service. */
@@ -79,9 +79,10 @@ export function openApiDocument({
       description: "Gives each caller a short-lived NATS credential of its own.",
     },
   });
-  // Nothing but `user` says who is calling then.
+  // Only a token says whom it is for: `dev` and an API key know nothing but `user`.
   const request = document.components?.schemas?.CredsRequest;
-  if (login.length === 1 && login[0] === "dev" && request && "type" in request) request.required = ["user"];
+  const needsUser = login.length > 0 && !login.includes("oidc");
+  if (needsUser && request && "type" in request) request.required = ["user"];
   return document;
 }
 
@@ -213,7 +214,7 @@ export function lazyDocument(options: DocumentOptions): () => Document {
 }
 
 /** Where the document is served from, as a path before all others: it may be mounted in another application. */
-export const mountPoint = (c: Context, path: string): string => c.req.path.slice(0, -path.length) || "/";
+const mountPoint = (c: Context, path: string): string => c.req.path.slice(0, -path.length) || "/";
 
 /** `GET /openapi.json` */
 export function openApiJson(document: () => Document): Handler {

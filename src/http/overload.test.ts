@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { Hono } from "hono";
+import { ConfigError } from "../core/errors.ts";
 import type { ClientVariables } from "./client-address.ts";
 import { type OverloadLimits, refuseOverload } from "./overload.ts";
 import { problems } from "./problems.ts";
@@ -88,4 +89,11 @@ describe("requests that are ready at the same time", () => {
     const { status } = makeService(limits, null);
     for (let i = 0; i < 5; i++) expect(await status("/busy")).toBe(200);
   });
+});
+
+test("a limit is a number above 0, and there are both", () => {
+  for (const wrong of [Number.NaN, 0, -1, "5", undefined] as number[]) {
+    expect(() => refuseOverload({ inFlight: wrong, wait: 500 })).toThrow(ConfigError);
+    expect(() => refuseOverload({ inFlight: 2000, wait: wrong })).toThrow(ConfigError);
+  }
 });

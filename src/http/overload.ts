@@ -1,5 +1,5 @@
 import { createMiddleware } from "hono/factory";
-import { OverloadedError } from "../core/errors.ts";
+import { ConfigError, OverloadedError } from "../core/errors.ts";
 import type { ClientVariables } from "./client-address.ts";
 
 export interface OverloadLimits {
@@ -19,11 +19,17 @@ export const DEFAULT_OVERLOAD_LIMITS: OverloadLimits = { inFlight: 2000, wait: 5
  * thousand connections that are always ready Bun goes on in the same turn for seconds; so nothing is refused for longer
  * than it was accepted before. A request without an address has come over no connection, and has not waited.
  * @param now milliseconds of a clock that only goes forward
+ * @throws {ConfigError} for a limit that is not a number above 0
  */
 export function refuseOverload(
   { inFlight, wait }: OverloadLimits,
   now: () => number = () => performance.now(),
 ) {
+  for (const [name, limit] of Object.entries({ inFlight, wait })) {
+    if (!(typeof limit === "number" && limit > 0)) {
+      throw new ConfigError(`overload.${name}: wanted a number above 0`);
+    }
+  }
   let running = 0;
   let turnBegan = Number.NEGATIVE_INFINITY;
   let turnEnds = false;

@@ -176,9 +176,19 @@ describe("no limit", () => {
   });
 });
 
-test("a limit is a whole number from 1 on", () => {
-  for (const wrong of [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 1e7]) {
+test("a limit is a whole number from 1 on, and there are both or none", () => {
+  for (const wrong of [
+    0,
+    -1,
+    1.5,
+    Number.NaN,
+    Number.POSITIVE_INFINITY,
+    1_000_001,
+    "5",
+    undefined,
+  ] as number[]) {
     expect(() => makeApp({ rateLimit: { address: wrong, subject: 60 } })).toThrow(ConfigError);
     expect(() => makeApp({ rateLimit: { address: 600, subject: wrong } })).toThrow(ConfigError);
   }
+  expect(() => makeApp({ rateLimit: { address: 5 } as never })).toThrow(ConfigError);
 });

@@ -1,21 +1,12 @@
 import { createHash } from "node:crypto";
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
-import ipaddr from "ipaddr.js";
+import { network } from "../core/address.ts";
 import { ConfigError, RateLimitedError } from "../core/errors.ts";
 import type { Identity } from "../core/identity.ts";
+import { isRateLimit, type RateLimits } from "../core/rate-limits.ts";
+import { type TokenBuckets, tokenBuckets } from "../core/token-buckets.ts";
 import type { ClientVariables } from "./client-address.ts";
-import { type TokenBucketOptions, type TokenBuckets, tokenBuckets } from "./token-buckets.ts";
-
-/** Requests in a minute, and at once, for each of them. */
-export interface RateLimits {
-  /** For a client's address; of IPv6 for its /64, since a client has as many addresses as it likes there. */
-  readonly address: number;
-  /** For a caller, once it is known who it is. */
-  readonly subject: number;
-}
-
-export const DEFAULT_RATE_LIMITS: RateLimits = { address: 600, subject: 60 };
 
 /** Counts a caller's request. */
 export type LimitSubject = (c: Context, identity: Identity) => void;
@@ -33,21 +24,22 @@ export interface RateLimiter {
  * `RateLimit-Policy: "address";q=600;w=60` and `RateLimit: "address";r=599;t=1`, where `t` is the time to the next token.
  * @throws {ConfigError} for a limit that is not a whole number from 1 to 1,000,000
  */
-export function rateLimiter(
-  limits: RateLimits | "off",
-  options: Omit<TokenBucketOptions, "perMinute"> = {},
-): RateLimiter {
+export function rateLimiter(limits: RateLimits | "off"): RateLimiter {
   if (limits === "off") return { address: (_, next) => next(), subject: () => {} };
-  for (const [name, limit] of Object.entries(limits)) {
-    if (!Number.isInteger(limit) || limit < 1 || limit > 1e6) {
+  const { address, subject } = limits;
+  for (const [name, limit] of Object.entries({ address, subject })) {
+    if (!isRateLimit(limit)) {
       throw new ConfigError(`rateLimit.${name}: wanted a whole number of requests a minute, 1 to 1000000`);
     }
   }
-  const policy = `"address";q=${limits.address};w=60, "subject";q=${limits.subject};w=60`;
-  const addresses = tokenBuckets({ ...options, perMinute: limits.address });
-  const subjects = tokenBuckets({ ...options, perMinute: limits.subject });
-  return { address: limitAddress(addresses, policy), subject: limitSubject(subjects) };
+  const policy = `"address";q=${address};w=60, "subject";q=${subject};w=60`;
+  return {
+    address: limitAddress(perMinute(address), policy),
+    subject: limitSubject(perMinute(subject)),
+  };
 }
+
+const perMinute = (limit: number) => tokenBuckets({ capacity: limit, interval: 60_000 / limit });
 
 function limitAddress(buckets: TokenBuckets, policy: string) {
   return createMiddleware<{ Variables: ClientVariables }>(async (c, next) => {
@@ -66,12 +58,6 @@ function take(c: Context, buckets: TokenBuckets, policy: string, key: string, wh
   const { allowed, left, next } = buckets.take(key);
   c.header("RateLimit", `"${policy}";r=${left};t=${next}`, { append: true });
   if (!allowed) throw new RateLimitedError(`too many requests ${whose}; try again in ${next} s`, next);
-}
-
-/** What one client has to itself: an address of IPv4, the upper half of one of IPv6. */
-function network(address: string): string {
-  if (!address.includes(":")) return address;
-  return (ipaddr.parse(address) as InstanceType<typeof ipaddr.IPv6>).parts.slice(0, 4).join(":");
 }
 
 /** Longer keys are hashed: how much is remembered is counted in keys. */

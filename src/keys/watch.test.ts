@@ -201,6 +201,17 @@ test("what is missing is an InvalidKeysError that names the file, nothing there 
   await expect(readKeys(directory)).rejects.toThrow(InvalidKeysError);
 });
 
+test("what onLoaded throws is its caller's to know, and no reason against the keys", async () => {
+  await exportVersion("v1", await makeVersion("browser"));
+  const watching = watchKeys(directory, {
+    onLoaded: () => {
+      throw new Error("the log is full");
+    },
+    onRefused: () => expect.unreachable(),
+  });
+  await expect(watching).rejects.toThrow("the log is full");
+});
+
 test("watching keeps no process alive, and closed it says nothing more", async () => {
   const watching = await watchKeys(directory, { interval: 1, onLoaded: () => expect.unreachable() });
   watching.close();

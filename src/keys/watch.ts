@@ -34,18 +34,23 @@ export async function watchKeys(directory: string, options: WatchOptions = {}): 
   let closed = false;
 
   async function look(): Promise<void> {
+    let found: { mint: Mint; version: string } | undefined;
     try {
-      if ((await currentVersion(directory)) === loaded) return;
-      const keys = await readKeys(directory);
-      const next = createMint(keys.mint);
-      if (closed) return;
-      mint = next;
-      loaded = keys.version;
-      complaint = undefined;
-      onLoaded(next, keys.version);
+      found = await newKeys();
     } catch (error) {
       complain(error as Error);
     }
+    if (!found || closed) return;
+    mint = found.mint;
+    loaded = found.version;
+    complaint = undefined;
+    onLoaded(mint, loaded);
+  }
+
+  async function newKeys() {
+    if ((await currentVersion(directory)) === loaded) return undefined;
+    const keys = await readKeys(directory);
+    return { mint: createMint(keys.mint), version: keys.version };
   }
 
   function complain(error: Error): void {
@@ -62,8 +67,11 @@ export async function watchKeys(directory: string, options: WatchOptions = {}): 
   const timer = setInterval(async () => {
     if (looking) return;
     looking = true;
-    await look();
-    looking = false;
+    try {
+      await look();
+    } finally {
+      looking = false;
+    }
   }, interval);
   timer.unref();
 

@@ -112,9 +112,17 @@ describe("a flood", () => {
     expect(lines.at(-1)).toMatchObject({ audit: "refused", address: "198.51.100.1" });
   });
 
-  test("from a million addresses is bounded too", () => {
+  test("from one IPv6 /64 is one, whatever address it comes from, and the next /64 has lines of its own", () => {
+    const { audit, of, lines } = makeAudit();
+    flood(audit, 10_000, (i) => `2001:db8:0:1::${i.toString(16)}`);
+    expect(of("refused")).toHaveLength(20);
+    audit({ ...REFUSED, address: "2001:db8:0:2::1" });
+    expect(lines.at(-1)).toMatchObject({ audit: "refused", address: "2001:db8:0:2::1" });
+  });
+
+  test("from a million networks is bounded too", () => {
     const { audit, of } = makeAudit();
-    flood(audit, 1_000_000, (i) => `2001:db8::${i.toString(16)}`);
+    flood(audit, 1_000_000, (i) => `2001:db8:${(i >> 16).toString(16)}:${(i & 0xffff).toString(16)}::1`);
     expect(of("refused")).toHaveLength(200);
   });
 

@@ -11,21 +11,14 @@ export interface ServiceLog {
   /** Lines that were lost so far, because nobody read the log for too long. */
   dropped(): number;
   /**
-   * Writes what is still to be written, but waits no longer than this many milliseconds for a reader that doesn't read.
+   * Writes what is still to be written, but waits no longer than a second for a reader that doesn't read.
    * To be awaited before `process.exit`, which otherwise loses what is being written. Nothing is logged after it.
    */
-  close(patience?: number): Promise<void>;
-}
-
-export interface LogOptions {
-  /** A file descriptor; stdout by default. */
-  readonly to?: number;
-  /** Characters that wait for a slow reader before lines are dropped; 8 MiB by default. */
-  readonly maxWaiting?: number;
-  readonly level?: "debug" | "info" | "warn" | "error" | "silent";
+  close(): Promise<void>;
 }
 
 const STDOUT = 1;
+/** Characters that wait for a slow reader before lines are dropped. */
 const MAX_WAITING = 8 * 1024 * 1024;
 /** Milliseconds. */
 const PATIENCE = 1000;
@@ -35,13 +28,9 @@ const TELL_EVERY = 1000;
  * Makes a log that never holds up the service. A line is handed to the system at once, or, while the system is busy with
  * the one before, as soon as it is done. So nothing waits for a timer, and a crash loses what is under way at most.
  */
-export function createLog({
-  to = STDOUT,
-  maxWaiting = MAX_WAITING,
-  level = "info",
-}: LogOptions = {}): ServiceLog {
+export function createLog(): ServiceLog {
   // With a minLength of 0 its flush() would report success without having waited.
-  const destination = pino.destination({ dest: to, sync: false, minLength: 1, maxLength: maxWaiting });
+  const destination = pino.destination({ dest: STDOUT, sync: false, minLength: 1, maxLength: MAX_WAITING });
   let closed = false;
   let dropped = 0;
   let untold = 0;
@@ -70,7 +59,7 @@ export function createLog({
 
   const log = pino(
     {
-      level,
+      level: "info",
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
@@ -83,11 +72,11 @@ export function createLog({
   return {
     log,
     dropped: () => dropped,
-    async close(patience = PATIENCE) {
+    async close() {
       if (closed) return;
       closed = true;
       const flushed = new Promise<void>((resolve) => destination.flush(() => resolve()));
-      await before(flushed, patience);
+      await before(flushed, PATIENCE);
       // Otherwise it would flush once more on exit, and wait for the reader for ever.
       destination.destroy();
     },

@@ -30,6 +30,13 @@ test("public keys and what else is logged get through as they are", () => {
   expect(withoutSecrets(line)).toBe(line);
 });
 
+test("names in which such letters occur stay readable, and the line stays JSON", () => {
+  for (const subject of ["\x1eyJabcdefgh", "harveyJohnston-x", "S".padEnd(80, "A"), "\x0eyJabcdefgh.x"]) {
+    const line = JSON.stringify({ subject });
+    expect(JSON.parse(withoutSecrets(line)).subject).toBe(subject);
+  }
+});
+
 test("nothing that a terminal would obey is left, and the text stays the same", () => {
   const text = "a\u009b31mb\u202ec\u2028d\u007fe";
   const line = withoutSecrets(JSON.stringify({ text }));

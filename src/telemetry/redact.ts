@@ -15,8 +15,10 @@ export const SECRET_FIELDS = [
 /** What stands in place of a secret. */
 export const HIDDEN = "[secret]";
 
-// Seeds of every kind of nkey; anything that begins like a JWT; API keys.
-const SECRETS = /S[A-Z][A-Z2-7]{56}|eyJ[\w-]{8}[\w.-]*|mint_[A-Za-z0-9-]+_[\w-]{16,}/g;
+// Seeds of every kind of nkey, JWTs with or without their end, and API keys. Not within longer words of the same letters,
+// and without the last letter of a JSON escape (`\u001e`), so that lines stay JSON and names readable.
+const SECRETS =
+  /(?<![A-Z2-7])S[A-Z][A-Z2-7]{56}(?![A-Z2-7])|(?<!\\u[0-9a-f]{3})eyJ[\w-]{8,}\.[\w.-]*|mint_[A-Za-z0-9-]+_[\w-]{16,}/g;
 
 // Characters that steer a terminal or turn its text round. JSON escapes only those below the space.
 const STEERING = /[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g;

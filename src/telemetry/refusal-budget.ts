@@ -1,11 +1,7 @@
-import { LRUCache } from "lru-cache";
+import { network } from "../core/address.ts";
+import { tokenBucket, tokenBuckets } from "../core/token-buckets.ts";
 
 /** How many lines refused requests may cost. */
-
-interface Bucket {
-  left: number;
-  filledAt: number;
-}
 
 export interface RefusalBudgetOptions {
   /** Milliseconds that never go back. */
@@ -21,11 +17,11 @@ export interface RefusalBudget {
   close(): void;
 }
 
-/** Lines at once, and one more each so many milliseconds: 20 and 1/s from one address, 200 and 20/s from all. */
-const PER_ADDRESS = { lines: 20, every: 1000 };
-const FROM_ALL = { lines: 200, every: 50 };
-/** Addresses that are remembered. One that was forgotten starts anew, within the budget for all. */
-const ADDRESSES = 10_000;
+/** Lines at once, and milliseconds to one more: 20 and 1/s from one address or IPv6 /64, 200 and 20/s from all. */
+const PER_NETWORK = { capacity: 20, interval: 1000 };
+const FROM_ALL = { capacity: 200, interval: 50 };
+/** Networks that are remembered. One that was forgotten starts anew, within the budget for all. */
+const NETWORKS = 10_000;
 /** Milliseconds. */
 const TELL_EVERY = 10_000;
 
@@ -34,19 +30,11 @@ const TELL_EVERY = 10_000;
  * address comes first, so that one that floods doesn't take the lines of the others.
  */
 export function createRefusalBudget({ now, onOmitted }: RefusalBudgetOptions): RefusalBudget {
-  const addresses = new LRUCache<string, Bucket>({ max: ADDRESSES });
-  const all: Bucket = { left: FROM_ALL.lines, filledAt: now() };
+  const networks = tokenBuckets({ ...PER_NETWORK, maxKeys: NETWORKS, now });
+  const all = tokenBucket({ ...FROM_ALL, now });
   let omitted = new Map<string, number>();
   let since = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
-
-  function bucketOf(address: string): Bucket {
-    const known = addresses.get(address);
-    if (known) return known;
-    const bucket = { left: PER_ADDRESS.lines, filledAt: now() };
-    addresses.set(address, bucket);
-    return bucket;
-  }
 
   function tell(): void {
     clearTimeout(timer);
@@ -59,7 +47,7 @@ export function createRefusalBudget({ now, onOmitted }: RefusalBudgetOptions): R
 
   return {
     take(address = "", code) {
-      if (takeFrom(bucketOf(address), PER_ADDRESS, now()) && takeFrom(all, FROM_ALL, now())) return true;
+      if (networks.take(network(address)).allowed && all.take().allowed) return true;
       if (omitted.size === 0) since = now();
       omitted.set(code, (omitted.get(code) ?? 0) + 1);
       // Nobody waits for it at the end: `close` tells what is left.
@@ -68,12 +56,4 @@ export function createRefusalBudget({ now, onOmitted }: RefusalBudgetOptions): R
     },
     close: tell,
   };
-}
-
-function takeFrom(bucket: Bucket, { lines, every }: { lines: number; every: number }, now: number): boolean {
-  bucket.left = Math.min(lines, bucket.left + (now - bucket.filledAt) / every);
-  bucket.filledAt = now;
-  if (bucket.left < 1) return false;
-  bucket.left -= 1;
-  return true;
 }

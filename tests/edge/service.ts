@@ -73,6 +73,7 @@ export function open(port: number, text: string) {
     /** Writes, and waits until this machine has it. */
     send: (more: string) => new Promise<void>((sent) => socket.write(more, () => sent())),
     destroy: () => socket.destroy(),
+    reset: () => socket.resetAndDestroy(),
     said: () => said,
     /** All that came, once the other side has closed it. */
     closed: within(closed, "the connection to be closed", 60_000),

@@ -314,7 +314,7 @@ describe("role files", () => {
       description: "quotes ' and $(touch /tmp/x) and spaces",
       pub: { allow: ["$JS.API.INFO", "q.{{tag(room)}}.{{name()}}"], deny: ["q.secret.>"] },
       sub: {
-        allow: ["w.{{subject()}} workers", "z.{{account-name()}}.*"],
+        allow: ["w.{{subject()}}", "z.{{account-name()}}.*"],
         deny: ["z.no", "z.{{account-name()}}.*.>"],
       },
       responses: { max: 3, ttl: 60 },
@@ -328,7 +328,7 @@ describe("role files", () => {
       template: {
         pub: { allow: ["$JS.API.INFO", "q.{{tag(room)}}.{{name()}}"], deny: ["q.secret.>"] },
         sub: {
-          allow: ["w.{{subject()}} workers", "z.{{account-name()}}.*"],
+          allow: ["w.{{subject()}}", "z.{{account-name()}}.*"],
           deny: ["z.no", "z.{{account-name()}}.*.>"],
         },
         resp: { max: 3, ttl: 60e9 },
