@@ -1,4 +1,5 @@
 import { isIssuerUrl, isKeySetUrl, type OidcIssuer } from "../core/issuer.ts";
+import { quote } from "../core/quote.ts";
 
 /** Where an OpenID issuer publishes its keys, and fetching them: OpenID Connect Discovery 1.0, section 4. */
 
@@ -33,7 +34,10 @@ async function discover(issuer: string, signal: AbortSignal, timeout: number): P
     jwks_uri?: unknown;
   } | null;
   // Section 4.3: otherwise one issuer could vouch for another.
-  if (document?.issuer !== issuer) throw new Error("its discovery document names another issuer");
+  if (document?.issuer !== issuer) {
+    const named = typeof document?.issuer === "string" ? quote(document.issuer) : "none";
+    throw new Error(`its discovery document names another issuer: ${named}`);
+  }
   if (typeof document.jwks_uri !== "string") throw new Error("its discovery document has no jwks_uri");
   // Whoever answers may not choose a weaker way than the issuer's own.
   if (issuer.startsWith("https:") && !document.jwks_uri.startsWith("https:")) {

@@ -127,16 +127,19 @@ async function untilReady(url: string, signal: AbortSignal): Promise<void> {
   }
 }
 
-function greet({ ports, host, mintUrl }: LocalConfig): void {
+function greet({ ports, host, mintUrl, environment }: LocalConfig): void {
+  const believes = (environment.MINT_AUTH ?? "").split(",").some((auth) => auth.trim() === "dev");
   say(`
   mint        ${mintUrl}
   NATS        nats://${host}:${ports.nats}
   WebSocket   ws://${host}:${ports.webSocket}
   monitoring  http://${host}:${ports.monitoring}
 
-Open ${mintUrl} in two tabs of a browser. Or, in another terminal:
-  curl -s ${mintUrl}/creds -H 'Content-Type: application/json' -d '{"user":"alice"}'
-  npm run client -- --user alice
+${believes ? tryIt(mintUrl) : `${mintUrl}/docs says what to send.`}
 
 Ctrl-C stops everything; the state stays.`);
 }
+
+const tryIt = (mintUrl: string) => `Open ${mintUrl} in two tabs of a browser. Or, in another terminal:
+  curl -s ${mintUrl}/creds -H 'Content-Type: application/json' -d '{"user":"alice"}'
+  npm run client -- --user alice`;
