@@ -34,20 +34,24 @@ wait_for_server() {
   done
 }
 
-# stale_servers: ids of the servers that run with another configuration than nats-init wrote
-stale_servers() {
+# ask_configuration: $scratch/configuration, a line per server that answers: its id, and whether it runs with what
+# nats-init wrote
+ask_configuration() {
   request '$SYS.REQ.SERVER.PING.STATSZ' '' --replies "$servers" |
-    jq -r --arg tag "$tag" '.server | select(.tags // [] | index($tag) | not) | .id'
+    jq -r --arg tag "$tag" '.server | "\(.id) \(.tags // [] | any(. == $tag))"' >"$scratch/configuration"
 }
+
+# all_configured: a server that is silent, because it restarts, is not taken for one that has it
+all_configured() { [ "$(grep -c ' true$' "$scratch/configuration")" = "$servers" ]; }
 
 # take_configuration: servers reload what nats-init wrote. What can't be reloaded, such as the operator, takes a
 # restart; the server's health check does that when it finds this file.
 take_configuration() {
   tag=$(sed -n 's/^server_tags: \["\(.*\)"\]$/\1/p' "$SERVER_DIR/config/resolver.conf")
-  stale=$(stale_servers)
-  [ -n "$stale" ] || return 0
+  ask_configuration
   refusal=
-  for id in $stale; do
+  while read -r id has; do
+    [ "$has" = false ] || continue
     refusal=$(request "\$SYS.REQ.SERVER.$id.RELOAD" '' | jq -r '.error.description // empty | split(": old=")[0]')
     if [ -z "$refusal" ]; then
       say "nats-server reloaded its configuration"
@@ -55,14 +59,14 @@ take_configuration() {
       say "nats-server can't reload its configuration ($refusal); asking it to restart"
       : >"$SERVER_DIR/run/restart"
     fi
-  done
+  done <"$scratch/configuration"
   deadline=$(($(now) + patience))
-  wait_for_server
-  while [ -n "$(stale_servers)" ]; do
+  until all_configured; do
     [ "$(now)" -lt "$deadline" ] ||
       fail "nats-server still runs with another configuration than the one in $SERVER_DIR/config${refusal:+ ($refusal)}. Its log tells why; restart it when that is mended"
     sleep 0.2
     wait_for_server
+    ask_configuration
   done
 }
 

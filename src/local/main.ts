@@ -140,6 +140,8 @@ ${believes ? tryIt(mintUrl) : `${mintUrl}/docs says what to send.`}
 Ctrl-C stops everything; the state stays.`);
 }
 
-const tryIt = (mintUrl: string) => `Open ${mintUrl} in two tabs of a browser. Or, in another terminal:
+function tryIt(mintUrl: string): string {
+  return `Open ${mintUrl} in two tabs of a browser. Or, in another terminal:
   curl -s ${mintUrl}/creds -H 'Content-Type: application/json' -d '{"user":"alice"}'
   npm run client -- --user alice`;
+}

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { cpSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createUser, fromSeed } from "nkeys.js";
 import { makeRecipe, must, type Recipe } from "./recipe.ts";
@@ -393,6 +393,38 @@ describe("nats-push", () => {
     expect(said).toMatch(/can't reload its configuration|still runs with another configuration/);
     await recipe.stopServer();
     expect(await recipe.up()).toContain("all is in force");
+  });
+
+  test("waits for a server that goes away just as it is asked what it runs with", async () => {
+    await using recipe = await makeRecipe();
+    await recipe.up();
+    must(await recipe.nsc("edit", "operator", "--sk", "generate"));
+    must(await recipe.init());
+    // The question after the one for a restart is held back until the server has gone.
+    const at = (name: string) => join(recipe.dir, name);
+    mkdirSync(at("bin"));
+    writeFileSync(
+      at("bin/nats"),
+      `#!/bin/sh
+case "$*" in *--replies*STATSZ*)
+  if [ -e "$SERVER_DIR/run/restart" ] && [ ! -e ${at("gone")} ]; then
+    : >${at("asked")}
+    until [ -e ${at("gone")} ]; do sleep 0.05; done
+  fi
+esac
+PATH=\${PATH#*:} exec nats "$@"
+`,
+      { mode: 0o755 },
+    );
+    const push = recipe.push({ PATH: `${at("bin")}:${recipe.env.PATH}` });
+    while (!existsSync(at("asked"))) await Bun.sleep(20);
+    await recipe.stopServer();
+    writeFileSync(at("gone"), "");
+    await Bun.sleep(500);
+    await recipe.startServer();
+    const said = must(await push);
+    expect(said).toContain("asking it to restart");
+    expect(said).toContain("all is in force");
   });
 
   test("has servers reload a changed nats.conf", async () => {
