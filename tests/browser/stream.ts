@@ -16,8 +16,10 @@ const CALM = 600;
 const BETWEEN = 100;
 
 /** Milliseconds to wait for an answer, or for the last message; without a session much of it never comes. */
-const PATIENCE = 20_000;
+const PATIENCE = 60_000;
 const NAIVE_PATIENCE = 3000;
+/** Nanoseconds until an unacknowledged message comes again: less than the renewals last, more than a busy machine's pauses. */
+const ACK_WAIT = 10e9;
 
 export const WAYS = ["core", "ordered", "durable", "watch"] as const;
 
@@ -96,9 +98,10 @@ export async function stream(
     { ...sent },
   );
   const patience = isNaive ? NAIVE_PATIENCE : PATIENCE;
-  await within(complete, "the last message", patience).catch((error) => {
-    if (!isNaive) throw error;
-  });
+  const late = await within(complete, "the last message", patience).then(
+    () => undefined,
+    (error: Error) => error,
+  );
   const result = await page.evaluate((ways) => {
     const heard = ways.map((way) => [way, lab.kept.heard[way].heard] as const);
     return {
@@ -108,11 +111,13 @@ export async function stream(
     };
   }, WAYS);
   await backend.flush();
+  const heard = Object.fromEntries(WAYS.map((way) => [way, account(result.heard[way], sent)])) as Record<
+    Way,
+    Account
+  >;
+  if (late && !isNaive) throw new Error(`${late.message}: ${JSON.stringify(heard)}`);
   return {
-    heard: Object.fromEntries(WAYS.map((way) => [way, account(result.heard[way], sent)])) as Record<
-      Way,
-      Account
-    >,
+    heard,
     messages: Object.values(sent).reduce((sum, count) => sum + count, 0),
     published: account(uplink, { page: own.done.publishes }),
     refused: own.refused,
@@ -130,7 +135,11 @@ async function prepare(backend: NatsConnection, user: string, subject: string): 
   const jsm = await backend.jetstreamManager();
   const memory = { storage: "memory" as never };
   await jsm.streams.add({ name: user, subjects: [subject], ...memory });
-  await jsm.consumers.add(user, { durable_name: "page", ack_policy: "explicit" as never, ack_wait: 3e9 });
+  await jsm.consumers.add(user, {
+    durable_name: "page",
+    ack_policy: "explicit" as never,
+    ack_wait: ACK_WAIT,
+  });
   await jsm.streams.add({
     name: `KV_${user}`,
     subjects: [`$KV.${user}.>`],

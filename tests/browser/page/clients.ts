@@ -7,6 +7,9 @@ import * as natsWs from "nats.ws";
 
 export type ClientName = "nats.ws" | "nats-core";
 
+/** Messages that are asked for in advance: with the default of 100, a slow way would let no more than some 600/s through. */
+const WINDOW = { max_messages: 1000 };
+
 export type Take = (text: string) => void;
 
 export interface Client {
@@ -26,11 +29,12 @@ export const clients: Record<ClientName, Client> = {
     authenticator: natsWs.jwtAuthenticator,
     async ordered(nc, stream, take) {
       const consumer = await older(nc).jetstream().consumers.get(stream);
-      await consumer.consume({ callback: (message) => take(message.string()) });
+      await consumer.consume({ ...WINDOW, callback: (message) => take(message.string()) });
     },
     async durable(nc, stream, name, take) {
       const consumer = await older(nc).jetstream().consumers.get(stream, name);
       await consumer.consume({
+        ...WINDOW,
         callback: (message) => {
           take(message.string());
           message.ack();
@@ -49,11 +53,12 @@ export const clients: Record<ClientName, Client> = {
     authenticator: jwtAuthenticator,
     async ordered(nc, stream, take) {
       const consumer = await jetstream(nc).consumers.get(stream);
-      await consumer.consume({ callback: (message) => take(message.string()) });
+      await consumer.consume({ ...WINDOW, callback: (message) => take(message.string()) });
     },
     async durable(nc, stream, name, take) {
       const consumer = await jetstream(nc).consumers.get(stream, name);
       await consumer.consume({
+        ...WINDOW,
         callback: (message) => {
           take(message.string());
           message.ack();
