@@ -1,3 +1,4 @@
+import { poll } from "../core/poll.ts";
 import { readText } from "./read.ts";
 
 export interface WatchFileOptions<T> {
@@ -54,23 +55,13 @@ export async function watchFile<T>(
     onRefused(error);
   }
 
-  let looking = false;
-  const timer = setInterval(async () => {
-    if (looking) return;
-    looking = true;
-    try {
-      await look();
-    } finally {
-      looking = false;
-    }
-  }, interval);
-  timer.unref();
+  const stop = poll(look, interval);
 
   return {
     current: () => value,
     close() {
       closed = true;
-      clearInterval(timer);
+      stop();
     },
   };
 }

@@ -1,5 +1,6 @@
 import { KeysUnavailableError } from "../core/errors.ts";
 import { createMint, type Mint } from "../core/mint.ts";
+import { poll } from "../core/poll.ts";
 import { currentVersion, readKeys } from "./read.ts";
 
 export interface WatchOptions {
@@ -63,17 +64,7 @@ export async function watchKeys(directory: string, options: WatchOptions = {}): 
   }
 
   await look();
-  let looking = false;
-  const timer = setInterval(async () => {
-    if (looking) return;
-    looking = true;
-    try {
-      await look();
-    } finally {
-      looking = false;
-    }
-  }, interval);
-  timer.unref();
+  const stop = poll(look, interval);
 
   return {
     mint() {
@@ -82,7 +73,7 @@ export async function watchKeys(directory: string, options: WatchOptions = {}): 
     },
     close() {
       closed = true;
-      clearInterval(timer);
+      stop();
     },
   };
 }
