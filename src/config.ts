@@ -116,6 +116,8 @@ function readIssuer(from: ReturnType<typeof settings>): OidcIssuer | undefined {
 
 /** What the launcher of `npm start` is told. */
 export interface LocalConfig {
+  /** The mint's, or none where it is going to refuse them. */
+  readonly auth: readonly Auth[];
   /** The checkout. */
   readonly projectDir: string;
   /** Where the state is kept, absolute. */
@@ -157,7 +159,17 @@ export function readLocalConfig(env: Env = withEnvFile()): LocalConfig {
     Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined),
   );
   const host = localhosts.includes(bind) ? "localhost" : isIP(bind) === 6 ? `[${bind}]` : bind;
-  return { projectDir, dataDir, bind, ports, host, mintUrl: `http://${host}:${ports.mint}`, environment };
+  const auth = settings(env).list("MINT_AUTH", "", isAuth, []);
+  return {
+    auth,
+    projectDir,
+    dataDir,
+    bind,
+    ports,
+    host,
+    mintUrl: `http://${host}:${ports.mint}`,
+    environment,
+  };
 }
 
 /** What the example client is told. */

@@ -127,15 +127,14 @@ async function untilReady(url: string, signal: AbortSignal): Promise<void> {
   }
 }
 
-function greet({ ports, host, mintUrl, environment }: LocalConfig): void {
-  const believes = (environment.MINT_AUTH ?? "").split(",").some((auth) => auth.trim() === "dev");
+function greet({ ports, host, mintUrl, auth }: LocalConfig): void {
   say(`
   mint        ${mintUrl}
   NATS        nats://${host}:${ports.nats}
   WebSocket   ws://${host}:${ports.webSocket}
   monitoring  http://${host}:${ports.monitoring}
 
-${believes ? tryIt(mintUrl) : `${mintUrl}/docs says what to send.`}
+${auth.includes("dev") ? tryIt(mintUrl) : `${mintUrl}/docs says what to send.`}
 
 Ctrl-C stops everything; the state stays.`);
 }
