@@ -14,7 +14,8 @@ export interface PolicyInUse {
 /**
  * Puts a policy to use.
  * @param issuer the one that needs no place in the file
- * @throws {InvalidPolicyError} when it stands in the file too, there is none at all, or names come from a claim and there are several issuers
+ * @throws {InvalidPolicyError} when it stands in the file too, there is none at all, or names come from a claim and there
+ * are several issuers
  */
 export function usePolicy(file: PolicyFile, issuer: OidcIssuer | undefined): PolicyInUse {
   if (issuer && file.issuers.some((other) => other.issuer === issuer.issuer)) {

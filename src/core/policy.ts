@@ -55,8 +55,9 @@ export type RulePolicy = (identity: Identity, asked: Asked) => Grant;
  * - of the rules that hold, the first that gives the role asked for; without a wish, the first;
  * - for nobody a name or a tag that is not one literal subject token.
  *
- * The grant throws `UnauthorizedError` for an identity of another issuer, `RoleNotAllowedError` when no rule fits, `UserNotAllowedError` when the identity has no valid name
- * or asks for another, `TagNotAllowedError` for a tag that the rule doesn't give or can't fill.
+ * The grant throws `UnauthorizedError` for an identity of another issuer, `RoleNotAllowedError` when no rule fits,
+ * `UserNotAllowedError` when the identity has no valid name or asks for another, `TagNotAllowedError` for a tag that the
+ * rule doesn't give or can't fill.
  * @param issuers every issuer in use
  * @throws {InvalidPolicyError} when names come from a claim and there is more than one issuer: both may know an `alice`
  */
