@@ -73,6 +73,8 @@ function runTests(paths: string[]): void {
       "120000",
       "--reporter=junit",
       `--reporter-outfile=${report}`,
+      // A log that is kept is read for what failed.
+      ...(process.env.CI ? ["--only-failures"] : []),
       ...paths,
     ],
     { cwd: projectDir, stdio: ["ignore", "inherit", "inherit"] },

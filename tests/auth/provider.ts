@@ -1,8 +1,8 @@
 import { createHash, generateKeyPairSync, randomBytes, randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { Provider } from "oidc-provider";
+import { freePorts } from "../ports.ts";
 
 /**
  * A real OpenID provider on this machine. It logs in whoever comes, and signs access tokens for an API and ID tokens
@@ -45,7 +45,7 @@ export async function startProvider(keys: readonly SigningKey[] = [signingKey()]
   const idLifetimes: number[] = [];
   let provider: Provider;
   let server: Server;
-  let port = 0;
+  const [port] = await freePorts(1);
 
   async function start(): Promise<void> {
     server = createServer(async (request, response) => {
@@ -58,7 +58,6 @@ export async function startProvider(keys: readonly SigningKey[] = [signingKey()]
     });
     server.listen(port, "127.0.0.1");
     await once(server, "listening");
-    port = (server.address() as AddressInfo).port;
   }
 
   async function stop(): Promise<void> {

@@ -6,7 +6,7 @@ import { createUser } from "nkeys.js";
 import type { CredsResponse } from "../../src/http/creds.ts";
 import { logIn, makeWorld, runService, settle, type World, within } from "../mint/parts.ts";
 import { runCommand } from "../policy/command.ts";
-import { freePorts } from "../recipe/recipe.ts";
+import { freePorts } from "../ports.ts";
 import { API, type OpenIdProvider, startProvider } from "./provider.ts";
 
 /** The service with all its ways of logging in: a real provider before it, a real nats-server behind it. */

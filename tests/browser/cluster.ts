@@ -1,6 +1,7 @@
 import { cpSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { freePorts, type Recipe } from "../recipe/recipe.ts";
+import { freePorts } from "../ports.ts";
+import type { Recipe } from "../recipe/recipe.ts";
 
 /** Two servers in the place of the recipe's one, as a cluster: its configuration, and the account JWTs, twice. */
 

@@ -6,7 +6,8 @@ import { connect, credsAuthenticator, type NatsConnection } from "nats";
 import { connect as connectWebSocket, jwtAuthenticator } from "nats.ws";
 import { createUser } from "nkeys.js";
 import type { CredsResponse } from "../../src/index.ts";
-import { freePorts, must } from "../recipe/recipe.ts";
+import { freePorts } from "../ports.ts";
+import { must } from "../recipe/recipe.ts";
 
 /**
  * The real docker-compose.yaml on a Docker engine, from a copy of the checkout that belongs to somebody else and

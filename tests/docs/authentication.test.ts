@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readLocalConfig } from "../../src/config.ts";
 import { prepareTools } from "../../src/local/tools.ts";
-import { freePorts } from "../recipe/recipe.ts";
+import { freePorts } from "../ports.ts";
 import { blocks } from "./markdown.ts";
 
 const config = readLocalConfig();

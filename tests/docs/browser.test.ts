@@ -11,7 +11,8 @@ import { createApp } from "../../src/http/app.ts";
 import { readKeys } from "../../src/keys/read.ts";
 import { launchBrowser } from "../browser/chromium.ts";
 import { within } from "../mint/parts.ts";
-import { freePorts, makeRecipe, must, type Recipe } from "../recipe/recipe.ts";
+import { freePorts } from "../ports.ts";
+import { makeRecipe, must, type Recipe } from "../recipe/recipe.ts";
 import { type Block, blocks, codeSpans, rows, section } from "./markdown.ts";
 
 /**

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeAccount } from "../../src/core/account.fixture.ts";
 import { runService, within } from "../mint/parts.ts";
-import { freePorts } from "../recipe/recipe.ts";
+import { freePorts } from "../ports.ts";
 
 /** The mint as a process of its own, on keys made here: these tests are about its port, not about what it signs. */
 

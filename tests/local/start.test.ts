@@ -12,7 +12,7 @@ import {
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePorts } from "../recipe/recipe.ts";
+import { freePorts } from "../ports.ts";
 
 /** `npm start` as a user has it: the command itself, with its own data directory and ports. */
 

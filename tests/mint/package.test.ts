@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { decode, type User } from "@nats-io/jwt";
 import type { CredsResponse } from "../../src/http/creds.ts";
-import { freePorts, must } from "../recipe/recipe.ts";
+import { freePorts } from "../ports.ts";
+import { must } from "../recipe/recipe.ts";
 import { logIn, makeWorld, runService, type World } from "./parts.ts";
 
 /** The package as others get it: packed, installed in an empty project, compiled there without our settings, and run. */

@@ -4,7 +4,7 @@ import { cpSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeF
 import { createServer, connect as openSocket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePorts } from "../recipe/recipe.ts";
+import { freePorts } from "../ports.ts";
 import { logIn, makeWorld, runService, type World } from "./parts.ts";
 
 /** The mint as a process: how it starts, follows its keys, stops, and what it says meanwhile. */

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { freePorts } from "../recipe/recipe.ts";
+import { freePorts } from "../ports.ts";
 import { exchange, makeWorld, runService, type World, within } from "./parts.ts";
 
 /** What arrives at the service when whoever connects doesn't keep to HTTP. It survives all of it and still mints. */

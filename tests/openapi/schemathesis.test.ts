@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeWorld, runService, type World } from "../mint/parts.ts";
-import { freePorts } from "../recipe/recipe.ts";
+import { freePorts } from "../ports.ts";
 import { install, missing, run } from "./schemathesis.ts";
 
 /** The service keeps what its document says, whatever it is asked. */

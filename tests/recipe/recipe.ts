@@ -8,12 +8,12 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type LocalConfig, readLocalConfig } from "../../src/config.ts";
 import { serviceEnvironment } from "../../src/local/environment.ts";
 import { prepareTools } from "../../src/local/tools.ts";
+import { freePorts } from "../ports.ts";
 
 /**
  * The recipe in a directory of its own, on free ports: the same scripts as in the containers, the real nsc and
@@ -169,18 +169,4 @@ export interface AccountClaims {
 
 export function decode<T>(jwt: string): T {
   return JSON.parse(Buffer.from(jwt.split(".")[1] ?? "", "base64url").toString());
-}
-
-/** Ports that nobody listens on now. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, () => {
-      const { promise, resolve } = Promise.withResolvers<ReturnType<typeof createServer>>();
-      const server = createServer().listen(0, "127.0.0.1", () => resolve(server));
-      return promise;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }

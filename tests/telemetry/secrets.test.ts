@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createAccount, createOperator, createUser } from "@nats-io/jwt";
 import { accountEnv, makeWorld, runService, type World } from "../mint/parts.ts";
-import { freePorts } from "../recipe/recipe.ts";
+import { freePorts } from "../ports.ts";
 
 /**
  * The service as a process, with secrets in whatever a caller can send. None of them, and none of its own, stands
