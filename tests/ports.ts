@@ -1,4 +1,4 @@
-import { createServer } from "node:net";
+import { checkPort } from "../src/listen.ts";
 
 /** Ports for what a test starts later, or starts again. */
 
@@ -23,10 +23,8 @@ export async function freePorts(count: number): Promise<number[]> {
   return ports;
 }
 
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once("error", () => resolve(false));
-    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
-  });
-}
+const isFree = (port: number) =>
+  checkPort("127.0.0.1", port).then(
+    () => true,
+    () => false,
+  );
