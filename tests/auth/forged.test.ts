@@ -582,7 +582,8 @@ test("whatever is sent as a token, the answer is 401 and shows nothing of it", a
     .map(([at, text]) => GOOD.slice(0, at) + text.replace(/[^ -~]/g, "") + GOOD.slice(at + 1));
   await fc.assert(
     fc.asyncProperty(fc.oneof(visible, jwt, cut), async (bad) => {
-      fc.pre(bad !== GOOD);
+      // A header is trimmed.
+      fc.pre(bad.trim() !== GOOD);
       const mint = newMint();
       const answer = await mint.ask(bad);
       expect([answer.status, mint.errors]).toEqual([401, []]);

@@ -331,7 +331,8 @@ test("the hook has one connection where effects run twice, and none after it", a
     );
     return (await answer.json()).num_connections;
   };
-  expect(await connections()).toBe(0);
+  // The server may not have seen yet that the one before was closed.
+  while ((await connections()) > 0) await Bun.sleep(10);
   const known = asked.length;
   writeFileSync(join(dir, "hook.tsx"), withPlaces(block("useNats")));
   const { useNats } = await import(join(dir, "hook.tsx"));

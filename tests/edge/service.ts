@@ -76,7 +76,7 @@ export function open(port: number, text: string) {
     reset: () => socket.resetAndDestroy(),
     said: () => said,
     /** All that came, once the other side has closed it. */
-    closed: within(closed, "the connection to be closed", 60_000),
+    closed,
     /** Waits until this has come. */
     async says(what: RegExp): Promise<void> {
       const { promise, resolve } = Promise.withResolvers<void>();

@@ -89,8 +89,8 @@ describe("a role's limits", () => {
 });
 
 describe("a credential's end", () => {
-  /** Two to three seconds are left of the shortest lifetime there is. */
-  const aboutToEnd = () => world.makeApp(() => Date.now() - 7000);
+  /** Five to six seconds are left of the shortest lifetime there is. */
+  const aboutToEnd = () => world.makeApp(() => Date.now() - 4000);
 
   async function expectEnd(role: string, way: Way): Promise<void> {
     const login = await credentials(aboutToEnd(), { user: "alice", role, ttl: 10 });

@@ -209,7 +209,7 @@ export function runService(command: string[], env: Record<string, string>) {
   return {
     said: () => said,
     /** Its exit code, once it has ended. */
-    ended: within(ended, "the service to end", 60_000),
+    ended,
     kill: (signal: NodeJS.Signals) => child.kill(signal),
 
     /** Waits until it has said this. */

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { headers } from "nats";
-import { type Client, makeWorld, settle, type World, within } from "./parts.ts";
+import { type Client, makeWorld, PATIENCE, settle, type World, within } from "./parts.ts";
 
 /** What one user can do to another, with the roles as shipped: nothing. */
 
@@ -42,7 +42,7 @@ for (const { role, own, way } of [
       alice.nc.subscribe(`${own}.alice.echo`, {
         callback: (_, message) => message.respond(message.data),
       });
-      const reply = await alice.nc.request(`${own}.alice.echo`, "anybody there?");
+      const reply = await alice.nc.request(`${own}.alice.echo`, "anybody there?", { timeout: PATIENCE });
       expect(reply.string()).toBe("anybody there?");
       expect(reply.subject).toStartWith("_INBOX_alice.");
     });
@@ -136,7 +136,7 @@ for (const { role, own, way } of [
         listeners.push(await alice.subscribe(subject));
       }
       bob.nc.subscribe(`${own}.bob.secret`, { callback: (_, message) => message.respond("a secret") });
-      const reply = await bob.nc.request(`${own}.bob.secret`);
+      const reply = await bob.nc.request(`${own}.bob.secret`, "", { timeout: PATIENCE });
       await settle(bob, alice);
       expect(reply.string()).toBe("a secret");
       expect(listeners.flatMap(({ messages }) => messages)).toEqual([]);
@@ -144,7 +144,7 @@ for (const { role, own, way } of [
 
     test("gets no answer from bob, and bob never hears the question", async () => {
       const asked = await bob.subscribe(`${own}.bob.>`);
-      const answer = alice.nc.request(`${own}.bob.echo`, "hello bob").then(
+      const answer = alice.nc.request(`${own}.bob.echo`, "hello bob", { timeout: PATIENCE }).then(
         () => "answered",
         (error) => error.code,
       );
@@ -167,7 +167,7 @@ for (const { role, own, way } of [
         },
       });
       await onlooker.nc.flush();
-      const reply = await bob.nc.request(`${own}.bob.echo`, "who is it?", { timeout: 5000 });
+      const reply = await bob.nc.request(`${own}.bob.echo`, "who is it?", { timeout: PATIENCE });
       expect(reply.string()).toBe("from the one who may");
       expect(alice.denials).toContain(`publish ${await question.promise}`);
     });

@@ -354,7 +354,7 @@ describe("somebody in a room", () => {
     alice.nc.publish(`rooms.${lobby}.alice.typing`);
     alice.nc.publish("users.alice.x");
     alice.nc.subscribe("users.alice.echo", { callback: (_, message) => message.respond(message.data) });
-    const reply = await alice.nc.request("users.alice.echo", "anybody there?");
+    const reply = await alice.nc.request("users.alice.echo", "anybody there?", { timeout: PATIENCE });
     await settle(alice, bob);
     expect(room.subjects).toEqual([`rooms.${lobby}.alice.typing`]);
     expect(own.subjects).toEqual(["users.alice.x", "users.alice.echo"]);
@@ -485,7 +485,9 @@ describe("somebody in a room", () => {
     filter = `rooms.${lobby}.*.chat`,
   ) {
     const text = typeof body === "string" ? body : JSON.stringify(body);
-    const answer = await alice.nc.request(`$JS.API.CONSUMER.CREATE.ROOMS.${name}.${filter}`, text);
+    const answer = await alice.nc.request(`$JS.API.CONSUMER.CREATE.ROOMS.${name}.${filter}`, text, {
+      timeout: PATIENCE,
+    });
     return answer.json<{
       error?: { description: string };
       name?: string;
@@ -612,9 +614,9 @@ describe("somebody in a room", () => {
       alice.nc.publish(consumer, JSON.stringify(request()), { reply });
     }
     // Both kinds of answers go out in order: once she has one of each herself, those before it were sent.
-    await alice.nc.request(`rooms.${lobby}.alice.chat`, "the last");
+    await alice.nc.request(`rooms.${lobby}.alice.chat`, "the last", { timeout: PATIENCE });
     const last = `$JS.API.CONSUMER.CREATE.ROOMS.${crypto.randomUUID()}.rooms.${lobby}.*.chat`;
-    await alice.nc.request(last, JSON.stringify(request()));
+    await alice.nc.request(last, JSON.stringify(request()), { timeout: PATIENCE });
     await settle(alice, onlooker);
     const { config, state } = await manager.streams.info("OTHER");
     expect({ config, messages: state.messages }).toEqual({

@@ -279,7 +279,7 @@ describe("while it makes streams, the recipe", () => {
       inboxPrefix: "_INBOX_streams",
     });
     const may = async (subject: string) =>
-      nc.request(subject).then(
+      nc.request(subject, "", { timeout: 10_000 }).then(
         () => true,
         (error) => error.code !== "PERMISSIONS_VIOLATION",
       );

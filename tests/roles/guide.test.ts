@@ -280,6 +280,7 @@ test("tasks: alice gets hers until she says that they are done, and nothing that
   const created = await mallory.nc.request(
     `$JS.API.CONSUMER.CREATE.KV_preferences.m.${filter_subject}`,
     JSON.stringify({ stream_name: "KV_preferences", config }),
+    { timeout: PATIENCE },
   );
   expect(created.json<{ error?: object }>().error).toBeUndefined();
   await until(() => heard.messages.includes("do this"), "mallory's message", alice);
