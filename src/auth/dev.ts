@@ -33,7 +33,7 @@ export function devAuthentication({ defaultRole, hosts = [] }: DevOptions): {
       return { issuer: "dev", subject: user, claims: {} };
     },
     grant({ subject }, { role = defaultRole, tags, ttl }) {
-      return { role, user: parseSubjectToken(subject), ...(tags && { tags }), ...(ttl && { ttl }) };
+      return { role, user: parseSubjectToken(subject), tags, ttl };
     },
   };
 }

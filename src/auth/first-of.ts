@@ -5,6 +5,8 @@ import type { Authenticator } from "../core/identity.ts";
  * at and is bad must not become another authenticator's nobody.
  */
 export function firstOf(authenticators: readonly Authenticator[]): Authenticator {
+  const [only] = authenticators;
+  if (only && authenticators.length === 1) return only;
   return async (request, asked) => {
     for (const authenticate of authenticators) {
       const identity = await authenticate(request, asked);

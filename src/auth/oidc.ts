@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { jwtVerify } from "jose";
 import { LRUCache } from "lru-cache";
 import { IssuerUnavailableError } from "../core/errors.ts";
@@ -155,7 +155,7 @@ export function oidcAuthentication(options: OidcOptions): OidcAuthentication {
       if (!token?.includes(".")) return null;
       const present = trustedIssuers();
       // Hashed, so that tokens are not kept.
-      const name = createHash("sha256").update(token).digest("base64");
+      const name = hash("sha256", token, "base64");
       const known = recall(name, present);
       if (known) return known;
       const verified = await verify(token, present);

@@ -27,7 +27,7 @@ const withoutZone = (text: string) => text.replace(/%.*/, "");
  * @param address in its normal form; what is no address stands for itself
  */
 export function network(address: string): string {
-  if (!isIPv6(address)) return address;
+  if (!address.includes(":") || !isIPv6(address)) return address;
   return (ipaddr.parse(address) as InstanceType<typeof ipaddr.IPv6>).parts.slice(0, 4).join(":");
 }
 

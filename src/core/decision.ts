@@ -9,20 +9,20 @@ export interface Decision {
   /** `granted`, or the `code` of the answer. */
   readonly code: string;
   /** For the code `unauthorized`: what was wrong with the proof. */
-  readonly reason?: UnauthorizedReason;
+  readonly reason?: UnauthorizedReason | undefined;
   /** The answer's status. */
   readonly status: number;
   readonly requestId: string;
   /** Where from, as far as it is known. */
-  readonly address?: string;
+  readonly address?: string | undefined;
   /** Who vouches for the caller, and who it is; any text. Only when it was proved. */
-  readonly issuer?: string;
-  readonly subject?: string;
+  readonly issuer?: string | undefined;
+  readonly subject?: string | undefined;
   /** What was signed. */
-  readonly credential?: DecidedCredential;
+  readonly credential?: DecidedCredential | undefined;
   /** Milliseconds from the request to the answer, and those of them that the mint took. */
   readonly duration: number;
-  readonly mintDuration?: number;
+  readonly mintDuration?: number | undefined;
 }
 
 /** One answer of the service, to whatever request. */

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { encodeBase32 } from "./base32.ts";
 import { UserNotAllowedError } from "./errors.ts";
 import type { Identity } from "./identity.ts";
@@ -13,21 +13,25 @@ import { parseSubjectToken, type SubjectToken } from "./subject-token.ts";
 
 const DERIVED = /^u-[a-z2-7]{32}$/;
 const DIGEST_BYTES = 20;
+const LENGTH_BYTES = 4;
+const SURROGATE = /\p{Surrogate}/u;
 
 /**
  * The derived name: always the same for one issuer and subject, and no other pair's.
  * @throws {UserNotAllowedError} when one of them has half a surrogate pair, which UTF-8 can't tell from another half
  */
 export function deriveUser({ issuer, subject }: Pick<Identity, "issuer" | "subject">): SubjectToken {
-  const digest = createHash("sha256");
-  for (const text of [issuer, subject]) {
-    if (/\p{Surrogate}/u.test(text)) throw new UserNotAllowedError("issuer or subject is not valid Unicode");
-    const bytes = Buffer.from(text);
-    const length = Buffer.alloc(4);
-    length.writeUInt32BE(bytes.length);
-    digest.update(length).update(bytes);
+  if (SURROGATE.test(issuer) || SURROGATE.test(subject)) {
+    throw new UserNotAllowedError("issuer or subject is not valid Unicode");
   }
-  const name = encodeBase32(digest.digest().subarray(0, DIGEST_BYTES)).toLowerCase();
+  const issuerBytes = Buffer.byteLength(issuer);
+  const subjectBytes = Buffer.byteLength(subject);
+  const bytes = Buffer.alloc(LENGTH_BYTES + issuerBytes + LENGTH_BYTES + subjectBytes);
+  bytes.writeUInt32BE(issuerBytes, 0);
+  bytes.write(issuer, LENGTH_BYTES);
+  bytes.writeUInt32BE(subjectBytes, LENGTH_BYTES + issuerBytes);
+  bytes.write(subject, LENGTH_BYTES + issuerBytes + LENGTH_BYTES);
+  const name = encodeBase32(hash("sha256", bytes, "buffer").subarray(0, DIGEST_BYTES)).toLowerCase();
   return parseSubjectToken(`u-${name}`);
 }
 

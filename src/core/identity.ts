@@ -27,11 +27,11 @@ export interface Asked {
 export interface Grant {
   readonly role: string;
   readonly user: SubjectToken;
-  readonly tags?: Tags;
+  readonly tags?: Tags | undefined;
   /** A lifetime shorter than the role's. */
-  readonly ttl?: Seconds;
+  readonly ttl?: Seconds | undefined;
   /** The latest end, in seconds since the epoch. */
-  readonly expiresBy?: number;
+  readonly expiresBy?: number | undefined;
 }
 
 /**

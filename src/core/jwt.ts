@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { encodeBase32 } from "./base32.ts";
 import { type AccountSigner, verifySignature } from "./ed25519.ts";
 import { Prefix } from "./nkey.ts";
@@ -21,9 +21,9 @@ export function encodeJwt(
   signer: AccountSigner,
 ): { jwt: string; jti: string } {
   const json = JSON.stringify({ ...claims, iss: signer.publicKey });
-  const jti = encodeBase32(createHash("sha512-256").update(json).digest());
+  const jti = encodeBase32(hash("sha512-256", json, "buffer"));
   const signed = `${HEADER}.${encodePart(`{"jti":"${jti}",${json.slice(1)}`)}`;
-  return { jwt: `${signed}.${encodePart(signer.sign(Buffer.from(signed)))}`, jti };
+  return { jwt: `${signed}.${encodePart(signer.sign(Buffer.from(signed, "latin1")))}`, jti };
 }
 
 /** The claims of a JWT whose signature is that of its `iss`, an operator or an account; undefined for anything else. */

@@ -42,7 +42,7 @@ export interface Credentials {
   /** Whose it is: the client's key, its own or the one that the mint made. */
   readonly publicKey: UserPublicKey;
   /** Only when the mint made the key pair. */
-  readonly seed?: string;
+  readonly seed?: string | undefined;
   readonly user: SubjectToken;
   readonly role: string;
   readonly tags: Tags;
@@ -55,6 +55,8 @@ export interface Credentials {
   /** How the user may connect (`WEBSOCKET`, `STANDARD`, …); none listed means any way. */
   readonly connectionTypes: readonly string[];
 }
+
+const NO_TAGS: Tags = Object.freeze({});
 
 interface RoleKey {
   readonly role: Role;
@@ -79,7 +81,7 @@ export function createMint({ accountJwt, roles, now = Date.now }: MintOptions): 
       if (!key) throw new RoleNotAllowedError();
       // Parsed again, although the types say it was: JavaScript callers have none, and a user `*` would read everybody.
       const user = parseSubjectToken(grant.user);
-      const tags = parseTags(grant.tags ?? {});
+      const tags = parseTags(grant.tags ?? NO_TAGS);
       const asked = grant.ttl === undefined ? undefined : parseLifetime(grant.ttl);
 
       const issuedAt = Math.floor(now() / 1000);
@@ -98,7 +100,7 @@ export function createMint({ accountJwt, roles, now = Date.now }: MintOptions): 
         jwt,
         jti,
         publicKey: pair.publicKey,
-        ...(pair.seed !== undefined && { seed: pair.seed }),
+        seed: pair.seed,
         user,
         role: grant.role,
         tags,
@@ -153,7 +155,8 @@ function userClaims({ user, subject, tags, account, issuedAt, expiresAt }: UserJ
     name: user,
     sub: subject,
     nats: {
-      ...(tagList.length > 0 && { tags: tagList }),
+      // Left out of the JSON when there are none.
+      tags: tagList.length > 0 ? tagList : undefined,
       issuer_account: account.publicKey,
       type: "user",
       version: 2,

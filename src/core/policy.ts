@@ -89,8 +89,8 @@ export function compilePolicy({ user, rules }: PolicyRules, issuers: readonly st
     return {
       role,
       user: name,
-      ...(Object.keys(granted).length > 0 && { tags: granted }),
-      ...shortest(asked.ttl, ttl as Seconds | undefined),
+      tags: tags && granted,
+      ttl: shortest(asked.ttl, ttl as Seconds | undefined),
     };
   };
 }
@@ -136,7 +136,6 @@ function tagValue(name: string, given: unknown, asked: SubjectToken | undefined)
   return chosen;
 }
 
-function shortest(asked: Seconds | undefined, rule: Seconds | undefined): { ttl?: Seconds } {
-  if (asked === undefined) return rule === undefined ? {} : { ttl: rule };
-  return { ttl: rule === undefined || asked < rule ? asked : rule };
+function shortest(asked: Seconds | undefined, rule: Seconds | undefined): Seconds | undefined {
+  return asked === undefined || (rule !== undefined && rule < asked) ? rule : asked;
 }

@@ -23,17 +23,24 @@ export type SubjectList = (user: TemplateUser) => readonly string[];
 
 const TOKEN = /\{\{([^}]+)\}\}/g;
 const MAX_SUBJECTS = 4096;
-/** What the server puts where a tag has no value: no subject with a space in it is valid. */
-const NO_VALUE = [" "];
 
-/** The values of one `{{…}}`; undefined for a tag that has none. */
-type Values = (user: TemplateUser) => readonly string[] | undefined;
+/** Undefined for a tag that the user hasn't got. */
+type ValueOf = (user: TemplateUser) => string | undefined;
 
+/** A `{{…}}` whose value each user has of their own, or whose values are the account's. */
 interface Token {
   readonly text: string;
   /** The tag's name, when it is one: only a tag can be missing. */
   readonly tag: string | undefined;
-  readonly values: Values;
+  readonly from: { readonly user: ValueOf } | { readonly account: readonly string[] };
+}
+
+/** A subject in which only users' own values are left to be filled in: between the literals, which are one more. */
+interface Prepared {
+  readonly literals: readonly string[];
+  readonly values: readonly { readonly tag: string | undefined; readonly of: ValueOf }[];
+  /** Each user's value is one literal token, so that this is the same for all. */
+  readonly isValid: boolean;
 }
 
 /**
@@ -62,26 +69,16 @@ type OnInvalid = (subject: string, missingTag?: string) => void;
 function compileList(list: readonly string[], account: Account, onInvalid: OnInvalid): SubjectList {
   // Without a template the server takes the list as it is, unchecked; with one, it checks every subject in it.
   if (!list.some((subject) => subject.match(TOKEN))) return () => list;
-  const compiled = list.map((subject) => ({ subject, tokens: parseTokens(subject, account) }));
+  const compiled = list.map((subject) => compileSubject(subject, account));
   return (user) => {
     const filled: string[] = [];
-    for (const { subject, tokens } of compiled) {
-      const values = tokens.map((token) => {
-        const found = token.values(user);
-        if (!found) onInvalid(subject, token.tag);
-        return found ?? NO_VALUE;
-      });
-      const combinations = values.reduce((count, { length }) => count * length, 1);
-      if (filled.length + combinations > MAX_SUBJECTS) {
-        throw new InvalidKeysError(`the subject ${quote(subject)} comes out as more than ${MAX_SUBJECTS}`);
-      }
-      for (const combination of product(values)) {
-        // One token after the other, everywhere it stands: the same token twice has the same value twice.
-        const result = tokens.reduce(
-          (text, token, i) => text.split(token.text).join(combination[i]),
-          subject,
-        );
-        if (isValidSubject(result)) filled.push(result);
+    for (const { subject, missing, combinations } of compiled) {
+      if (filled.length + combinations.length > MAX_SUBJECTS) throw tooMany(subject);
+      if (missing !== undefined) onInvalid(subject, missing);
+      for (const prepared of combinations) {
+        const result = fill(prepared, user, (tag) => onInvalid(subject, tag));
+        if (result === undefined) continue;
+        if (prepared.isValid) filled.push(result);
         else onInvalid(subject);
       }
     }
@@ -89,27 +86,78 @@ function compileList(list: readonly string[], account: Account, onInvalid: OnInv
   };
 }
 
+function fill({ literals, values }: Prepared, user: TemplateUser, onMissing: (tag?: string) => void) {
+  let result = literals[0] ?? "";
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]?.of(user);
+    if (value === undefined) return onMissing(values[i]?.tag);
+    result += value + literals[i + 1];
+  }
+  return result;
+}
+
+/** Stands for the value of the user, until there is one: the number of the token between two NULs. */
+const PLACEHOLDER = /\0(\d+)\0/;
+
+/** Fills in what the account has, once; a subject comes out for each combination of its values. */
+function compileSubject(subject: string, account: Account) {
+  const tokens = parseTokens(subject, account);
+  const ofAccount = tokens.flatMap(({ from }) => ("account" in from ? from.account : []));
+  if ([subject, ...ofAccount].some((text) => text.includes("\0"))) {
+    throw new InvalidKeysError(`the subject ${quote(subject)} has a NUL in it`);
+  }
+  const missing = tokens.find(({ from }) => "account" in from && from.account.length === 0)?.tag;
+  const values = tokens.map(({ from }, i) => ("account" in from ? from.account : [`\0${i}\0`]));
+  if (values.reduce((count, { length }) => count * length, 1) > MAX_SUBJECTS) throw tooMany(subject);
+  const combinations = product(values).map((combination) => {
+    // One token after the other, everywhere it stands: the same token twice has the same value twice.
+    const text = tokens.reduce((text, token, i) => text.split(token.text).join(combination[i]), subject);
+    return prepare(text, tokens);
+  });
+  return { subject, missing, combinations };
+}
+
+function prepare(text: string, tokens: readonly Token[]): Prepared {
+  const parts = text.split(PLACEHOLDER);
+  return {
+    literals: parts.filter((_, i) => i % 2 === 0),
+    values: parts.flatMap((part, i) => {
+      const token = i % 2 === 1 ? tokens[Number(part)] : undefined;
+      return token && "user" in token.from ? [{ tag: token.tag, of: token.from.user }] : [];
+    }),
+    isValid: isValidSubject(text),
+  };
+}
+
+const tooMany = (subject: string) =>
+  new InvalidKeysError(`the subject ${quote(subject)} comes out as more than ${MAX_SUBJECTS}`);
+
 function parseTokens(subject: string, account: Account): Token[] {
   return [...subject.matchAll(TOKEN)].map(([text, inside = ""]) => {
     const operation = inside.trim();
-    const values = parseOperation(operation, account);
-    if (values) return { text, tag: undefined, values };
+    const from = parseOperation(operation, account);
+    if (from) return { text, tag: undefined, from };
     const tag = parseTag(operation);
     if (!tag) throw new InvalidKeysError(`the template function ${quote(operation)} does not exist`);
-    return { text, tag: tag.name, values: tag.ofAccount ? accountTag(tag.name, account) : userTag(tag.name) };
+    const { name, ofAccount } = tag;
+    return {
+      text,
+      tag: name,
+      from: ofAccount ? accountTag(name, account) : { user: (user) => user.tag(name) },
+    };
   });
 }
 
-function parseOperation(operation: string, account: Account): Values | undefined {
+function parseOperation(operation: string, account: Account): Token["from"] | undefined {
   switch (operation.toLowerCase()) {
     case "name()":
-      return (user) => [user.name];
+      return { user: (user) => user.name };
     case "subject()":
-      return (user) => [user.subject];
+      return { user: (user) => user.subject };
     case "account-name()":
-      return () => [account.name];
+      return { account: [account.name] };
     case "account-subject()":
-      return () => [account.publicKey];
+      return { account: [account.publicKey] };
     default:
       return undefined;
   }
@@ -125,17 +173,9 @@ function parseTag(operation: string): { ofAccount: boolean; name: string } | und
   return undefined;
 }
 
-function userTag(name: string): Values {
-  return (user) => {
-    const value = user.tag(name);
-    return value === undefined ? undefined : [value];
-  };
-}
-
-function accountTag(name: string, account: Account): Values {
+function accountTag(name: string, { tags }: Account): Token["from"] {
   const start = `${name}:`;
-  const values = account.tags.filter((tag) => tag.startsWith(start)).map((tag) => tag.slice(start.length));
-  return () => (values.length > 0 ? values : undefined);
+  return { account: tags.filter((tag) => tag.startsWith(start)).map((tag) => tag.slice(start.length)) };
 }
 
 /** Every combination of one value from each list, the last list turning fastest. */

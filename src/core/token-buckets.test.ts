@@ -126,7 +126,7 @@ test("no more keys are remembered than they may be, and those that still ask are
   takeAll(() => buckets.take("flood"));
   for (let i = 0; i < 1_000_000; i++) {
     buckets.take(`10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`);
-    if (i % 50_000 === 0) expect(buckets.take("flood").allowed).toBe(false);
+    if (i % 5_000 === 0) expect(buckets.take("flood").allowed).toBe(false);
   }
-  expect(buckets.size).toBe(100_000);
+  expect(buckets.size).toBeLessThanOrEqual(20_000);
 });

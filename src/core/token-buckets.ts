@@ -1,5 +1,3 @@
-import { LRUCache } from "lru-cache";
-
 /** What came of an attempt to take a token. Times in whole seconds. */
 export interface Taken {
   readonly allowed: boolean;
@@ -17,7 +15,7 @@ export interface TokenBucket {
 export interface TokenBuckets {
   /** Takes one token out of this key's bucket, if there is one. An attempt that is refused costs nothing. */
   take(key: string): Taken;
-  /** How many keys are remembered. */
+  /** How many keys are remembered, at most. */
   readonly size: number;
 }
 
@@ -36,8 +34,11 @@ interface Bucket {
   filledAt: number;
 }
 
-/** About 16 MB when they are all in use. */
-const MAX_KEYS = 100_000;
+/**
+ * Some MB. One that is forgotten has not asked while half as many others did, which takes some seconds at the least: who
+ * asks that seldom is within any sensible limit.
+ */
+const MAX_KEYS = 20_000;
 /** Milliseconds; more than what adding up fractions loses, less than anybody can tell. */
 const ROUNDING = 1e-3;
 
@@ -50,9 +51,9 @@ export function tokenBucket({ capacity, interval, now = monotonic }: TokenBucket
 }
 
 /**
- * One bucket for each key. When there are too many keys, the one that was not asked for longest is forgotten, which is
- * as if its bucket were full: whoever wants that must come from as many addresses, or be as many callers, as are
- * remembered.
+ * One bucket for each key. When there are too many keys, those that were not asked for longest are forgotten, half of them
+ * at a time, which is as if their buckets were full: whoever wants that must come from as many addresses, or be as many
+ * callers, as are remembered.
  */
 export function tokenBuckets({
   capacity,
@@ -60,20 +61,27 @@ export function tokenBuckets({
   now = monotonic,
   maxKeys = MAX_KEYS,
 }: TokenBucketOptions & { readonly maxKeys?: number }): TokenBuckets {
-  const buckets = new LRUCache<string, Bucket>({ max: maxKeys });
+  // Two maps that are filled in turn: nothing is taken out one by one, which would leave holes to be collected.
+  let recent = new Map<string, Bucket>();
+  let older = new Map<string, Bucket>();
+
+  function remember(key: string, bucket: Bucket): Bucket {
+    if (recent.size >= maxKeys / 2) {
+      older = recent;
+      recent = new Map();
+    }
+    recent.set(key, bucket);
+    return bucket;
+  }
 
   return {
     take(key) {
       const time = now();
-      let bucket = buckets.get(key);
-      if (!bucket) {
-        bucket = { tokens: capacity, filledAt: time };
-        buckets.set(key, bucket);
-      }
+      const bucket = recent.get(key) ?? remember(key, older.get(key) ?? { tokens: capacity, filledAt: time });
       return takeFrom(bucket, capacity, interval, time);
     },
     get size() {
-      return buckets.size;
+      return recent.size + older.size;
     },
   };
 }
