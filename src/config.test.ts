@@ -20,6 +20,7 @@ describe("the mint's configuration", () => {
       auth: ["dev"],
       host: "127.0.0.1",
       port: 8080,
+      workers: 1,
       keysDir: "/keys",
       defaultRole: "browser",
       policyFile: "",
@@ -37,6 +38,7 @@ describe("the mint's configuration", () => {
       MINT_AUTH: " dev ",
       MINT_HOST: "0.0.0.0",
       MINT_PORT: "",
+      MINT_WORKERS: "64",
       MINT_KEYS_DIR: "keys",
       MINT_DEFAULT_ROLE: "service",
       MINT_DEV_HOSTS: "mint, mint.test,",
@@ -45,6 +47,7 @@ describe("the mint's configuration", () => {
       NATS_TCP_URLS: "tls://a.example.com",
     });
     expect(config.port).toBe(8080);
+    expect(config.workers).toBe(64);
     expect(config.devHosts).toEqual(["mint", "mint.test"]);
     expect(config.allowedOrigins).toEqual(["http://localhost:5173", "https://app.example.com"]);
     expect(config.servers.websocket).toHaveLength(2);
@@ -72,6 +75,7 @@ describe("the mint's configuration", () => {
       ["MINT_RATE_LIMIT", ["none", "600", "600,0", "-1,5", "1e3,5", "600,60,6", "1000001,60", "OFF"]],
       ["MINT_TRUSTED_PROXIES", ["proxy", "10.0.0.0/33", "10.0.0.0/0", "::/129", "10.0.0/8", "10.0.0.0/8/8"]],
       ["MINT_PORT", ["0", "65536", "-1", "80.5", "0x50", "1e3", "8080 9090"]],
+      ["MINT_WORKERS", ["0", "65", "-1", "1.5", "1e1", "two", "2 4"]],
       ["MINT_DEFAULT_ROLE", ["a b", "*"]],
       ["MINT_DEV_HOSTS", ["*", "mint:8080", "http://mint", "a b"]],
       [

@@ -22,6 +22,8 @@ export interface MintConfig {
   readonly auth: readonly Auth[];
   readonly host: string;
   readonly port: number;
+  /** Processes that serve the port together. */
+  readonly workers: number;
   /** The directory that the keys are exported to. */
   readonly keysDir: string;
   /** The directory that the demo page was built into, if it is to be served. Only `dev` does. */
@@ -55,6 +57,7 @@ export function readMintConfig(env: Env = process.env): MintConfig {
     auth,
     host: from.text("MINT_HOST", "127.0.0.1"),
     port: from.port("MINT_PORT", 8080),
+    workers: from.parsed("MINT_WORKERS", `a number of processes, 1 to ${MAX_WORKERS}`, parseWorkers, 1),
     keysDir: from.text("MINT_KEYS_DIR"),
     demoDir: from.text("MINT_DEMO_DIR", "") || undefined,
     defaultRole: from.checked("MINT_DEFAULT_ROLE", "a role's name", isSubjectToken, "browser"),
@@ -223,6 +226,13 @@ function withEnvFile(): Env {
 
 const isAuth = (text: string): text is Auth => ["dev", "oidc", "api-key"].includes(text);
 const isText = (_: string): _ is string => true;
+
+/** More than any machine here has cores; a slip of the finger doesn't start thousands. */
+const MAX_WORKERS = 64;
+
+function parseWorkers(text: string): number | undefined {
+  return /^\d{1,2}$/.test(text) && inRange(+text, 1, MAX_WORKERS) ? +text : undefined;
+}
 
 function parseRateLimit(text: string): MintConfig["rateLimit"] | undefined {
   if (text === "off") return "off";

@@ -20,6 +20,7 @@ export { parseSubjectToken, type SubjectToken } from "./core/subject-token.ts";
 export { parseTags, type Tags } from "./core/tags.ts";
 export { type AppOptions, createApp } from "./http/app.ts";
 export type { CredsResponse } from "./http/creds.ts";
+export type { Page } from "./http/every-request.ts";
 export type { Servers } from "./http/servers.ts";
 export { type ExportedKeys, readKeys } from "./keys/read.ts";
 export { type WatchedKeys, type WatchOptions, watchKeys } from "./keys/watch.ts";

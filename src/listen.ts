@@ -37,18 +37,26 @@ export async function checkPort(host: string, port: number): Promise<void> {
   }
 }
 
+export interface StopOptions {
+  /** Another event of the process that stops it like a signal. */
+  readonly orOn?: "disconnect";
+  /** What the second signal does; it ends the process there and then, unless this says otherwise. */
+  readonly onSecond?: () => void;
+}
+
 /**
- * Aborted by the first SIGTERM or SIGINT, so that what has begun can be finished. The second ends the process there and
- * then, as does the first while nobody listens for the abort: nothing has begun before something is served.
+ * Aborted by the first SIGTERM or SIGINT, so that what has begun can be finished. While nobody listens for the abort the
+ * process ends there and then: nothing has begun before something is served.
  */
-export function stopSignal(): AbortSignal {
+export function stopSignal({ orOn, onSecond = () => process.exit(0) }: StopOptions = {}): AbortSignal {
   const controller = new AbortController();
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    process.on(signal, () => {
-      if (controller.signal.aborted || !isHeard(controller.signal)) process.exit(0);
-      controller.abort();
-    });
-  }
+  const stop = () => {
+    if (controller.signal.aborted) onSecond();
+    else if (isHeard(controller.signal)) controller.abort();
+    else process.exit(0);
+  };
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, stop);
+  if (orOn) process.on(orOn, stop);
   return controller.signal;
 }
 
@@ -60,6 +68,8 @@ export interface ListenOptions {
   readonly app: Hono;
   /** Ends it: no more connections, idle ones are closed, and what has begun is finished, or cut off after 8 s. */
   readonly stopping: AbortSignal;
+  /** Whether other processes of this service serve the same port. The system then chooses one for each connection. */
+  readonly shared?: boolean;
 }
 
 export interface Listening {
@@ -69,24 +79,22 @@ export interface Listening {
 }
 
 /** Serves the application until it is told to stop. */
-export function listen({ host, port, app, stopping }: ListenOptions): Listening {
+export function listen({ host, port, app, stopping, shared = false }: ListenOptions): Listening {
   const server = Bun.serve({
     hostname: host,
     port,
-    // Otherwise a second process could take the same port without an error.
-    reusePort: false,
+    // Where it is true, a second service could take the same port without an error.
+    reusePort: shared,
     idleTimeout: IDLE_TIMEOUT,
     // The app refuses long bodies itself, as a problem; Bun would do it without a word.
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     development: false,
-    async fetch(request, server) {
+    fetch(request, server) {
       const address = server.requestIP(request)?.address;
       // Reset meanwhile: there is nobody to answer, and what has no address would escape every limit.
       if (address === undefined) return new Response(null, { status: 400 });
       const connection: Connection = { peerAddress: address };
-      const answer = await app.fetch(withUrl(request), connection);
-      if (stopping.aborted) answer.headers.set("Connection", "close");
-      return answer;
+      return app.fetch(withUrl(request), connection);
     },
   });
   return { port: server.port as number, stopped: stopped(server, stopping) };

@@ -405,7 +405,32 @@ describe("an application's own authenticator", () => {
       return null;
     });
     await ask({ role: "service", ttl: 60 }, { to, headers: { Cookie: "session=1" } });
-    expect(seen).toEqual(["session=1", { role: "service", ttl: 60 }]);
+    expect(seen).toStrictEqual(["session=1", { role: "service", ttl: 60 }]);
+  });
+});
+
+describe("a report that fails", () => {
+  const fail = () => {
+    throw "the disk is full";
+  };
+
+  test("on a decision gives no credential, and an answer like any other", async () => {
+    const reported: unknown[] = [];
+    const to = makeApp({ onDecision: fail, onError: (error) => reported.push(error) });
+    const response = await ask({ user: "alice" }, { to, headers: { Origin: PAGE } });
+    for (const name of ["X-Request-Id", "Access-Control-Allow-Origin", "Content-Security-Policy"]) {
+      expect([name, response.headers.has(name)]).toEqual([name, true]);
+    }
+    expect(response.headers.get("Cache-Control")).toBe("no-store");
+    await expectProblem(response, 500, "internal_error");
+    expect(reported).toHaveLength(1);
+  });
+
+  test("on an answer changes nothing of it", async () => {
+    const reported: unknown[] = [];
+    const to = makeApp({ onAnswer: fail, onError: (error) => reported.push(error) });
+    expect((await answerOf(ask({ user: "alice" }, { to }))).user).toBe("alice");
+    expect(reported).toEqual(["the disk is full"]);
   });
 });
 
@@ -477,6 +502,26 @@ describe("mounted in another application", () => {
     const response = await to.request("/nats/creds");
     expect(response.headers.get("Allow")).toBe("POST");
     await expectProblem(response, 405, "method_not_allowed");
+  });
+
+  test("it keeps the headers that the other has set, and tells it the request's id", async () => {
+    const parent = new Hono<{ Variables: { requestId: string } }>();
+    const ids: string[] = [];
+    parent.use(async (c, next) => {
+      c.header("Set-Cookie", "session=renewed");
+      await next();
+      ids.push(c.var.requestId);
+      c.res.headers.append("X-After", "yes");
+    });
+    parent.route("/nats", makeApp());
+    for (const body of [{ user: "alice" }, { user: "*" }, { user: "bob" }]) {
+      const { headers } = await ask(body, { to: parent as unknown as Hono, path: "/nats/creds" });
+      expect(headers.getSetCookie()).toEqual(["session=renewed"]);
+      expect(headers.get("X-After")).toBe("yes");
+      expect(headers.get("Cache-Control")).toBe("no-store");
+      expect(headers.get("X-Request-Id")).toBe(ids.at(-1) ?? "");
+      expect(headers.get("Vary")?.split(", ").sort()).toEqual(["Accept", "Origin"]);
+    }
   });
 
   test("it leaves the other's paths and errors alone", async () => {

@@ -1,28 +1,23 @@
-import { type Context, type Handler, Hono } from "hono";
+import { type Context, Hono } from "hono";
 import type { Answered, Decision } from "../core/decision.ts";
 import { NotFoundError } from "../core/errors.ts";
 import type { Mint } from "../core/mint.ts";
 import { DEFAULT_RATE_LIMITS, type RateLimits } from "../core/rate-limits.ts";
 import { formatTrace, traceOf } from "../core/trace.ts";
-import { answers } from "./answers.ts";
-import { type ClientVariables, clientAddress } from "./client-address.ts";
-import { cors, refusePreflight } from "./cors.ts";
+import { clientAddress } from "./client-address.ts";
+import { cors } from "./cors.ts";
 import { type CredsOptions, creds } from "./creds.ts";
-import { decisions, type Trail } from "./decisions.ts";
 import { docsPage } from "./docs-page.ts";
+import { everyRequest, failing, type Page } from "./every-request.ts";
 import { healthz, readyz } from "./health.ts";
 import { type Metrics, metricsPage } from "./metrics.ts";
-import { onlyErrors } from "./only-errors.ts";
-import { onlyMethods } from "./only-methods.ts";
+import { methodsBut, onlyMethods } from "./only-methods.ts";
 import { type DocumentOptions, lazyDocument, openApiJson } from "./openapi.ts";
-import { DEFAULT_OVERLOAD_LIMITS, type OverloadLimits, refuseOverload } from "./overload.ts";
+import { DEFAULT_OVERLOAD_LIMITS, type OverloadLimits, overloadGate } from "./overload.ts";
 import { problems } from "./problems.ts";
 import { rateLimiter } from "./rate-limit.ts";
-import { readJson } from "./read-json.ts";
-import { requestId } from "./request-id.ts";
-import { responseHeaders } from "./response-headers.ts";
 
-export interface AppOptions extends Omit<CredsOptions, "mint" | "limitSubject"> {
+export interface AppOptions extends Pick<CredsOptions, "authenticate" | "grant" | "servers"> {
   /** The mint, or a function that gives the present one and throws `KeysUnavailableError` while there is none. */
   readonly mint: Mint | (() => Mint);
   /** Origins of pages that may ask from elsewhere (`https://app.example.com`), compared exactly. None by default. */
@@ -45,12 +40,14 @@ export interface AppOptions extends Omit<CredsOptions, "mint" | "limitSubject"> 
   readonly rateLimit?: RateLimits | "off";
   /** From when on requests for credentials are refused, so that the others are answered in time. */
   readonly overload?: OverloadLimits | "off";
-  /** When it is aborted, the service is about to stop, and no longer ready. */
+  /** When it is aborted, the service is about to stop: it is no longer ready, and answers end their connections. */
   readonly stopping?: AbortSignal;
-  /** Told of each answer to a request for a credential. */
+  /** Told of each answer to a request for a credential. If it throws, the answer is a 500, and no credential. */
   readonly onDecision?: (decision: Decision) => void;
-  /** Told of each answer, whatever was asked. */
+  /** Told of each answer, whatever was asked. What it throws goes to `onError`; the answer stands. */
   readonly onAnswer?: (answer: Answered) => void;
+  /** More pages, by their paths: what is answered to a GET. */
+  readonly pages?: Readonly<Record<string, Page>>;
   /** What `GET /metrics` answers to whoever asks without a proxy. Without it there is no such path. */
   readonly metrics?: Metrics;
   /** What `/openapi.json` and `/docs` can't know by themselves. */
@@ -82,41 +79,75 @@ export function createApp(options: AppOptions): Hono {
     onDecision = () => {},
     onAnswer,
     metrics,
+    pages = {},
     onError = (error) => console.error("unexpected error:", formatTrace(traceOf(error))),
   } = options;
   const currentMint = typeof mint === "function" ? mint : () => mint;
 
   const document = lazyDocument({ ...options.document, metrics: metrics !== undefined });
 
-  const limits = rateLimiter(rateLimit);
+  const answerError = problems(onError, { bearerChallenge });
+  const failed = failing(answerError);
+  const pagesOfOthers = cors({ allowedOrigins, allowCredentials });
 
-  const app = new Hono<{ Variables: Trail["Variables"] & ClientVariables }>();
-  if (onAnswer) app.use(answers(onAnswer));
-  app.use(clientAddress({ peerAddress, trustedProxies }));
-  app.use(requestId);
-  app.use(...responseHeaders, onlyErrors);
-  app.use(cors({ allowedOrigins, allowCredentials }));
+  const every = everyRequest({
+    clientOf: clientAddress({ peerAddress, trustedProxies }),
+    cors: pagesOfOthers,
+    failed,
+    stopping,
+    onAnswer: onAnswer && quietly(onAnswer, onError),
+  });
+  const answer = creds({
+    ...options,
+    mint: currentMint,
+    limits: rateLimiter(rateLimit),
+    gate: overloadGate(overload),
+    failed,
+    onDecision,
+  });
 
-  app.post("/creds", decisions(onDecision), onlyErrors, limits.address);
-  if (overload !== "off") app.post("/creds", refuseOverload(overload));
-  app.post("/creds", readJson(), creds({ ...options, mint: currentMint, limitSubject: limits.subject }));
-  app.all("/creds", refusePreflight, onlyMethods("POST"));
+  const app = new Hono();
+  app.post("/creds", every.lean(answer));
+  rest("/creds", "POST");
 
-  const pages: Readonly<Record<string, Handler>> = {
+  const all: Readonly<Record<string, Page>> = {
     "/healthz": healthz,
     "/readyz": readyz(currentMint, stopping),
     "/openapi.json": openApiJson(document),
     "/docs": docsPage(document),
     ...(metrics && { "/metrics": metricsPage(metrics) }),
+    ...pages,
   };
-  for (const [path, page] of Object.entries(pages)) {
-    app.get(path, page);
-    app.all(path, onlyMethods("GET", "HEAD"));
+  for (const [path, page] of Object.entries(all)) {
+    app.get(path, every.page(page));
+    rest(path, "GET", "HEAD");
   }
-  app.notFound(() => {
+  const other = every.page((c) => {
+    const preflight = pagesOfOthers.preflight(c);
+    if (preflight) return preflight;
     throw new NotFoundError("no such path");
-  });
-  app.onError(problems(onError, { bearerChallenge }));
-  // Whoever mounts it has variables of its own.
-  return app as unknown as Hono;
+  }, "other");
+  app.notFound((c) => other(c, async () => {}) as Promise<Response>);
+  app.onError(answerError);
+  return app;
+
+  /** What is asked of a path by another method. */
+  function rest(path: string, ...allow: string[]): void {
+    const refuse = onlyMethods(allow);
+    app.on(
+      methodsBut(allow),
+      path,
+      every.page((c) => pagesOfOthers.preflight(c) ?? refuse(c)),
+    );
+  }
+}
+
+function quietly<T>(report: (value: T) => void, onError: (error: unknown) => void): (value: T) => void {
+  return (value) => {
+    try {
+      report(value);
+    } catch (error) {
+      onError(error);
+    }
+  };
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { Hono } from "hono";
 import { isAddressRange } from "../core/address.ts";
 import { ConfigError } from "../core/errors.ts";
-import { type ClientVariables, clientAddress } from "./client-address.ts";
+import { clientAddress } from "./client-address.ts";
 
 /** The address that a request is believed to come from. */
 async function addressOf(
@@ -10,9 +10,9 @@ async function addressOf(
   headers: Record<string, string> | [string, string][] = {},
   trustedProxies: readonly string[] = ["10.0.0.0/8", "fd00::/8"],
 ): Promise<string | undefined> {
-  const app = new Hono<{ Variables: ClientVariables }>();
-  app.use(clientAddress({ peerAddress: () => peer, trustedProxies }));
-  app.get("/", (c) => c.json({ address: c.var.address }));
+  const app = new Hono();
+  const clientOf = clientAddress({ peerAddress: () => peer, trustedProxies });
+  app.get("/", (c) => c.json({ address: clientOf(c).address }));
   const answer = await app.request("/", { headers });
   return ((await answer.json()) as { address?: string }).address;
 }

@@ -1,15 +1,14 @@
 import type { Context } from "hono";
-import { createMiddleware } from "hono/factory";
 import { type AddressRange, inRanges, normalAddress, parseAddressRange } from "../core/address.ts";
 import { ConfigError } from "../core/errors.ts";
 import { quote } from "../core/quote.ts";
 
 /** Where a request comes from. */
-export interface ClientVariables {
+export interface Client {
   /** The client's address in its usual form, IPv4 or IPv6; undefined when the runtime doesn't tell. */
-  address: string | undefined;
+  readonly address: string | undefined;
   /** Whether a trusted proxy handed the request on, so that what it says about the client counts. */
-  viaTrustedProxy: boolean;
+  readonly viaTrustedProxy: boolean;
 }
 
 export interface ClientAddressOptions {
@@ -26,17 +25,15 @@ export interface ClientAddressOptions {
  * pass on what a client wrote.
  * @throws {ConfigError} for a trusted proxy that is neither an address nor a range
  */
-export function clientAddress({ peerAddress, trustedProxies }: ClientAddressOptions) {
+export function clientAddress({ peerAddress, trustedProxies }: ClientAddressOptions): (c: Context) => Client {
   const ranges = trustedProxies.map(parseRange);
   const isTrusted = (address: string) => ranges.length > 0 && inRanges(address, ranges);
 
-  return createMiddleware<{ Variables: ClientVariables }>(async (c, next) => {
+  return (c) => {
     const peer = normalAddress(peerAddress(c) ?? "");
-    const viaTrustedProxy = peer !== undefined && isTrusted(peer);
-    c.set("viaTrustedProxy", viaTrustedProxy);
-    c.set("address", viaTrustedProxy ? forwarded(peer, c.req.header("X-Forwarded-For"), isTrusted) : peer);
-    await next();
-  });
+    if (peer === undefined || !isTrusted(peer)) return { address: peer, viaTrustedProxy: false };
+    return { address: forwarded(peer, c.req.header("X-Forwarded-For"), isTrusted), viaTrustedProxy: true };
+  };
 }
 
 /** Several header lines have become one by now, in their order, as RFC 9110, section 5.3 has it. */

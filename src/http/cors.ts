@@ -1,4 +1,4 @@
-import type { Context, MiddlewareHandler } from "hono";
+import type { Context } from "hono";
 import { cors as honoCors } from "hono/cors";
 import { OriginNotAllowedError } from "../core/errors.ts";
 import { quote } from "../core/quote.ts";
@@ -10,6 +10,17 @@ export interface CorsOptions {
   readonly allowCredentials: boolean;
 }
 
+/** What pages of other origins are told. */
+export interface Cors {
+  /** Adds to an answer what lets a page of an allowed origin read it. */
+  readonly addTo: (headers: Headers, origin: string | undefined) => void;
+  /**
+   * Answers a preflight: undefined for what is none.
+   * @throws {OriginNotAllowedError} for one from another origin, for whoever looks at the browser's network log
+   */
+  readonly preflight: (c: Context) => Promise<Response> | undefined;
+}
+
 /** What a page may read besides the body. */
 const READABLE = ["Retry-After", "RateLimit", "RateLimit-Policy", "WWW-Authenticate", "X-Request-Id"];
 
@@ -18,33 +29,30 @@ const READABLE = ["Retry-After", "RateLimit", "RateLimit-Policy", "WWW-Authentic
  * browsers once asked in preflights to private networks (`Access-Control-Request-Private-Network`) is not answered: they
  * ask their user instead.
  */
-export function cors({ allowedOrigins, allowCredentials }: CorsOptions): MiddlewareHandler {
+export function cors({ allowedOrigins, allowCredentials }: CorsOptions): Cors {
   const allowed = new Set(allowedOrigins);
-  const answer = honoCors({
+  const readable = READABLE.join(",");
+  const answerPreflight = honoCors({
     origin: [...allowed],
     allowMethods: ["POST"],
     allowHeaders: ["Content-Type", "Authorization"],
-    exposeHeaders: READABLE,
     maxAge: 600,
-    ...(allowCredentials && { credentials: true }),
   });
-  return async (c, next) => {
-    const isPlainOptions = c.req.method === "OPTIONS" && !isPreflight(c);
-    if (allowed.has(c.req.header("Origin") ?? "") && !isPlainOptions) return answer(c, next);
-    await next();
-    // A cache must not give this answer to a page of an allowed origin.
-    c.header("Vary", "Origin", { append: true });
+  return {
+    addTo(headers, origin = "") {
+      if (!allowed.has(origin)) return;
+      headers.set("Access-Control-Allow-Origin", origin);
+      headers.set("Access-Control-Expose-Headers", readable);
+      if (allowCredentials) headers.set("Access-Control-Allow-Credentials", "true");
+    },
+    preflight(c) {
+      const origin = c.req.header("Origin");
+      if (c.req.method !== "OPTIONS" || !origin || !c.req.header("Access-Control-Request-Method"))
+        return undefined;
+      if (!allowed.has(origin)) {
+        throw new OriginNotAllowedError(`pages of ${quote(origin)} may not ask: it is not an allowed origin`);
+      }
+      return answerPreflight(c, async () => {}) as Promise<Response>;
+    },
   };
 }
-
-/** For the preflights that are left: says why, to whoever looks at the browser's network log. */
-export const refusePreflight: MiddlewareHandler = async (c, next) => {
-  const origin = c.req.header("Origin");
-  if (isPreflight(c) && origin !== undefined) {
-    throw new OriginNotAllowedError(`pages of ${quote(origin)} may not ask: it is not an allowed origin`);
-  }
-  await next();
-};
-
-const isPreflight = (c: Context) =>
-  c.req.method === "OPTIONS" && c.req.header("Access-Control-Request-Method") !== undefined;

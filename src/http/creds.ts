@@ -1,19 +1,26 @@
-import type { Handler } from "hono";
+import type { Context } from "hono";
 import { accepts } from "hono/accepts";
 import { formatCreds } from "../core/creds.ts";
+import type { Decision } from "../core/decision.ts";
 import { NotAcceptableError, UnauthorizedError } from "../core/errors.ts";
 import { type Authenticator, type Policy, withinProof } from "../core/identity.ts";
 import type { Credentials, Mint } from "../core/mint.ts";
 import { parseCredsRequest } from "./creds-request.ts";
 import type { CredsResponse } from "./creds-response.ts";
-import type { Trail } from "./decisions.ts";
-import type { LimitSubject } from "./rate-limit.ts";
+import { decisionOf, type Trail } from "./decisions.ts";
+import type { Asking, Failed } from "./every-request.ts";
+import type { Gate } from "./overload.ts";
+import type { RateLimiter } from "./rate-limit.ts";
+import { readJson } from "./read-json.ts";
+import { answersWith } from "./response-headers.ts";
 import { type Servers, serversFor } from "./servers.ts";
 
 export type { CredsResponse };
 
 const JSON_TYPE = "application/json";
-const CREDS_TYPES = ["application/x-nats-creds", "text/plain"];
+/** JSON, or a creds file by one of its names. */
+const TYPES = [JSON_TYPE, "application/x-nats-creds", "text/plain"] as const;
+type Type = (typeof TYPES)[number];
 
 export interface CredsOptions {
   /** The present mint. */
@@ -24,39 +31,76 @@ export interface CredsOptions {
   readonly grant: Policy;
   /** Where clients connect to. */
   readonly servers: Servers;
-  /** Counts a caller's request, and throws for one too many. */
-  readonly limitSubject: LimitSubject;
+  readonly limits: RateLimiter;
+  readonly gate: Gate;
+  readonly failed: Failed;
+  /** Told of each decision, once its answer stands. */
+  readonly onDecision: (decision: Decision) => void;
 }
 
-/** `POST /creds`: who is calling, what may they have, sign it, hand it over. */
-export function creds({
-  authenticate,
-  grant,
-  mint,
-  servers,
-  limitSubject,
-}: CredsOptions): Handler<{ Variables: Trail["Variables"] & { json: unknown } }> {
-  return async (c) => {
-    c.header("Vary", "Accept");
-    const { asked, publicKey } = parseCredsRequest(c.var.json);
-    const type = accepts(c, { header: "Accept", supports: [JSON_TYPE, ...CREDS_TYPES], default: JSON_TYPE });
-    if (type !== JSON_TYPE && publicKey) {
-      throw new NotAcceptableError(
-        `a creds file holds the seed, and only the owner of public_key has it: ask for ${JSON_TYPE}`,
-      );
+/** `POST /creds`: who is calling, what may they have, sign it, hand it over; and report what became of it. */
+export function creds(options: CredsOptions): (c: Context, asking: Asking) => Promise<Response> {
+  const { limits, gate, failed, onDecision } = options;
+  const ofErrors = { Vary: "Accept", ...(limits.policy && { "RateLimit-Policy": limits.policy }) };
+  const ofCredentials = { ...ofErrors, Vary: "Accept, Origin" };
+  const given = Object.fromEntries(
+    TYPES.map((type) => [type, answersWith({ ...ofCredentials, "Content-Type": type })]),
+  ) as Record<Type, ReturnType<typeof answersWith>>;
+  return async (c, asking) => {
+    const { address } = asking.client;
+    const trail: Trail = { limits: "" };
+    let answer: Response;
+    try {
+      limits.address(address, trail);
+      gate.enter(address);
+      try {
+        const { type, body } = await grantCredential(c, options, trail);
+        answer = given[type](c, body);
+      } finally {
+        gate.leave();
+      }
+    } catch (thrown) {
+      answer = await failed(thrown, c);
+      for (const [name, value] of Object.entries(ofErrors)) answer.headers.append(name, value);
     }
-    const identity = await authenticate(c.req.raw, asked);
-    if (!identity) throw nobody(c.req.header("Authorization") !== undefined);
-    c.set("identity", identity);
-    limitSubject(c, identity);
-    const granted = withinProof(await grant(identity, asked), identity);
-    const began = performance.now();
-    const credentials = mint().mint(granted, publicKey);
-    c.set("mintDuration", performance.now() - began);
-    c.set("credential", credentials);
-    if (type === JSON_TYPE || credentials.seed === undefined) return c.json(toJson(credentials, servers));
-    return c.body(formatCreds(credentials.jwt, credentials.seed), 200, { "Content-Type": type });
+    if (trail.limits) answer.headers.set("RateLimit", trail.limits);
+    onDecision(decisionOf(asking, trail, c.error, answer.status));
+    return answer;
   };
+}
+
+async function grantCredential(
+  c: Context,
+  { authenticate, grant, mint, servers, limits }: CredsOptions,
+  trail: Trail,
+): Promise<{ type: Type; body: string }> {
+  const { asked, publicKey } = parseCredsRequest(await readJson(c));
+  const type = wantedType(c);
+  if (type !== JSON_TYPE && publicKey) {
+    throw new NotAcceptableError(
+      `a creds file holds the seed, and only the owner of public_key has it: ask for ${JSON_TYPE}`,
+    );
+  }
+  const identity = await authenticate(c.req.raw, asked);
+  if (!identity) throw nobody(c.req.header("Authorization") !== undefined);
+  trail.identity = identity;
+  limits.subject(identity, trail);
+  const granted = withinProof(await grant(identity, asked), identity);
+  const began = performance.now();
+  const credentials = mint().mint(granted, publicKey);
+  trail.mintDuration = performance.now() - began;
+  trail.credential = credentials;
+  if (type !== JSON_TYPE && credentials.seed !== undefined) {
+    return { type, body: formatCreds(credentials.jwt, credentials.seed) };
+  }
+  return { type: JSON_TYPE, body: JSON.stringify(toJson(credentials, servers)) };
+}
+
+function wantedType(c: Context): Type {
+  const accept = c.req.header("Accept");
+  // What nearly everybody sends.
+  if (accept === undefined || accept === "*/*" || accept === JSON_TYPE) return JSON_TYPE;
+  return accepts(c, { header: "Accept", supports: [...TYPES], default: JSON_TYPE }) as Type;
 }
 
 /** Access tokens that are no JWTs, keys where only tokens are believed: the commonest mistake of who begins with it. */
@@ -69,14 +113,15 @@ function nobody(hasProof: boolean): UnauthorizedError {
     : new UnauthorizedError("the request proves no identity");
 }
 
-function toJson(credentials: Credentials, servers: Servers): CredsResponse {
+/** JSON leaves out what is undefined. */
+function toJson(credentials: Credentials, servers: Servers): Record<keyof CredsResponse, unknown> {
   const { jwt, seed, user, role, tags, account, issuedAt, expiresAt } = credentials;
   return {
     jwt,
-    ...(seed !== undefined && { seed }),
+    seed,
     user,
     role,
-    ...(Object.keys(tags).length > 0 && { tags }),
+    tags: Object.keys(tags).length > 0 ? tags : undefined,
     account,
     issued_at: issuedAt,
     expires_at: expiresAt,

@@ -5,14 +5,18 @@ import { RequestTimeoutError } from "../core/errors.ts";
  * @param deadline milliseconds
  * @throws {RequestTimeoutError}
  */
-export async function inTime<T>(work: Promise<T>, deadline: number, message: string): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new RequestTimeoutError(message)), deadline);
+export function inTime<T>(work: Promise<T>, deadline: number, message: string): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new RequestTimeoutError(message)), deadline);
+    work.then(
+      (value) => {
+        clearTimeout(timer);
+        resolve(value);
+      },
+      (error) => {
+        clearTimeout(timer);
+        reject(error);
+      },
+    );
   });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

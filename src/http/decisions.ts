@@ -1,42 +1,39 @@
-import { createMiddleware } from "hono/factory";
 import type { DecidedCredential, Decision } from "../core/decision.ts";
 import { MintError, UnauthorizedError } from "../core/errors.ts";
 import type { Identity } from "../core/identity.ts";
+import type { Asking } from "./every-request.ts";
 
 /** What a request for a credential leaves behind on its way, for the report on it. */
 export interface Trail {
-  Variables: {
-    requestId: string;
-    /** The client's address, as far as it is known. */
-    address: string | undefined;
-    /** Who the caller proved to be. */
-    identity: Identity;
-    credential: DecidedCredential;
-    /** Milliseconds that the mint took. */
-    mintDuration: number;
-  };
+  /** What is left of the limits that were asked, as the answer's header says it. */
+  limits: string;
+  /** Who the caller proved to be. */
+  identity?: Identity;
+  credential?: DecidedCredential;
+  /** Milliseconds that the mint took. */
+  mintDuration?: number;
 }
 
-/** Reports each decision, once its answer stands. */
-export function decisions(report: (decision: Decision) => void) {
-  return createMiddleware<Trail>(async (c, next) => {
-    const began = performance.now();
-    await next();
-    const { requestId, address, identity, credential, mintDuration } = c.var;
-    const { error } = c;
-    report({
-      outcome: error ? "refused" : "granted",
-      code: error ? (error instanceof MintError ? error.code : "internal_error") : "granted",
-      ...(error instanceof UnauthorizedError && { reason: error.reason }),
-      status: c.res.status,
-      requestId,
-      ...(address !== undefined && { address }),
-      ...(identity && { issuer: identity.issuer, subject: identity.subject }),
-      ...(credential && !error && { credential: decided(credential) }),
-      duration: performance.now() - began,
-      ...(mintDuration !== undefined && { mintDuration }),
-    });
-  });
+/** The report on a request that was answered, with or without an error. */
+export function decisionOf(
+  { requestId, client: { address }, began }: Asking,
+  { identity, credential, mintDuration }: Trail,
+  error: Error | undefined,
+  status: number,
+): Decision {
+  return {
+    outcome: error ? "refused" : "granted",
+    code: error ? (error instanceof MintError ? error.code : "internal_error") : "granted",
+    reason: error instanceof UnauthorizedError ? error.reason : undefined,
+    status,
+    requestId,
+    address,
+    issuer: identity?.issuer,
+    subject: identity?.subject,
+    credential: credential && !error ? decided(credential) : undefined,
+    duration: performance.now() - began,
+    mintDuration,
+  };
 }
 
 /** A copy of these fields and no others: what comes in may hold the JWT and the seed too. */

@@ -6,7 +6,7 @@ import { devAuthentication } from "../auth/dev.ts";
 import { KeysUnavailableError } from "../core/errors.ts";
 import { parseSubjectToken } from "../core/subject-token.ts";
 import { createApp } from "./app.ts";
-import { addDemo } from "./demo.ts";
+import { demoPages } from "./demo.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "demo-"));
 const user = parseSubjectToken("page");
@@ -19,16 +19,17 @@ afterAll(() => rmSync(dir, { recursive: true }));
 
 function makeApp({ demo = true, websocket = ["ws://localhost:9222"] } = {}) {
   const { authenticate, grant } = devAuthentication({ defaultRole: "browser" });
-  const app = createApp({
+  return createApp({
     mint: () => {
       throw new KeysUnavailableError();
     },
     authenticate,
     grant,
     servers: { websocket, tcp: [] },
+    ...(demo && {
+      pages: demoPages({ dir, websocket, check: (request) => authenticate(request, { user }) }),
+    }),
   });
-  if (demo) addDemo(app, { dir, websocket, check: (request) => authenticate(request, { user }) });
-  return app;
 }
 
 const get = (path: string, { app = makeApp(), method = "GET", host = "localhost:8080" } = {}) =>

@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Handler, Hono } from "hono";
-import { onlyMethods } from "./only-methods.ts";
+import type { Page } from "./every-request.ts";
 
 /** The demo page: three files, read once, under a policy that lets it load and reach nothing else. */
 
@@ -20,22 +19,20 @@ const FILES = [
   { paths: ["/demo/style.css"], name: "style.css", type: "text/css; charset=utf-8" },
 ] as const;
 
-/** Adds the page to an application, beside what that answers already. */
-export function addDemo(app: Hono, { dir, websocket, check }: DemoOptions): void {
+/** The page's files, by their paths, for `createApp`. */
+export function demoPages({ dir, websocket, check }: DemoOptions): Record<string, Page> {
   const policy = contentPolicy(websocket);
-  for (const { paths, name, type } of FILES) {
+  const files = FILES.flatMap(({ paths, name, type }) => {
     const body = readFileSync(join(dir, name));
-    const answer: Handler = async (c) => {
+    const answer: Page = async (c) => {
       await check(c.req.raw);
       c.header("Content-Security-Policy", policy);
       c.header("Referrer-Policy", "no-referrer");
       return c.body(body, 200, { "Content-Type": type });
     };
-    for (const path of paths) {
-      app.get(path, answer);
-      app.all(path, onlyMethods("GET", "HEAD"));
-    }
-  }
+    return paths.map((path) => [path, answer]);
+  });
+  return Object.fromEntries(files);
 }
 
 function contentPolicy(websocket: readonly string[]): string {

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import type { Handler } from "hono";
 import { html, raw } from "hono/html";
 import { DOCS_STYLE } from "./docs-style.ts";
+import type { Page } from "./every-request.ts";
 import type { Document } from "./openapi.ts";
 
 /**
@@ -63,7 +63,7 @@ const POLICY = [
 ].join("; ");
 
 /** `GET /docs` */
-export function docsPage(document: () => Document): Handler {
+export function docsPage(document: () => Document): Page {
   return (c) => {
     c.header("Content-Security-Policy", POLICY);
     c.header("Referrer-Policy", "no-referrer");

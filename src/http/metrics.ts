@@ -1,5 +1,5 @@
-import type { Handler } from "hono";
 import { NotFoundError } from "../core/errors.ts";
+import type { Page } from "./every-request.ts";
 
 /** The figures as text, and the type of that text. */
 export type Metrics = () => Promise<{ readonly body: string; readonly contentType: string }>;
@@ -11,7 +11,7 @@ const PROXIED = ["X-Forwarded-For", "Forwarded", "Via"];
  * Figures for a monitoring system that asks the service itself. Through a proxy there is nothing: an ingress that
  * publishes the service as a whole must not publish these.
  */
-export function metricsPage(render: Metrics): Handler {
+export function metricsPage(render: Metrics): Page {
   return async (c) => {
     if (PROXIED.some((name) => c.req.header(name) !== undefined)) {
       throw new NotFoundError("metrics are not given through a proxy: ask the service itself");

@@ -1,8 +1,13 @@
-import type { Handler } from "hono";
+import { METHODS } from "node:http";
 import { MethodNotAllowedError } from "../core/errors.ts";
+import type { Page } from "./every-request.ts";
 
-/** For what is left of a path when its methods have been routed: 405, with `Allow`. */
-export function onlyMethods(...allow: string[]): Handler {
+/** All methods that there are but these. */
+export const methodsBut = (allow: readonly string[]): string[] =>
+  METHODS.filter((method) => !allow.includes(method));
+
+/** For those: 405, with `Allow`. */
+export function onlyMethods(allow: readonly string[]): Page {
   return () => {
     throw new MethodNotAllowedError(allow);
   };

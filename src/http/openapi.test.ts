@@ -57,8 +57,11 @@ describe("/openapi.json", () => {
   test("has every path that the service answers, and no other", async () => {
     const app = makeApp();
     const { paths } = await fetchDocument(app);
-    const routes = app.routes.filter(({ path, method }) => method !== "ALL" && !path.includes("*"));
-    const known = routes.map(({ path, method }) => `${method.toLowerCase()} ${path}`);
+    const known: string[] = [];
+    for (const { path, method } of app.routes) {
+      const { status } = await app.request(path, { method });
+      if (status !== 405 && method !== "HEAD") known.push(`${method.toLowerCase()} ${path}`);
+    }
     const described = Object.entries(paths).flatMap(([path, item]) =>
       Object.keys(item).map((method) => `${method} ${path}`),
     );

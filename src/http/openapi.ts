@@ -1,8 +1,9 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
-import type { Context, Handler } from "hono";
+import type { Context } from "hono";
 import type { ErrorCode } from "../core/errors.ts";
 import { CredsRequestShape } from "./creds-request.ts";
 import { CredsResponseShape } from "./creds-response.ts";
+import type { Page } from "./every-request.ts";
 import { INTERNAL, PROBLEMS } from "./problems.ts";
 
 /** The interface as an OpenAPI 3.1 document, made out of the schemas and the table of problems that the service uses. */
@@ -217,7 +218,7 @@ export function lazyDocument(options: DocumentOptions): () => Document {
 const mountPoint = (c: Context, path: string): string => c.req.path.slice(0, -path.length) || "/";
 
 /** `GET /openapi.json` */
-export function openApiJson(document: () => Document): Handler {
+export function openApiJson(document: () => Document): Page {
   return (c) => {
     const { openapi, info, ...rest } = document();
     return c.json({ openapi, info, servers: [{ url: mountPoint(c, "/openapi.json") }], ...rest });

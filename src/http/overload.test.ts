@@ -1,20 +1,20 @@
 import { describe, expect, test } from "bun:test";
 import { Hono } from "hono";
 import { ConfigError } from "../core/errors.ts";
-import type { ClientVariables } from "./client-address.ts";
-import { type OverloadLimits, refuseOverload } from "./overload.ts";
+import { type OverloadLimits, overloadGate } from "./overload.ts";
 import { problems } from "./problems.ts";
 
 /** Answers each request to `/` when it is told to; one to `/busy` takes 300 ms in which nothing else happens. */
 function makeService(limits: OverloadLimits, address: string | null = "192.0.2.1") {
   const waiting: (() => void)[] = [];
   let time = 1e9;
-  const app = new Hono<{ Variables: ClientVariables }>();
-  app.use(async (c, next) => {
-    c.set("address", address ?? undefined);
+  const app = new Hono();
+  const gate = overloadGate(limits, () => time);
+  app.use(async (_, next) => {
+    gate.enter(address ?? undefined);
     await next();
+    gate.leave();
   });
-  app.use(refuseOverload(limits, () => time));
   app.get("/", async (c) => {
     await new Promise<void>((answer) => waiting.push(answer));
     return c.text("done");
@@ -93,7 +93,7 @@ describe("requests that are ready at the same time", () => {
 
 test("a limit is a number above 0, and there are both", () => {
   for (const wrong of [Number.NaN, 0, -1, "5", undefined] as number[]) {
-    expect(() => refuseOverload({ inFlight: wrong, wait: 500 })).toThrow(ConfigError);
-    expect(() => refuseOverload({ inFlight: 2000, wait: wrong })).toThrow(ConfigError);
+    expect(() => overloadGate({ inFlight: wrong, wait: 500 })).toThrow(ConfigError);
+    expect(() => overloadGate({ inFlight: 2000, wait: wrong })).toThrow(ConfigError);
   }
 });

@@ -1,12 +1,17 @@
-import { createMiddleware } from "hono/factory";
 import { ConfigError, OverloadedError } from "../core/errors.ts";
-import type { ClientVariables } from "./client-address.ts";
 
 export interface OverloadLimits {
   /** Requests that are being worked on: that wait for their bodies, for an issuer's keys, for a policy. */
   readonly inFlight: number;
   /** Milliseconds that a request may have waited for its turn before anybody looked at it. */
   readonly wait: number;
+}
+
+/** Who is let in, and who has left. */
+export interface Gate {
+  /** Each who was let in has to leave. @throws {OverloadedError} for one that isn't let in */
+  enter(address: string | undefined): void;
+  leave(): void;
 }
 
 export const DEFAULT_OVERLOAD_LIMITS: OverloadLimits = { inFlight: 2000, wait: 500 };
@@ -21,10 +26,12 @@ export const DEFAULT_OVERLOAD_LIMITS: OverloadLimits = { inFlight: 2000, wait: 5
  * @param now milliseconds of a clock that only goes forward
  * @throws {ConfigError} for a limit that is not a number above 0
  */
-export function refuseOverload(
-  { inFlight, wait }: OverloadLimits,
+export function overloadGate(
+  limits: OverloadLimits | "off",
   now: () => number = () => performance.now(),
-) {
+): Gate {
+  if (limits === "off") return { enter() {}, leave() {} };
+  const { inFlight, wait } = limits;
   for (const [name, limit] of Object.entries({ inFlight, wait })) {
     if (!(typeof limit === "number" && limit > 0)) {
       throw new ConfigError(`overload.${name}: wanted a number above 0`);
@@ -47,15 +54,15 @@ export function refuseOverload(
     return time - turnBegan;
   }
 
-  return createMiddleware<{ Variables: ClientVariables }>(async (c, next) => {
-    if (running >= inFlight || (c.var.address !== undefined && waited() > wait)) {
-      throw new OverloadedError("there is more to do than can be done in time");
-    }
-    running++;
-    try {
-      await next();
-    } finally {
+  return {
+    enter(address) {
+      if (running >= inFlight || (address !== undefined && waited() > wait)) {
+        throw new OverloadedError("there is more to do than can be done in time");
+      }
+      running++;
+    },
+    leave() {
       running--;
-    }
-  });
+    },
+  };
 }

@@ -1,22 +1,26 @@
 import { createHash } from "node:crypto";
-import type { Context } from "hono";
-import { createMiddleware } from "hono/factory";
 import { network } from "../core/address.ts";
 import { ConfigError, RateLimitedError } from "../core/errors.ts";
 import type { Identity } from "../core/identity.ts";
 import { isRateLimit, type RateLimits } from "../core/rate-limits.ts";
 import { type TokenBuckets, tokenBuckets } from "../core/token-buckets.ts";
-import type { ClientVariables } from "./client-address.ts";
-
-/** Counts a caller's request. */
-export type LimitSubject = (c: Context, identity: Identity) => void;
 
 /** Limits that are in force, or none. */
 export interface RateLimiter {
-  /** Goes before anything of the request is read. Where the address isn't known, there is no limit for it. */
-  readonly address: ReturnType<typeof limitAddress>;
-  /** @throws {RateLimitedError} */
-  readonly subject: LimitSubject;
+  /** The limits, as answers name them; empty when there are none. */
+  readonly policy: string;
+  /**
+   * Goes before anything of the request is read. Where the address isn't known, there is no limit for it.
+   * @throws {RateLimitedError}
+   */
+  readonly address: (address: string | undefined, report: Report) => void;
+  /** Counts a caller's request. @throws {RateLimitedError} */
+  readonly subject: (identity: Identity, report: Report) => void;
+}
+
+/** Where it is written what is left: one item for each limit, separated by commas. */
+export interface Report {
+  limits: string;
 }
 
 /**
@@ -25,38 +29,28 @@ export interface RateLimiter {
  * @throws {ConfigError} for a limit that is not a whole number from 1 to 1,000,000
  */
 export function rateLimiter(limits: RateLimits | "off"): RateLimiter {
-  if (limits === "off") return { address: (_, next) => next(), subject: () => {} };
-  const { address, subject } = limits;
-  for (const [name, limit] of Object.entries({ address, subject })) {
+  if (limits === "off") return { policy: "", address: () => {}, subject: () => {} };
+  for (const [name, limit] of Object.entries({ address: limits.address, subject: limits.subject })) {
     if (!isRateLimit(limit)) {
       throw new ConfigError(`rateLimit.${name}: wanted a whole number of requests a minute, 1 to 1000000`);
     }
   }
-  const policy = `"address";q=${address};w=60, "subject";q=${subject};w=60`;
+  const addresses = perMinute(limits.address);
+  const subjects = perMinute(limits.subject);
   return {
-    address: limitAddress(perMinute(address), policy),
-    subject: limitSubject(perMinute(subject)),
+    policy: `"address";q=${limits.address};w=60, "subject";q=${limits.subject};w=60`,
+    address(address, report) {
+      if (address !== undefined) take(addresses, report, "address", network(address), "from this address");
+    },
+    subject: (identity, report) => take(subjects, report, "subject", callerKey(identity), "for this caller"),
   };
 }
 
 const perMinute = (limit: number) => tokenBuckets({ capacity: limit, interval: 60_000 / limit });
 
-function limitAddress(buckets: TokenBuckets, policy: string) {
-  return createMiddleware<{ Variables: ClientVariables }>(async (c, next) => {
-    c.header("RateLimit-Policy", policy);
-    const { address } = c.var;
-    if (address !== undefined) take(c, buckets, "address", network(address), "from this address");
-    await next();
-  });
-}
-
-function limitSubject(buckets: TokenBuckets): LimitSubject {
-  return (c, identity) => take(c, buckets, "subject", callerKey(identity), "for this caller");
-}
-
-function take(c: Context, buckets: TokenBuckets, policy: string, key: string, whose: string): void {
+function take(buckets: TokenBuckets, report: Report, policy: string, key: string, whose: string): void {
   const { allowed, left, next } = buckets.take(key);
-  c.header("RateLimit", `"${policy}";r=${left};t=${next}`, { append: true });
+  report.limits += `${report.limits && ", "}"${policy}";r=${left};t=${next}`;
   if (!allowed) throw new RateLimitedError(`too many requests ${whose}; try again in ${next} s`, next);
 }
 

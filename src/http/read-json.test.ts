@@ -12,11 +12,12 @@ let reached = 0;
 
 beforeAll(() => {
   const app = new Hono();
-  app.post("/", readJson(100), (c) => {
+  app.post("/", async (c) => {
+    const json = await readJson(c, 100);
     reached++;
-    return c.json(c.var.json as object);
+    return c.json(json as object);
   });
-  app.post("/patient", readJson(60_000), (c) => c.json(c.var.json as object));
+  app.post("/patient", async (c) => c.json((await readJson(c, 60_000)) as object));
   app.onError(problems((error) => expect(error).toBeUndefined(), { bearerChallenge: true }));
   server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: app.fetch });
 });

@@ -36,27 +36,31 @@ export function createAudit(log: AuditLog, now: () => number = performance.now.b
   };
 }
 
-/** Field by field: nothing that is added to a decision one day gets into the log by itself. */
+/**
+ * Field by field: nothing that is added to a decision one day gets into the log by itself. What is undefined is not
+ * written.
+ */
 function lineOf(decision: Decision): object {
   const { outcome, code, reason, status, requestId, address, issuer, subject, credential, duration } =
     decision;
   return {
     audit: outcome,
-    ...(outcome === "refused" && { code, ...(reason !== undefined && { reason }), status }),
+    code: outcome === "refused" ? code : undefined,
+    reason,
+    status: outcome === "refused" ? status : undefined,
     request_id: bounded(requestId),
-    ...(address !== undefined && { address: bounded(address) }),
-    ...(issuer !== undefined && { issuer: bounded(issuer) }),
-    ...(subject !== undefined && { subject: bounded(subject) }),
-    ...(credential && {
-      role: credential.role,
-      user: credential.user,
-      ...(Object.keys(credential.tags).length > 0 && { tags: { ...credential.tags } }),
-      public_key: credential.publicKey,
-      jti: credential.jti,
-      expires_at: credential.expiresAt,
-    }),
+    address: bounded(address),
+    issuer: bounded(issuer),
+    subject: bounded(subject),
+    role: credential?.role,
+    user: credential?.user,
+    tags: credential && Object.keys(credential.tags).length > 0 ? { ...credential.tags } : undefined,
+    public_key: credential?.publicKey,
+    jti: credential?.jti,
+    expires_at: credential?.expiresAt,
     milliseconds: Math.round(duration * 1000) / 1000,
   };
 }
 
-const bounded = (text: string) => (text.length > MAX_NAME ? `${text.slice(0, MAX_NAME)}…` : text);
+const bounded = (text: string | undefined) =>
+  text !== undefined && text.length > MAX_NAME ? `${text.slice(0, MAX_NAME)}…` : text;

@@ -1,7 +1,13 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, Gauge, Registry } from "prom-client";
 import type { Answered, Decision } from "../core/decision.ts";
+import { collectProcess } from "./process.ts";
+import { histogram, tally } from "./tallies.ts";
+import type { Figures } from "./totals.ts";
 
-/** What the service counts, for Prometheus. Labels have few values, known beforehand: no name, no address, no path. */
+/**
+ * What the service counts, for Prometheus. Labels have few values, known beforehand: no name, no address, no path.
+ * Counts of several processes are added up; what is not to be added has an `aggregator` that says what else.
+ */
 
 export interface MetricsOptions {
   readonly version: string;
@@ -25,6 +31,8 @@ export interface Metrics {
   readonly reloaded: (file: "policy" | "api_keys", result: "loaded" | "refused") => void;
   /** To be given to `createApp` as `metrics`. */
   readonly render: () => Promise<{ body: string; contentType: string }>;
+  /** The same, to be added to those of other processes. */
+  readonly figures: () => Promise<Figures>;
 }
 
 // Seconds. A request that waits for an issuer's keys takes up to five.
@@ -35,17 +43,6 @@ const MINT_BUCKETS = [10, 25, 50, 100, 250, 500, 1000, 5000, 25_000].map(
 
 const METHODS = new Set(["GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE"]);
 
-/** What prom-client brings and what is true on Bun too; there it gives zeros and nonsense for the rest. */
-const PROCESS = new Set([
-  "process_cpu_user_seconds_total",
-  "process_cpu_system_seconds_total",
-  "process_cpu_seconds_total",
-  "process_start_time_seconds",
-  "process_resident_memory_bytes",
-  "process_open_fds",
-  "process_max_fds",
-]);
-
 export function createMetrics({
   version,
   keyAges = () => [],
@@ -54,37 +51,47 @@ export function createMetrics({
 }: MetricsOptions): Metrics {
   const registry = new Registry();
   const registers = [registry];
-  // Its watch on the event loop can't be left out; at this pace it costs nothing.
-  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 1000 });
-  for (const { name } of registry.getMetricsAsArray()) {
-    if (!PROCESS.has(name)) registry.removeSingleMetric(name);
+  collectProcess(registry);
+
+  function counted(name: string, help: string, labelNames: string[]) {
+    const counts = tally(labelNames);
+    new Counter({
+      name,
+      help,
+      labelNames,
+      registers,
+      collect() {
+        this.reset();
+        counts.each((labels, count) => this.inc(labels, count));
+      },
+    });
+    return counts;
   }
 
-  const requests = new Counter({
-    name: "nats_mint_requests_total",
-    help: "Requests answered",
-    labelNames: ["route", "method", "status"] as const,
-    registers,
-  });
-  const requestSeconds = new Histogram({
-    name: "nats_mint_request_seconds",
-    help: "From a request's head to its answer",
-    labelNames: ["route"] as const,
-    buckets: REQUEST_BUCKETS,
-    registers,
-  });
-  const decisions = new Counter({
-    name: "nats_mint_decisions_total",
-    help: "Requests for a credential, by what became of them",
-    labelNames: ["outcome", "code", "reason"] as const,
-    registers,
-  });
-  const mintSeconds = new Histogram({
-    name: "nats_mint_mint_seconds",
-    help: "Making and signing one credential",
-    buckets: MINT_BUCKETS,
-    registers,
-  });
+  function observed(name: string, help: string, buckets: readonly number[], labelNames: [string?]) {
+    const { observe, metric } = histogram({ name, help, buckets, labelNames });
+    registry.registerMetric(metric);
+    return observe;
+  }
+
+  const requests = counted("nats_mint_requests_total", "Requests answered", ["route", "method", "status"]);
+  const decisions = counted(
+    "nats_mint_decisions_total",
+    "Requests for a credential, by what became of them",
+    ["outcome", "code", "reason"],
+  );
+  const requestSeconds = observed(
+    "nats_mint_request_seconds",
+    "From a request's head to its answer",
+    REQUEST_BUCKETS,
+    ["route"],
+  );
+  const mintSeconds = observed(
+    "nats_mint_mint_seconds",
+    "Making and signing one credential",
+    MINT_BUCKETS,
+    [],
+  );
   const reloads = new Counter({
     name: "nats_mint_reloads_total",
     help: "Attempts to read what may change while the service runs",
@@ -93,8 +100,8 @@ export function createMetrics({
   });
 
   // A counter that is not there until the first time never rises from 0 to 1, and no alert sees it.
-  decisions.inc({ outcome: "granted", code: "granted", reason: "" }, 0);
-  decisions.inc({ outcome: "refused", code: "internal_error", reason: "" }, 0);
+  decisions.begin("granted", "granted", "");
+  decisions.begin("refused", "internal_error", "");
   for (const what of ["keys", "policy", "api_keys"]) {
     for (const result of ["loaded", "refused"]) reloads.inc({ what, result }, 0);
   }
@@ -103,6 +110,7 @@ export function createMetrics({
   new Gauge({
     name: "nats_mint_keys_loaded",
     help: "1 when there are keys to sign with",
+    aggregator: "min",
     registers,
     collect() {
       this.set(loadedAt === undefined ? 0 : 1);
@@ -111,6 +119,7 @@ export function createMetrics({
   new Gauge({
     name: "nats_mint_keys_age_seconds",
     help: "Since the present keys were loaded",
+    aggregator: "max",
     registers,
     collect() {
       // Absent rather than 0 while there are none: keys that are missing are not fresh ones.
@@ -121,6 +130,7 @@ export function createMetrics({
   new Gauge({
     name: "nats_mint_issuer_keys_age_seconds",
     help: "Since an issuer's keys were last fetched",
+    aggregator: "max",
     labelNames: ["issuer"] as const,
     registers,
     collect() {
@@ -131,7 +141,7 @@ export function createMetrics({
   });
   new Counter({
     name: "nats_mint_log_lines_dropped_total",
-    help: "Lines of the log that were lost because nobody read it",
+    help: "Lines of the log that were lost because more was said than was read",
     registers,
     collect() {
       this.reset();
@@ -141,18 +151,19 @@ export function createMetrics({
   new Gauge({
     name: "nats_mint_build_info",
     help: "1, with the version as a label",
+    aggregator: "first",
     labelNames: ["version"] as const,
     registers,
   }).set({ version }, 1);
 
   return {
     answered({ route, method, status, duration }) {
-      requests.inc({ route, method: METHODS.has(method) ? method : "other", status });
-      requestSeconds.observe({ route }, duration / 1000);
+      requests.add(route, METHODS.has(method) ? method : "other", status);
+      requestSeconds(duration / 1000, route);
     },
     decided({ outcome, code, reason = "", mintDuration }) {
-      decisions.inc({ outcome, code, reason });
-      if (mintDuration !== undefined) mintSeconds.observe(mintDuration / 1000);
+      decisions.add(outcome, code, reason);
+      if (mintDuration !== undefined) mintSeconds(mintDuration / 1000);
     },
     keysLoaded() {
       loadedAt = now();
@@ -161,5 +172,6 @@ export function createMetrics({
     keysRefused: () => reloads.inc({ what: "keys", result: "refused" }),
     reloaded: (what, result) => reloads.inc({ what, result }),
     render: async () => ({ body: await registry.metrics(), contentType: registry.contentType }),
+    figures: () => registry.getMetricsAsJSON(),
   };
 }

@@ -23,9 +23,13 @@ const SECRETS =
 // Characters that steer a terminal or turn its text round. JSON escapes only those below the space.
 const STEERING = /[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g;
 
-/** A line of JSON without anything that looks like a secret and with nothing that a terminal would obey. */
-export function withoutSecrets(line: string): string {
-  return line.replace(SECRETS, HIDDEN).replace(STEERING, escaped);
+/** What every secret has, and few lines. To look for that takes a third of the time. */
+const mayHoldSecrets = (text: string) => text.includes("eyJ") || text.includes("mint_") || SEED.test(text);
+const SEED = /S[A-Z][A-Z2-7]{56}/;
+
+/** Lines of JSON without anything that looks like a secret and with nothing that a terminal would obey. */
+export function withoutSecrets(lines: string): string {
+  return (mayHoldSecrets(lines) ? lines.replace(SECRETS, HIDDEN) : lines).replace(STEERING, escaped);
 }
 
 const escaped = (char: string) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;

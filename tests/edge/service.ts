@@ -22,11 +22,20 @@ async function makeKeys(): Promise<string> {
   return dir;
 }
 
-/** Starts a program that serves the mint, with these settings and nothing else from around here. */
-export async function start(settings: Record<string, string> = {}, program = "src/server.ts") {
+/**
+ * Starts a program that serves the mint, with these settings and nothing else from around here.
+ * @param reader a command that its output goes through
+ */
+export async function start(
+  settings: Record<string, string> = {},
+  program = "src/server.ts",
+  reader?: string,
+) {
   const keysDir = await makeKeys();
   const [port = 0] = await freePorts(1);
-  const service = runService([process.execPath, "--no-env-file", join(projectDir, program)], {
+  const command = [process.execPath, "--no-env-file", join(projectDir, program)];
+  const through = reader ? ["bash", "-c", `exec "$@" > >(${reader})`, "bash"] : [];
+  const service = runService([...through, ...command], {
     PATH: process.env.PATH ?? "",
     MINT_AUTH: "dev",
     MINT_PORT: String(port),

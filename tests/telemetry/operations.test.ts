@@ -86,9 +86,14 @@ describe("the audit lines", () => {
     duration: 1,
   };
 
+  const asWritten = (line: object) => JSON.parse(JSON.stringify(line));
+
   function written(): Record<string, unknown>[] {
     const lines: Record<string, unknown>[] = [];
-    const { audit, close } = createAudit({ info: (line, msg) => lines.push({ ...line, msg }) }, () => 0);
+    const { audit, close } = createAudit(
+      { info: (line, msg) => lines.push(asWritten({ ...line, msg })) },
+      () => 0,
+    );
     audit(decision);
     const { credential: _, issuer: __, subject: ___, ...nobody } = decision;
     for (let i = 0; i < 30; i++) {

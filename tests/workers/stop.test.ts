@@ -1,0 +1,69 @@
+import { describe, expect, test } from "bun:test";
+import { GOOD, start } from "../edge/service.ts";
+import { askOnAndOn, connectionsToEach, halfSent, linesOf, pids, REST } from "./parts.ts";
+
+/** How several workers stop: together, with what each has begun finished, and however their supervisor ends. */
+
+const TWO = { MINT_WORKERS: "2" };
+describe("on the first signal", () => {
+  test.each([
+    ["SIGTERM", "the supervisor alone, as docker stop does"],
+    ["SIGINT", "all of them, as a terminal does"],
+  ] as const)("%s to %s: each worker answers what it has begun, and it ends with 0", async (signal) => {
+    await using service = await start(TWO);
+    const { halves, idle } = await halfSent(service);
+    service.kill(signal);
+    if (signal === "SIGINT") for (const pid of pids(service).values()) process.kill(pid, signal);
+    for (const one of idle) await one?.closed;
+    for (const half of halves) half?.write(REST);
+    for (const half of halves) {
+      const said = (await half?.closed) ?? "";
+      expect(said.match(/HTTP\/1\.1 200/g)).toHaveLength(2);
+      expect(said).toMatch(/^connection: close\r$/im);
+    }
+    expect(await service.ended).toBe(0);
+  });
+
+  test("under load: every credential that was granted has reached its caller", async () => {
+    await using service = await start(TWO);
+    const clients = Array.from({ length: 16 }, () => askOnAndOn(service.port));
+    const granted = () => linesOf(service).filter(({ audit }) => audit === "granted");
+    while (granted().length < 300) await Bun.sleep(10);
+    service.kill("SIGTERM");
+    const answered = (await Promise.all(clients)).flat();
+    expect(await service.ended).toBe(0);
+    const ids = granted().map(({ request_id }) => request_id as string);
+    expect(new Set(granted().map(({ worker }) => worker)).size).toBe(2);
+    expect(answered.sort()).toEqual(ids.sort());
+  });
+});
+
+test("the second signal ends all of them at once", async () => {
+  await using service = await start(TWO);
+  const { halves, idle } = await halfSent(service);
+  service.kill("SIGTERM");
+  for (const one of idle) await one?.closed;
+  service.kill("SIGTERM");
+  expect(await service.ended).toBe(0);
+  for (const half of halves) expect((await half?.closed)?.match(/HTTP\/1\.1/g)).toHaveLength(1);
+});
+
+test("when the supervisor is killed the workers stop by themselves, and finish what they have begun", async () => {
+  await using service = await start(TWO);
+  const { halves, idle } = await halfSent(service);
+  service.kill("SIGKILL");
+  for (const one of idle) await one?.closed;
+  for (const half of halves) half?.write(REST);
+  for (const half of halves) expect((await half?.closed)?.match(/HTTP\/1\.1 200/g)).toHaveLength(2);
+  // Its output is closed when nobody has it any longer: no process is left.
+  await service.ended;
+  expect(await service.open(GOOD).closed).toBe("");
+});
+
+test("a worker that hangs does not keep the others: it is ended in the end", async () => {
+  await using service = await start(TWO);
+  await connectionsToEach(service, 2);
+  process.kill(pids(service).get(2) as number, "SIGSTOP");
+  service.kill("SIGTERM");
+  expect(await service.ended).toBe(0);
+});
