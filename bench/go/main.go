@@ -1,0 +1,122 @@
+// The peers in Go: minting with the official library, and an HTTP service made of it.
+//
+//	bench given <state file> <seconds>    for a given public key
+//	bench creds <state file> <seconds>    with a new key pair, to a creds file
+//	bench serve <state file> <port> <issuer> <audience>
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nkeys"
+)
+
+// state is what bench/state.ts wrote.
+type state struct {
+	Account     string `json:"account"`
+	Seed        string `json:"seed"`
+	Lifetime    int64  `json:"ttl"`
+	Permissions struct {
+		Pub []string `json:"pub"`
+		Sub []string `json:"sub"`
+	} `json:"permissions"`
+	PublicKeys []string `json:"publicKeys"`
+
+	key nkeys.KeyPair
+}
+
+func main() {
+	command, state := os.Args[1], readState(os.Args[2])
+	switch command {
+	case "given":
+		timed(func(i int) string {
+			return must(state.scopedUser(fmt.Sprintf("user-%d", i), state.PublicKeys[i%len(state.PublicKeys)]))
+		})
+	case "creds":
+		timed(func(i int) string { return state.newUser(fmt.Sprintf("user-%d", i)) })
+	case "serve":
+		fail(serve(state, os.Args[3], os.Args[4], os.Args[5]))
+	default:
+		fail(fmt.Errorf("there is no command %s", command))
+	}
+}
+
+func readState(file string) *state {
+	state := &state{}
+	if err := json.Unmarshal(must(os.ReadFile(file)), state); err != nil {
+		fail(err)
+	}
+	state.key = must(nkeys.FromSeed([]byte(state.Seed)))
+	return state
+}
+
+// scopedUser makes a JWT whose permissions stand in the account's.
+func (s *state) scopedUser(name, publicKey string) (string, error) {
+	claims := s.claims(name, publicKey)
+	claims.SetScoped(true)
+	return claims.Encode(s.key)
+}
+
+// newUser makes a key pair, a JWT that holds its permissions, and a creds file of both.
+func (s *state) newUser(name string) string {
+	pair := must(nkeys.CreateUser())
+	claims := s.claims(name, must(pair.PublicKey()))
+	claims.Pub.Allow.Add(s.Permissions.Pub...)
+	claims.Sub.Allow.Add(s.Permissions.Sub...)
+	return string(must(jwt.FormatUserConfig(must(claims.Encode(s.key)), must(pair.Seed()))))
+}
+
+func (s *state) claims(name, publicKey string) *jwt.UserClaims {
+	claims := jwt.NewUserClaims(publicKey)
+	claims.Name = name
+	claims.Expires = time.Now().Unix() + s.Lifetime
+	claims.IssuerAccount = s.Account
+	return claims
+}
+
+// timed does the work for as many seconds as it was told, after a warm-up, and prints how many times a second.
+func timed(once func(i int) string) {
+	seconds := must(strconv.ParseFloat(os.Args[3], 64))
+	var made string
+	run := func(length time.Duration) (perSecond, perProcessorSecond float64) {
+		began, usedBefore, count := time.Now(), processorSeconds(), 0.0
+		for time.Since(began) < length {
+			made = once(int(count))
+			count++
+		}
+		return count / time.Since(began).Seconds(), count / (processorSeconds() - usedBefore)
+	}
+	run(time.Duration(seconds * float64(time.Second) / 2))
+	perSecond, perProcessorSecond := run(time.Duration(seconds * float64(time.Second)))
+	token := must(jwt.ParseDecoratedJWT([]byte(made)))
+	fmt.Println(string(must(json.Marshal(map[string]any{
+		"perSecond": perSecond, "perProcessorSecond": perProcessorSecond, "jwt": token,
+	}))))
+}
+
+// processorSeconds is what this process has used so far.
+func processorSeconds() float64 {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		fail(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano()).Seconds()
+}
+
+func must[T any](value T, err error) T {
+	if err != nil {
+		fail(err)
+	}
+	return value
+}
+
+func fail(err error) {
+	fmt.Fprintln(os.Stderr, err)
+	os.Exit(1)
+}

@@ -1,0 +1,62 @@
+import { join } from "node:path";
+import type { Machine } from "./machine.ts";
+import { answerOf, bun, on } from "./process.ts";
+import { type Contender, inTurn, type Measurement } from "./rounds.ts";
+import { checkJwt, type State, stateFile } from "./state.ts";
+import type { Part } from "./targets.ts";
+
+/** Making user JWTs, without HTTP. */
+
+const OURS = "nats-mint, given public key";
+const OURS_CREDS = "nats-mint, new key pair and creds file";
+const GO = "Go `jwt/v2`, scoped user, given public key";
+const GO_CREDS = "Go `jwt/v2`, new key pair, inline permissions, creds file";
+const BARE = "bare claims, hash and native signature";
+
+export interface MintingOptions {
+  readonly scratch: string;
+  readonly state: State;
+  readonly machine: Machine;
+  readonly rounds: number;
+  /** Of one measurement. Half as long again is for warming up. */
+  readonly seconds: number;
+  readonly say: (line: string) => void;
+}
+
+export async function minting(options: MintingOptions): Promise<Part> {
+  const { scratch, state, machine, rounds, seconds, say } = options;
+  const { goPeers, cores } = machine;
+
+  function contender(name: string, command: string[]): Contender {
+    return {
+      name,
+      async measure() {
+        const all = [...command, stateFile(scratch), String(seconds)];
+        const { jwt, ...measured } = await answerOf<Measurement & { jwt: string }>(on(cores?.work, all));
+        checkJwt(jwt, state);
+        return measured;
+      },
+    };
+  }
+  const file = (name: string) => bun(join("bench/minting", name));
+
+  const contenders = [
+    contender(OURS, file("ours.ts")),
+    contender(BARE, file("bare.ts")),
+    ...(goPeers ? [contender(GO, [goPeers, "given"])] : []),
+    contender(OURS_CREDS, file("ours-creds.ts")),
+    ...(goPeers ? [contender(GO_CREDS, [goPeers, "creds"])] : []),
+    contender("`@nats-io/jwt`, native signer behind its KeyPair", file("nats-jwt-native.ts")),
+    contender("`@nats-io/jwt` as usually written", file("nats-jwt.ts")),
+    contender("the native signature alone", file("sign.ts")),
+  ];
+  return {
+    rounds: await inTurn(contenders, rounds, say),
+    comparisons: [
+      { what: "minting, given public key", one: OURS, other: GO, target: 2.5 },
+      { what: "minting, new key pair and creds file", one: OURS_CREDS, other: GO_CREDS, target: 2 },
+      { what: "minting, given public key, of what is possible", one: OURS, other: BARE, target: 0.85 },
+    ],
+    bounds: [],
+  };
+}

@@ -1,0 +1,14 @@
+import { createMint, formatCreds, parseSubjectToken } from "../../src/index.ts";
+import { timed } from "./timed.ts";
+
+/** This project's mint, with a new key pair for each user, to a creds file. */
+await timed(({ accountJwt, seed, ttl }) => {
+  const mint = createMint({ accountJwt, roles: { browser: { seed, ttl } } });
+  return {
+    once(name) {
+      const { jwt, seed = "" } = mint.mint({ role: "browser", user: parseSubjectToken(name) });
+      return formatCreds(jwt, seed);
+    },
+    jwt: (creds) => String(creds).split("\n")[1] ?? "",
+  };
+});

@@ -1,0 +1,94 @@
+import { createPrivateKey, sign } from "node:crypto";
+import { decodeSeed, Prefix } from "../../src/core/nkey.ts";
+import type { Transport } from "./server.ts";
+import type { User } from "./users.ts";
+
+/**
+ * One login, with as little work as it takes, so that the server is what is measured: the server's INFO, CONNECT with a
+ * signature of its nonce, PING, and the PONG that says that the user is in.
+ */
+
+/** A client that can log in again and again. */
+export interface Client {
+  /** What it sends after CONNECT, up to and with PING. */
+  readonly greeting: string;
+  connect(nonce: string): string;
+}
+
+const PKCS8_HEAD = Buffer.from("302e020100300506032b657004220420", "hex");
+
+/** @param isPage  whether it subscribes to its own subjects and its inbox as it logs in, as a page does */
+export function makeClient({ name, jwt, seed }: User, isPage = false): Client {
+  const raw = decodeSeed(Prefix.user, seed) ?? new Uint8Array();
+  const key = createPrivateKey({ key: Buffer.concat([PKCS8_HEAD, raw]), format: "der", type: "pkcs8" });
+  return {
+    greeting: isPage ? `SUB users.${name}.> 1\r\nSUB _INBOX_${name}.> 2\r\nPING\r\n` : "PING\r\n",
+    connect(nonce) {
+      const sig = sign(null, Buffer.from(nonce), key).toString("base64url");
+      return `CONNECT ${JSON.stringify({ ...CONNECT_OPTIONS, jwt, sig })}\r\n`;
+    },
+  };
+}
+
+/** As the common clients have them. */
+const CONNECT_OPTIONS = {
+  protocol: 1,
+  version: "1.30.3",
+  lang: "nats.ws",
+  verbose: false,
+  pedantic: false,
+  headers: true,
+  no_responders: true,
+};
+
+/** Connected and logged in. */
+export interface Connection {
+  close(): void;
+}
+
+/** @throws when the server refuses */
+export function logIn(
+  { connect, greeting }: Client,
+  transport: Transport,
+  port: number,
+): Promise<Connection> {
+  const { promise, resolve, reject } = Promise.withResolvers<Connection>();
+  const write = transport === "WebSocket" ? frame : Buffer.from;
+  let heard = "";
+  let isSent = false;
+  // Texts are looked for, not parsed: the heads of the server's frames stand before and after them, never within.
+  const hear = (socket: Bun.Socket, chunk: Buffer) => {
+    heard += chunk.toString("latin1");
+    const nonce = !isSent && /"nonce":"([^"]+)".*\r\n/.exec(heard)?.[1];
+    if (nonce) {
+      isSent = true;
+      heard = "";
+      socket.write(write(connect(nonce) + greeting));
+    } else if (isSent && heard.includes("PONG\r\n")) {
+      resolve({ close: () => socket.end() });
+    }
+    if (heard.includes("-ERR"))
+      reject(new Error(`the server said ${heard.slice(heard.indexOf("-ERR")).trim()}`));
+  };
+  Bun.connect({
+    hostname: "127.0.0.1",
+    port,
+    socket: {
+      open: (socket) => void (transport === "WebSocket" && socket.write(upgrade(port))),
+      data: hear,
+      close: () => reject(new Error("the server closed the connection")),
+    },
+  }).catch(reject);
+  return promise;
+}
+
+const upgrade = (port: number) =>
+  `GET / HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: bmF0cy1taW50IGJlbmNoIQ==\r\n\r\n`;
+
+/** A binary frame as RFC 6455 has them. Its mask is zeros, which leave the payload as it is. */
+function frame(text: string): Buffer {
+  const payload = Buffer.from(text);
+  const size = payload.length;
+  const head = size < 126 ? [0x82, 0x80 | size] : [0x82, 0x80 | 126, size >> 8, size & 255];
+  return Buffer.concat([Buffer.from([...head, 0, 0, 0, 0]), payload]);
+}

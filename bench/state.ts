@@ -1,0 +1,65 @@
+import { mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createUser, decode } from "@nats-io/jwt";
+import { makeAccount } from "../src/core/account.fixture.ts";
+
+/** What all contenders are given: an account, the key of its role `browser`, and users. New for each run. */
+export interface State {
+  readonly account: string;
+  readonly accountJwt: string;
+  /** The seed of the role's key. */
+  readonly seed: string;
+  /** Seconds that a user lives. */
+  readonly ttl: number;
+  /** What the role gives, for those who write it into each JWT. */
+  readonly permissions: { readonly pub: readonly string[]; readonly sub: readonly string[] };
+  /** So many that nothing is gained by remembering the last. */
+  readonly publicKeys: readonly string[];
+}
+
+const PUBLIC_KEYS = 1000;
+
+/** The directory that holds everything of one run; nobody else may look into it. */
+export const makeScratch = (): string => mkdtempSync(join(tmpdir(), "bench-"));
+
+/** Makes the state and writes it: for the contenders one file, for the service a directory as `nats-export` leaves it. */
+export async function makeState(scratch: string): Promise<State> {
+  const role = JSON.parse(
+    readFileSync(join(import.meta.dirname, "../fs/nats-init/roles/browser.json"), "utf8"),
+  );
+  const { pub, sub, connection_types, limits, ttl } = role;
+  const template = { pub, sub, allowed_connection_types: connection_types, data: -1, ...limits };
+  const { accountJwt, publicKey, seeds } = await makeAccount({ browser: template });
+  const state: State = {
+    account: publicKey,
+    accountJwt,
+    seed: seeds.browser ?? "",
+    ttl,
+    permissions: { pub: pub.allow, sub: sub.allow },
+    publicKeys: Array.from({ length: PUBLIC_KEYS }, () => createUser().getPublicKey()),
+  };
+  writeFileSync(stateFile(scratch), JSON.stringify(state));
+  writeFileSync(publicKeysFile(scratch), state.publicKeys.join("\n"));
+  const version = join(keysDir(scratch), "1");
+  mkdirSync(version, { recursive: true });
+  writeFileSync(join(version, "account.jwt"), accountJwt);
+  writeFileSync(join(version, "roles.json"), JSON.stringify({ browser: { ttl } }));
+  writeFileSync(join(version, "browser.nk"), state.seed);
+  symlinkSync("1", join(keysDir(scratch), "current"));
+  return state;
+}
+
+export const stateFile = (scratch: string) => join(scratch, "state.json");
+export const publicKeysFile = (scratch: string) => join(scratch, "public-keys");
+export const keysDir = (scratch: string) => join(scratch, "keys");
+
+/** For a contender, which is told the file's name. */
+export const readState = (file: string): State => JSON.parse(readFileSync(file, "utf8"));
+
+/** @throws when a contender has made something else than a user of this account */
+export function checkJwt(jwt: unknown, { account }: State): void {
+  const { sub, nats } = decode<{ issuer_account: string }>(String(jwt));
+  if (nats.issuer_account !== account || !sub.startsWith("U"))
+    throw new Error("this is no user of the account");
+}
