@@ -1,9 +1,10 @@
 import { join } from "node:path";
+import { MAX_REMEMBERED } from "../src/auth/oidc.ts";
 import { AUDIENCE, startIssuer } from "./issuer.ts";
 import { type Load, type Loaded, load } from "./load.ts";
 import type { Machine } from "./machine.ts";
 import { bun, on, processorSeconds, type Running, type ServerOptions, serve } from "./process.ts";
-import { type Contender, inTurn, spreadOf } from "./rounds.ts";
+import { inTurn, type Measurement, spreadOf } from "./rounds.ts";
 import { checkJwt, keysDir, publicKeysFile, type State, stateFile } from "./state.ts";
 import type { Part } from "./targets.ts";
 
@@ -18,16 +19,19 @@ const PLAIN_OIDC = "plain Hono handler and `jose`, OIDC";
 const ONE_WORKER = "nats-mint, all cores, one process";
 const TWO_WORKERS = "nats-mint, all cores, `MINT_WORKERS=2`";
 
-type Requests = Pick<Load, "connections" | "tokensFile" | "again">;
+type Requests = Pick<Load, "connections" | "tokensFile">;
 
-/** Seconds of load before anything is measured: about as long the compiler of JavaScript is busy, on the server's core. */
-const WARM_UP = 5;
+/**
+ * Seconds of load before anything is measured. The compiler of JavaScript is at work on the server's core for the first
+ * thirty thousand requests or so: the more, the more code there is.
+ */
+const WARM_UP = 15;
 const CONNECTIONS = 32;
 const BURST = 512;
 /** Tokens that come again and again: more people than one, few enough for all to have come in the warm-up. */
 const RETURNING_TOKENS = 1000;
-/** No server here verifies more tokens a second; one that did would run out of them, and not be measured. */
-const MOST_PER_SECOND = 12_000;
+/** Each is forgotten long before it comes again. */
+const FIRST_SEEN_TOKENS = 4 * MAX_REMEMBERED;
 
 export interface HttpOptions {
   readonly scratch: string;
@@ -59,14 +63,13 @@ export function ours(
 }
 
 export async function http(options: HttpOptions): Promise<Part> {
-  const { scratch, machine, rounds, seconds, say } = options;
+  const { scratch, machine, rounds, say } = options;
   const { goPeers, cores } = machine;
   await using issuer = await startIssuer();
   const firstSeen = { tokensFile: join(scratch, "tokens") };
-  const returning = { tokensFile: join(scratch, "returning-tokens"), again: true };
-  const count = MOST_PER_SECOND * (WARM_UP + seconds);
-  say(`signing ${count} OIDC tokens ...`);
-  await issuer.writeTokens(firstSeen.tokensFile, count);
+  const returning = { tokensFile: join(scratch, "returning-tokens") };
+  say(`signing ${FIRST_SEEN_TOKENS} OIDC tokens ...`);
+  await issuer.writeTokens(firstSeen.tokensFile, FIRST_SEEN_TOKENS);
   await issuer.writeTokens(returning.tokensFile, RETURNING_TOKENS);
 
   const oidc = {
@@ -81,9 +84,10 @@ export async function http(options: HttpOptions): Promise<Part> {
   });
   const plain = bun("bench/http/plain.ts");
 
-  const contender = (name: string, server: ServerOptions, requests: Partial<Requests> = {}): Contender => ({
+  await using servers = new AsyncDisposableStack();
+  const contender = (name: string, server: ServerOptions, requests: Partial<Requests> = {}) => ({
     name,
-    measure: () => measure(options, server, { connections: CONNECTIONS, ...requests }),
+    measure: servers.use(kept(options, server, { connections: CONNECTIONS, ...requests })).measure,
   });
   const dev = ours(scratch, cores?.work, { MINT_AUTH: "dev" });
   const contenders = [
@@ -113,21 +117,55 @@ export async function http(options: HttpOptions): Promise<Part> {
   };
 }
 
-/** One server, started for this alone: nothing is left of the run before. */
-async function measure(
-  { scratch, state, machine, seconds }: HttpOptions,
-  options: ServerOptions,
-  requests: Requests,
-): Promise<Loaded> {
-  await using server = await serve(options);
-  checkJwt(await askOnce(server, requests, state), state);
-  const all: Load = { ...requests, url: server.url, seconds, publicKeysFile: publicKeysFile(scratch) };
-  const warmUp = await load(machine, { ...all, seconds: WARM_UP });
-  // What was under way at the end of the warm-up isn't counted, but was sent.
-  const usedBefore = processorSeconds(server.pid);
-  const loaded = await load(machine, { ...all, first: warmUp.requests + 2 * requests.connections });
-  const used = processorSeconds(server.pid) - usedBefore;
-  return { ...loaded, perProcessorSecond: used > 0 ? loaded.requests / used : undefined };
+/** A server that is started and warmed up for the first measurement, and stays for the others. */
+function kept({ scratch, state, machine, seconds }: HttpOptions, options: ServerOptions, requests: Requests) {
+  let running: Running | undefined;
+  let sent = 0;
+
+  async function loadFor(server: Running, seconds: number): Promise<Loaded> {
+    const { url } = server;
+    const publicKeys = publicKeysFile(scratch);
+    const loaded = await load(machine, {
+      ...requests,
+      url,
+      seconds,
+      publicKeysFile: publicKeys,
+      first: sent,
+    });
+    // What was under way at the end isn't counted, but was sent.
+    sent += loaded.requests + 2 * requests.connections;
+    return loaded;
+  }
+
+  async function warm(): Promise<Running> {
+    running = await serve(options);
+    sent = 0;
+    checkJwt(await askOnce(running, requests, state), state);
+    await loadFor(running, WARM_UP);
+    return running;
+  }
+
+  async function stop(): Promise<void> {
+    await running?.[Symbol.asyncDispose]();
+    running = undefined;
+  }
+
+  return {
+    async measure(): Promise<Measurement> {
+      try {
+        const server = running ?? (await warm());
+        const usedBefore = processorSeconds(server.pid);
+        const loaded = await loadFor(server, seconds);
+        const used = processorSeconds(server.pid) - usedBefore;
+        return { ...loaded, perProcessorSecond: used > 0 ? loaded.requests / used : undefined };
+      } catch (error) {
+        // Nobody knows what it has been through: the next round has a new one.
+        await stop();
+        throw error;
+      }
+    },
+    [Symbol.asyncDispose]: stop,
+  };
 }
 
 /** The JWT in the answer to one request. */

@@ -10,10 +10,8 @@ export interface Load {
   readonly seconds: number;
   /** Public keys, one a line; each request has the next one. */
   readonly publicKeysFile: string;
-  /** OIDC tokens, one a line. Without them each request names another user. */
+  /** OIDC tokens, one a line; after the last comes the first. Without them each request names another user. */
   readonly tokensFile?: string | undefined;
-  /** Whether to begin again after the last token. Otherwise what comes then has none, and is refused. */
-  readonly again?: boolean | undefined;
   /** The number of the first request. */
   readonly first?: number | undefined;
 }
@@ -36,8 +34,8 @@ interface Report {
  * @throws when anything but 200 came back: refusals are quick, and would look like speed
  */
 export async function load({ wrk, cores }: Machine, load: Load): Promise<Loaded> {
-  const { url, connections, seconds, publicKeysFile, tokensFile = "", again = false, first = 0 } = load;
-  const what = [publicKeysFile, tokensFile, again ? "again" : "once", String(first)];
+  const { url, connections, seconds, publicKeysFile, tokensFile = "", first = 0 } = load;
+  const what = [publicKeysFile, tokensFile, String(first)];
   const script = join(import.meta.dirname, "load/wrk.lua");
   const how = ["-t1", `-c${connections}`, `-d${seconds}s`, "--timeout", "10s", "-s", script];
   const command = wrk

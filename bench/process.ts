@@ -64,7 +64,7 @@ export interface ServerOptions {
   readonly env?: (port: number) => Record<string, string>;
   /** What to ask for to know that it is ready; every answer but 503 will do. */
   readonly ready: string;
-  /** Where its standard output goes; nowhere without one. */
+  /** What its standard output is added to; it goes nowhere without. */
   readonly log?: string;
 }
 
@@ -74,7 +74,7 @@ const PATIENCE = 20_000;
 export async function serve({ command, env, ready, log }: ServerOptions): Promise<Running> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const output = log === undefined ? undefined : openSync(log, "w", 0o600);
+  const output = log === undefined ? undefined : openSync(log, "a", 0o600);
   const began = performance.now();
   const child = track(
     Bun.spawn(command(port), {

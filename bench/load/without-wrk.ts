@@ -3,7 +3,7 @@ import autocannon from "autocannon";
 
 /** The same requests as `wrk.lua`, for machines without wrk: `<url> <connections> <seconds>`, then what that gets. */
 
-const [, , url = "", connections, seconds, keysFile = "", tokensFile = "", mode, first] = process.argv;
+const [, , url = "", connections, seconds, keysFile = "", tokensFile = "", first] = process.argv;
 const lines = (file: string) => readFileSync(file, "utf8").trim().split("\n");
 const keys = lines(keysFile);
 const tokens = tokensFile ? lines(tokensFile) : undefined;
@@ -18,7 +18,7 @@ const result = await autocannon({
     {
       setupRequest(request) {
         const public_key = keys[number % keys.length];
-        const token = tokens?.[mode === "again" ? number % tokens.length : number];
+        const token = tokens?.[number % tokens.length];
         const headers = {
           "Content-Type": "application/json",
           ...(token && { Authorization: `Bearer ${token}` }),

@@ -1,7 +1,7 @@
--- Arguments: <public keys file> <tokens file or ""> <again or once> <number of the first request>.
+-- Arguments: <public keys file> <tokens file or ""> <number of the first request>.
 -- Each request has the next public key and the next token, or the next user where there are no tokens.
 
-local keys, tokens, again, number
+local keys, tokens, number
 
 local function lines(file)
   local all = {}
@@ -14,8 +14,7 @@ end
 function init(args)
   keys = lines(args[1])
   tokens = args[2] ~= "" and lines(args[2])
-  again = args[3] == "again"
-  number = tonumber(args[4])
+  number = tonumber(args[3])
 end
 
 function request()
@@ -23,8 +22,7 @@ function request()
   local headers = { ["Content-Type"] = "application/json" }
   local body
   if tokens then
-    local token = tokens[again and number % #tokens + 1 or number + 1]
-    headers["Authorization"] = token and "Bearer " .. token
+    headers["Authorization"] = "Bearer " .. tokens[number % #tokens + 1]
     body = '{"public_key":"' .. key .. '"}'
   else
     body = '{"user":"user-' .. number .. '","public_key":"' .. key .. '"}'

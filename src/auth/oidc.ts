@@ -42,7 +42,8 @@ export interface OidcAuthentication {
   close(): void;
 }
 
-const MAX_REMEMBERED = 10_000;
+/** Tokens that are remembered; of more, those that came longest ago are checked again. */
+export const MAX_REMEMBERED = 10_000;
 const HOUR = 3_600_000;
 
 interface TrustedIssuer extends OidcIssuer {
