@@ -1,6 +1,7 @@
-import { createPrivateKey, hash, sign } from "node:crypto";
+import { hash, sign } from "node:crypto";
 import { fromSeed } from "@nats-io/jwt";
 import { encodeBase32 } from "../src/core/base32.ts";
+import { privateKeyOf } from "../src/core/ed25519.ts";
 import { decodeSeed, Prefix } from "../src/core/nkey.ts";
 import type { State } from "./state.ts";
 
@@ -9,12 +10,9 @@ import type { State } from "./state.ts";
  * What is faster than this is faster than a mint can be.
  */
 
-const PKCS8_HEAD = Buffer.from("302e020100300506032b657004220420", "hex");
-
 /** Signs bytes with the role's key. */
 export function bareSign({ seed }: State): (data: Uint8Array) => Buffer {
-  const raw = decodeSeed(Prefix.account, seed) ?? new Uint8Array();
-  const key = createPrivateKey({ key: Buffer.concat([PKCS8_HEAD, raw]), format: "der", type: "pkcs8" });
+  const key = privateKeyOf(decodeSeed(Prefix.account, seed) ?? new Uint8Array());
   return (data) => sign(null, data, key);
 }
 

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createUser, decode } from "@nats-io/jwt";
-import { makeAccount } from "../src/core/account.fixture.ts";
+import { makeAccount, type RoleTemplate } from "../src/core/account.fixture.ts";
 
 /** What all contenders are given: an account, the key of its role `browser`, and users. New for each run. */
 export interface State {
@@ -25,18 +25,14 @@ export const makeScratch = (): string => mkdtempSync(join(tmpdir(), "bench-"));
 
 /** Makes the state and writes it: for the contenders one file, for the service a directory as `nats-export` leaves it. */
 export async function makeState(scratch: string): Promise<State> {
-  const role = JSON.parse(
-    readFileSync(join(import.meta.dirname, "../fs/nats-init/roles/browser.json"), "utf8"),
-  );
-  const { pub, sub, connection_types, limits, ttl } = role;
-  const template = { pub, sub, allowed_connection_types: connection_types, data: -1, ...limits };
+  const { template, ttl } = readBrowserRole();
   const { accountJwt, publicKey, seeds } = await makeAccount({ browser: template });
   const state: State = {
     account: publicKey,
     accountJwt,
     seed: seeds.browser ?? "",
     ttl,
-    permissions: { pub: pub.allow, sub: sub.allow },
+    permissions: { pub: template.pub?.allow ?? [], sub: template.sub?.allow ?? [] },
     publicKeys: Array.from({ length: PUBLIC_KEYS }, () => createUser().getPublicKey()),
   };
   writeFileSync(stateFile(scratch), JSON.stringify(state));
@@ -48,6 +44,13 @@ export async function makeState(scratch: string): Promise<State> {
   writeFileSync(join(version, "browser.nk"), state.seed);
   symlinkSync("1", join(keysDir(scratch), "current"));
   return state;
+}
+
+/** The role as it is shipped. */
+export function readBrowserRole(): { readonly template: RoleTemplate; readonly ttl: number } {
+  const file = join(import.meta.dirname, "../fs/nats-init/roles/browser.json");
+  const { pub, sub, connection_types, limits, ttl } = JSON.parse(readFileSync(file, "utf8"));
+  return { template: { pub, sub, allowed_connection_types: connection_types, data: -1, ...limits }, ttl };
 }
 
 export const stateFile = (scratch: string) => join(scratch, "state.json");

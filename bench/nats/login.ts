@@ -1,4 +1,5 @@
-import { createPrivateKey, sign } from "node:crypto";
+import { sign } from "node:crypto";
+import { privateKeyOf } from "../../src/core/ed25519.ts";
 import { decodeSeed, Prefix } from "../../src/core/nkey.ts";
 import type { Transport } from "./server.ts";
 import type { User } from "./users.ts";
@@ -15,12 +16,9 @@ export interface Client {
   connect(nonce: string): string;
 }
 
-const PKCS8_HEAD = Buffer.from("302e020100300506032b657004220420", "hex");
-
 /** @param isPage  whether it subscribes to its own subjects and its inbox as it logs in, as a page does */
 export function makeClient({ name, jwt, seed }: User, isPage = false): Client {
-  const raw = decodeSeed(Prefix.user, seed) ?? new Uint8Array();
-  const key = createPrivateKey({ key: Buffer.concat([PKCS8_HEAD, raw]), format: "der", type: "pkcs8" });
+  const key = privateKeyOf(decodeSeed(Prefix.user, seed) ?? new Uint8Array());
   return {
     greeting: isPage ? `SUB users.${name}.> 1\r\nSUB _INBOX_${name}.> 2\r\nPING\r\n` : "PING\r\n",
     connect(nonce) {

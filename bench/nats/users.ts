@@ -1,10 +1,12 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createAccount, createOperator, encodeAccount, type SigningKeys } from "@nats-io/jwt";
+import { createAccount, createOperator, encodeAccount } from "@nats-io/jwt";
+import { makeAccount } from "../../src/core/account.fixture.ts";
 import { accountSigner } from "../../src/core/ed25519.ts";
 import { decodeJwt, encodeJwt } from "../../src/core/jwt.ts";
 import { createMint } from "../../src/core/mint.ts";
 import { parseSubjectToken } from "../../src/core/subject-token.ts";
+import { readBrowserRole } from "../state.ts";
 
 /** Who logs in: the same people twice, with permissions that stand in the account's JWT, and in their own. */
 
@@ -39,19 +41,19 @@ const LIFETIME = 900;
 /** One half to publish to, one to subscribe to. */
 const LARGE = 50;
 
-interface Template {
-  readonly pub: { readonly allow: readonly string[] };
-  readonly sub: { readonly allow: readonly string[] };
-  readonly [limit: string]: unknown;
-}
-
 export async function makeUsers(scratch: string): Promise<Users> {
-  const browser = readBrowserRole();
+  // As it is shipped, but that it may also connect over TCP.
+  const browser = { ...readBrowserRole().template, allowed_connection_types: ["WEBSOCKET", "STANDARD"] };
   const subjects = Array.from({ length: LARGE / 2 }, (_, i) => `users.{{name()}}.devices.kind-${i}.>`);
   const large = { ...browser, pub: { allow: subjects }, sub: { allow: subjects } };
-  const made = await makeAccount({ browser, large });
-  const mint = createMint({ accountJwt: made.accountJwt, roles: made.roles });
-  const inline = accountSigner(made.plainSeed);
+  const operator = createOperator();
+  const system = createAccount();
+  const { accountJwt, publicKey, seeds, plainSeed } = await makeAccount({ browser, large }, { operator });
+  const roles = Object.fromEntries(
+    Object.entries(seeds).map(([role, seed]) => [role, { seed, ttl: LIFETIME }]),
+  );
+  const mint = createMint({ accountJwt, roles });
+  const inline = accountSigner(plainSeed);
   if (!inline) throw new Error("the account's signing key can't be loaded");
 
   const files = new Map<string, string>();
@@ -80,46 +82,15 @@ export async function makeUsers(scratch: string): Promise<Users> {
       }),
     );
   }
-  return { ...made, files };
+  return {
+    operator: operator.getPublicKey(),
+    account: publicKey,
+    accountJwt,
+    system: system.getPublicKey(),
+    systemJwt: await encodeAccount("SYS", system, {}, { signer: operator }),
+    files,
+  };
 }
 
 /** For a program, which is told the file's name. */
 export const readUsers = (file: string): User[] => JSON.parse(readFileSync(file, "utf8"));
-
-/** The role as it is shipped, but that it may also connect over TCP. */
-function readBrowserRole(): Template {
-  const file = join(import.meta.dirname, "../../fs/nats-init/roles/browser.json");
-  const { pub, sub, limits } = JSON.parse(readFileSync(file, "utf8"));
-  return { pub, sub, allowed_connection_types: ["WEBSOCKET", "STANDARD"], data: -1, ...limits };
-}
-
-/** An account with a scoped signing key for each role, and one that signs users with permissions of their own. */
-async function makeAccount(templates: Readonly<Record<string, Template>>) {
-  const operator = createOperator();
-  const [account, system, plain] = [createAccount(), createAccount(), createAccount()];
-  const roles = Object.entries(templates).map(([role, template]) => ({
-    role,
-    template,
-    key: createAccount(),
-  }));
-  const scopes = roles.map(({ role, template, key }) => ({
-    kind: "user_scope",
-    key: key.getPublicKey(),
-    role,
-    template,
-  }));
-  const claims = {
-    signing_keys: [plain.getPublicKey(), ...scopes] as unknown as SigningKeys,
-    limits: { conn: -1, subs: -1, payload: -1, data: -1 },
-  };
-  const seed = (key: typeof plain) => Buffer.from(key.getSeed()).toString();
-  return {
-    operator: operator.getPublicKey(),
-    account: account.getPublicKey(),
-    accountJwt: await encodeAccount("app", account, claims, { signer: operator }),
-    system: system.getPublicKey(),
-    systemJwt: await encodeAccount("SYS", system, {}, { signer: operator }),
-    plainSeed: seed(plain),
-    roles: Object.fromEntries(roles.map(({ role, key }) => [role, { seed: seed(key), ttl: LIFETIME }])),
-  };
-}

@@ -1,4 +1,4 @@
-import { createAccount, createOperator, encodeAccount, type SigningKeys } from "@nats-io/jwt";
+import { createAccount, createOperator, encodeAccount, type KeyPair, type SigningKeys } from "@nats-io/jwt";
 import type { PermissionClaims } from "./account.ts";
 
 /** For tests: an account JWT with scoped signing keys, made with the official libraries. */
@@ -22,6 +22,8 @@ export interface AccountFixture {
   /** The seed of the account's identity, and by role those of its scoped keys. */
   accountSeed: string;
   seeds: Record<string, string>;
+  /** The seed of a signing key without a role. */
+  plainSeed: string;
 }
 
 interface Options {
@@ -29,16 +31,18 @@ interface Options {
   tags?: string[];
   exp?: number;
   defaultPermissions?: PermissionClaims;
+  operator?: KeyPair;
 }
 
 export async function makeAccount(
   roles: Record<string, RoleTemplate> = { browser: BROWSER },
-  { name = "APP", tags = [], exp, defaultPermissions }: Options = {},
+  { name = "APP", tags = [], exp, defaultPermissions, operator = createOperator() }: Options = {},
 ): Promise<AccountFixture> {
   const account = createAccount();
+  const plain = createAccount();
   const signing = Object.entries(roles).map(([role, template]) => ({ role, template, key: createAccount() }));
   const signingKeys = [
-    createAccount().getPublicKey(),
+    plain.getPublicKey(),
     ...signing.map(({ role, template, key }) => ({
       kind: "user_scope",
       key: key.getPublicKey(),
@@ -52,12 +56,13 @@ export async function makeAccount(
     limits: { conn: -1, subs: -1, payload: -1, data: -1 },
     ...(defaultPermissions && { default_permissions: defaultPermissions as object }),
   };
-  const options = { signer: createOperator(), ...(exp !== undefined && { exp }) };
+  const options = { signer: operator, ...(exp !== undefined && { exp }) };
   return {
     accountJwt: await encodeAccount(name, account, claims, options),
     publicKey: account.getPublicKey(),
     accountSeed: text(account.getSeed()),
     seeds: Object.fromEntries(signing.map(({ role, key }) => [role, text(key.getSeed())])),
+    plainSeed: text(plain.getSeed()),
   };
 }
 

@@ -1,4 +1,11 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, verify } from "node:crypto";
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  sign,
+  verify,
+} from "node:crypto";
 import {
   type AccountPublicKey,
   decodePublicKey,
@@ -33,12 +40,17 @@ export interface UserKeyPair {
 export function accountSigner(seed: string): AccountSigner | undefined {
   const bytes = decodeSeed(Prefix.account, seed);
   if (!bytes) return undefined;
-  const key = createPrivateKey({ key: Buffer.concat([PKCS8_HEAD, bytes]), format: "der", type: "pkcs8" });
+  const key = privateKeyOf(bytes);
   const spki = createPublicKey(key).export({ format: "der", type: "spki" });
   return {
     publicKey: encodePublicKey(Prefix.account, spki.subarray(-KEY_BYTES)) as AccountPublicKey,
     sign: (data) => sign(null, data, key),
   };
+}
+
+/** The platform's key for the 32 bytes that a seed stands for. */
+export function privateKeyOf(bytes: Uint8Array): KeyObject {
+  return createPrivateKey({ key: Buffer.concat([PKCS8_HEAD, bytes]), format: "der", type: "pkcs8" });
 }
 
 /** Makes a new key pair for a client. */
