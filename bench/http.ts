@@ -2,11 +2,10 @@ import { join } from "node:path";
 import { MAX_REMEMBERED } from "../src/auth/oidc.ts";
 import { AUDIENCE, startIssuer } from "./issuer.ts";
 import { type Load, type Loaded, load } from "./load.ts";
-import type { Machine } from "./machine.ts";
 import { bun, on, processorSeconds, type Running, type ServerOptions, serve } from "./process.ts";
 import { inTurn, type Measurement, spreadOf } from "./rounds.ts";
 import { checkJwt, keysDir, publicKeysFile, type State, stateFile } from "./state.ts";
-import type { Part } from "./targets.ts";
+import type { Measuring, Part } from "./targets.ts";
 
 /** `POST /creds`, each server on one core, the load on another. */
 
@@ -33,16 +32,6 @@ const RETURNING_TOKENS = 1000;
 /** Each is forgotten long before it comes again. */
 const FIRST_SEEN_TOKENS = 4 * MAX_REMEMBERED;
 
-export interface HttpOptions {
-  readonly scratch: string;
-  readonly state: State;
-  readonly machine: Machine;
-  readonly rounds: number;
-  /** Of one measurement. */
-  readonly seconds: number;
-  readonly say: (line: string) => void;
-}
-
 /** The service as it is shipped, but for limits that a load from one address would reach at once. */
 export function ours(
   scratch: string,
@@ -62,7 +51,7 @@ export function ours(
   };
 }
 
-export async function http(options: HttpOptions): Promise<Part> {
+export async function http(options: Measuring): Promise<Part> {
   const { scratch, machine, rounds, say } = options;
   const { goPeers, cores } = machine;
   await using issuer = await startIssuer();
@@ -118,20 +107,13 @@ export async function http(options: HttpOptions): Promise<Part> {
 }
 
 /** A server that is started and warmed up for the first measurement, and stays for the others. */
-function kept({ scratch, state, machine, seconds }: HttpOptions, options: ServerOptions, requests: Requests) {
+function kept({ scratch, state, machine, seconds }: Measuring, options: ServerOptions, requests: Requests) {
   let running: Running | undefined;
   let sent = 0;
 
   async function loadFor(server: Running, seconds: number): Promise<Loaded> {
-    const { url } = server;
-    const publicKeys = publicKeysFile(scratch);
-    const loaded = await load(machine, {
-      ...requests,
-      url,
-      seconds,
-      publicKeysFile: publicKeys,
-      first: sent,
-    });
+    const what = { ...requests, url: server.url, publicKeysFile: publicKeysFile(scratch) };
+    const loaded = await load(machine, { ...what, seconds, first: sent });
     // What was under way at the end isn't counted, but was sent.
     sent += loaded.requests + 2 * requests.connections;
     return loaded;

@@ -5,7 +5,15 @@ import { upkeep, upkeepBounds } from "./memory.ts";
 import { minting } from "./minting.ts";
 import { natsSide } from "./nats/part.ts";
 import { natsBlock } from "./nats/report.ts";
-import { roundsTable, upkeepTable, verdictsTable, writeBlock, writeChart } from "./report.ts";
+import {
+  howMeasured,
+  type Length,
+  roundsTable,
+  upkeepTable,
+  verdictsTable,
+  writeBlock,
+  writeChart,
+} from "./report.ts";
 import type { Rounds } from "./rounds.ts";
 import { makeScratch, makeState } from "./state.ts";
 import { type Part, type Verdict, verdicts } from "./targets.ts";
@@ -78,14 +86,13 @@ if (measured === 0) {
   process.exit(1);
 }
 
-function finish(name: string, title: string, part: Part, { rounds, seconds }: typeof length): void {
+function finish(name: string, title: string, part: Part, length: Length): void {
   const found = verdicts(part);
   all.push(...found);
   measured += [...part.rounds.values()].flat().filter(Boolean).length;
   if (isCheck) return;
-  const how = `${rounds} rounds of ${seconds} s each, in turn; the median, the least and the most.`;
   writeBlock(name, [
-    [`${machine.description}; ${how}`, ...machine.missing].join(" "),
+    howMeasured(machine, length),
     "",
     writeChart(name, title, part.rounds),
     "",

@@ -1,11 +1,10 @@
 import { join } from "node:path";
-import type { Machine } from "./machine.ts";
 import { answerOf, bun, on } from "./process.ts";
 import { type Contender, inTurn, type Measurement } from "./rounds.ts";
-import { checkJwt, type State, stateFile } from "./state.ts";
-import type { Part } from "./targets.ts";
+import { checkJwt, stateFile } from "./state.ts";
+import type { Measuring, Part } from "./targets.ts";
 
-/** Making user JWTs, without HTTP. */
+/** Making user JWTs, without HTTP. Each contender warms up for half as long as it is measured. */
 
 const OURS = "nats-mint, given public key";
 const OURS_CREDS = "nats-mint, new key pair and creds file";
@@ -13,17 +12,7 @@ const GO = "Go `jwt/v2`, scoped user, given public key";
 const GO_CREDS = "Go `jwt/v2`, new key pair, inline permissions, creds file";
 const BARE = "bare claims, hash and native signature";
 
-export interface MintingOptions {
-  readonly scratch: string;
-  readonly state: State;
-  readonly machine: Machine;
-  readonly rounds: number;
-  /** Of one measurement. Half as long again is for warming up. */
-  readonly seconds: number;
-  readonly say: (line: string) => void;
-}
-
-export async function minting(options: MintingOptions): Promise<Part> {
+export async function minting(options: Measuring): Promise<Part> {
   const { scratch, state, machine, rounds, seconds, say } = options;
   const { goPeers, cores } = machine;
 

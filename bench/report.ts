@@ -1,9 +1,10 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Bar, chart, figure } from "./chart.ts";
+import type { Machine } from "./machine.ts";
 import { megabytes, type Upkeep } from "./memory.ts";
 import { type Rounds, spread, spreadOf } from "./rounds.ts";
-import type { Verdict } from "./targets.ts";
+import type { Measuring, Verdict } from "./targets.ts";
 
 /** Writes what was measured into `docs/performance.md`: between markers, so that what stands around them is kept. */
 
@@ -32,6 +33,14 @@ export function writeChart(name: string, title: string, rounds: Rounds): string 
   mkdirSync(join(docsDir, "performance"), { recursive: true });
   writeFileSync(join(docsDir, "performance", `${name}.svg`), chart(title, bars));
   return `![${title}](performance/${name}.svg)`;
+}
+
+export type Length = Pick<Measuring, "rounds" | "seconds">;
+
+/** With what it was measured, and for how long. */
+export function howMeasured({ description, missing }: Machine, { rounds, seconds }: Length): string {
+  const how = `${rounds} rounds of ${seconds} s each, in turn; the median, the least and the most.`;
+  return [`${description}; ${how}`, ...missing].join(" ");
 }
 
 /** One row for each contender. */

@@ -1,4 +1,6 @@
+import type { Machine } from "./machine.ts";
 import { type Rounds, ratio } from "./rounds.ts";
+import type { State } from "./state.ts";
 
 /** What is to be reached, and what was. */
 
@@ -17,6 +19,17 @@ export interface Bound {
   readonly target: number;
   /** Undefined when it could not be measured. */
   readonly measured: number | undefined;
+}
+
+/** What a part of the benchmark is given. */
+export interface Measuring {
+  readonly scratch: string;
+  readonly state: State;
+  readonly machine: Machine;
+  readonly rounds: number;
+  /** Of one measurement. */
+  readonly seconds: number;
+  readonly say: (line: string) => void;
 }
 
 /** One part of the benchmark, measured. */

@@ -1,7 +1,7 @@
 import { figure } from "../chart.ts";
 import { FIRST_SEEN } from "../http.ts";
 import type { Machine } from "../machine.ts";
-import { table } from "../report.ts";
+import { howMeasured, table } from "../report.ts";
 import { type Rounds, ratio, spread, spreadOf } from "../rounds.ts";
 import { mostBrowsers, type Need, need, type Rates } from "./capacity.ts";
 import { type NatsSide, nameOf, ROUNDS, SECONDS } from "./part.ts";
@@ -19,10 +19,7 @@ export function natsBlock(taken: NatsSide, machine: Machine, http: Rounds | unde
   // As the mint is seen by pages whose token is new each time: tokens seldom outlive a credential.
   const credentials = http && spreadOf(http, FIRST_SEEN, "perProcessorSecond")?.median;
   return [
-    [
-      `${machine.description}; ${ROUNDS} rounds of ${SECONDS} s each, in turn; the median, the least and the most.`,
-      ...machine.missing,
-    ].join(" "),
+    howMeasured(machine, { rounds: ROUNDS, seconds: SECONDS }),
     "",
     ...loginsTable(taken),
     "",
