@@ -129,4 +129,5 @@ test("no more keys are remembered than they may be, and those that still ask are
     if (i % 5_000 === 0) expect(buckets.take("flood").allowed).toBe(false);
   }
   expect(buckets.size).toBeLessThanOrEqual(20_000);
+  expect(buckets.size).toBeGreaterThan(10_000);
 });
