@@ -178,6 +178,8 @@ describe("renewals", () => {
       expect(
         await it.page.evaluate(async () => {
           await lab.nc.flush();
+          // What was heard while the first one was under way has been sent on after it.
+          await lab.nc.flush();
           return lab.kept.heard as string[];
         }),
       ).toEqual(all);
