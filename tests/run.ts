@@ -47,7 +47,7 @@ function check(what: string, command: string[]): void {
 }
 
 function checkShell(): void {
-  const scripts = [...new Bun.Glob("{fs,src}/**/*.sh").scanSync(projectDir), ".ci/run"];
+  const scripts = [...new Bun.Glob("{fs,src,tools}/**/*.sh").scanSync(projectDir), ".ci/run"];
   if (Bun.which("shellcheck")) {
     check("shell", ["shellcheck", ...scripts]);
   } else if (process.env.CI) {

@@ -41,7 +41,7 @@ def side($name; check):
       else "\($name).allow and \($name).deny must be lists of subjects" end)
   end;
 
-# The server looks up a subscription to "a.>" among "a.*" too, token by token, and lets it in (seen in 2.15.2).
+# The server looks up a subscription to "a.>" among "a.*" too, token by token, and lets it in (seen in 2.15.3).
 def opens_below:
   (.deny // []) as $deny
   | (.allow // [])[] | strings | split(" ")[0] | select(split(".")[-1] == "*") | select("\(.).>" as $below | $deny | index($below) | not)

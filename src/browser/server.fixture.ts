@@ -1,6 +1,6 @@
 /**
  * A model of nats-server, alone or in a cluster, in which every interleaving can be had: whoever holds it says which
- * connection, publisher or route does its next step. Source: `server/client.go` and `server/route.go`, v2.15.2.
+ * connection, publisher or route does its next step. Source: `server/client.go` and `server/route.go`, v2.15.3.
  */
 
 /** One frame, cut by other means than the code under test has. */

@@ -88,7 +88,8 @@ async function build(missing: readonly string[], { from, to, environment, signal
   );
   const child = Bun.spawn([go, "install", ...programs.map(({ source }) => source)], {
     cwd: from,
-    env: { ...environment, GOBIN: to, CGO_ENABLED: "0", GOFLAGS: "-trimpath" },
+    // GOTOOLCHAIN: where it is "local", an older Go would ignore the toolchain that tools/go.mod names for its fixes
+    env: { ...environment, GOBIN: to, CGO_ENABLED: "0", GOFLAGS: "-trimpath", GOTOOLCHAIN: "auto" },
     stdio: ["ignore", "inherit", "inherit"],
     ...(signal && { signal }),
   });

@@ -134,14 +134,18 @@ export async function logIn(
   });
   const denials: string[] = [];
   void (async () => {
-    for await (const { permissionContext: denied } of nc.status()) {
+    for await (const { permissionContext: denied, data } of nc.status()) {
       if (denied) denials.push(Object.values(denied).filter(Boolean).join(" "));
+      else if (data === "PERMISSIONS_VIOLATION") denials.push("reply");
     }
   })();
   return {
     nc,
 
-    /** What the server has refused it so far: `publish <subject>`, `subscription <subject> <queue>`. */
+    /**
+     * What the server has refused it so far: `publish <subject>`, `subscription <subject> <queue>`, and `reply` for a
+     * message that names a reply subject which is not allowed; the client does not tell which.
+     */
     denials,
 
     /** Subscribes and collects what comes; `denied` once the server has refused. */

@@ -4,6 +4,8 @@ import { jetstream } from "@nats-io/jetstream";
 import { jwtAuthenticator as coreAuthenticator, wsconnect } from "@nats-io/nats-core";
 import { headers, type JetStreamManager } from "nats";
 import { connect, consumerOpts, jwtAuthenticator } from "nats.ws";
+import { deliverTo, sourceOf } from "../roles/deliver.ts";
+import { reserved } from "../roles/recipes.ts";
 import { readWithJetstream, readWithNatsWs } from "./history.ts";
 import {
   ask,
@@ -432,10 +434,11 @@ describe("somebody in a room", () => {
       "$KV.ROOMS.x",
       "$SYS.REQ.USER.INFO",
     ];
-    const seen = await onlooker.subscribe(">");
+    await using other = await world.onlooker();
+    const seen = await other.subscribe(">");
     for (const subject of forbidden) alice.nc.publish(subject, "from alice");
     alice.nc.publish(`rooms.${lobby}.alice.last`);
-    await settle(alice, onlooker);
+    await settle(alice, other);
     expect(seen.subjects).toEqual([`rooms.${lobby}.alice.last`]);
     expect(alice.denials).toEqual(forbidden.map((subject) => `publish ${subject}`));
   });
@@ -593,10 +596,11 @@ describe("somebody in a room", () => {
     expect((await stored()).map(asText)).toEqual([`rooms.${lobby}.bob.chat mine`]);
   });
 
-  test("can't have the server change anything by naming JetStream for a reply", async () => {
+  test("is refused a message that names JetStream for a reply", async () => {
     await onlooker.nc.jetstream().publish("other.x", "still there");
     await manager.consumers.add("OTHER", { durable_name: "worker", ack_policy: "explicit" as never });
     const before = await manager.streams.info("OTHER");
+    const consumers = await names();
     for (const call of [
       "STREAM.PURGE.OTHER",
       "STREAM.DELETE.OTHER",
@@ -613,11 +617,10 @@ describe("somebody in a room", () => {
       const consumer = `$JS.API.CONSUMER.CREATE.ROOMS.${crypto.randomUUID()}.rooms.${lobby}.*.chat`;
       alice.nc.publish(consumer, JSON.stringify(request()), { reply });
     }
-    // Both kinds of answers go out in order: once she has one of each herself, those before it were sent.
-    await alice.nc.request(`rooms.${lobby}.alice.chat`, "the last", { timeout: PATIENCE });
-    const last = `$JS.API.CONSUMER.CREATE.ROOMS.${crypto.randomUUID()}.rooms.${lobby}.*.chat`;
-    await alice.nc.request(last, JSON.stringify(request()), { timeout: PATIENCE });
     await settle(alice, onlooker);
+    expect(new Set(alice.denials)).toEqual(new Set(["reply"]));
+    expect(alice.denials).toHaveLength(2 * 9);
+    expect([await stored(), await names()]).toEqual([[], consumers]);
     const { config, state } = await manager.streams.info("OTHER");
     expect({ config, messages: state.messages }).toEqual({
       config: before.config,
@@ -628,7 +631,25 @@ describe("somebody in a room", () => {
     await manager.consumers.delete("OTHER", "worker");
   });
 
-  /** NATS checks neither a consumer's deliver subject nor a reply subject. docs and README say what that means. */
+  test("is refused a consumer that delivers to JetStream or into the stream itself, new or changed", async () => {
+    const { name } = await consume(request());
+    const before = await names();
+    const calls = ["STREAM.DELETE.OTHER", "CONSUMER.RESET.OTHER.worker", "CONSUMER.MSG.NEXT.OTHER.worker"];
+    for (const deliver_subject of [...calls.map((call) => `$JS.API.${call}`), ...reserved]) {
+      for (const which of [undefined, name]) {
+        const { error } = await consume(request({ deliver_subject }), which);
+        expect([deliver_subject, error?.description]).toEqual([
+          deliver_subject,
+          "invalid push consumer deliver subject",
+        ]);
+      }
+    }
+    const { error } = await consume(request({ deliver_subject: `rooms.${cellar}.bob.chat` }));
+    expect(error?.description).toContain("forms a cycle");
+    expect(await names()).toEqual(before);
+  });
+
+  /** Otherwise NATS checks neither a consumer's deliver subject nor a reply subject: see tests/roles/holes.test.ts. */
   describe("is not held back by the server", () => {
     /** Until bob has heard this many messages. */
     const hears = async (heard: { messages: string[] }, count: number) => {
@@ -647,17 +668,19 @@ describe("somebody in a room", () => {
       expect(wildcard.subjects).toEqual([`rooms.${lobby}.bob.chat`]);
     });
 
-    test("but wildcards alone get nothing, and the stream itself is refused", async () => {
-      await bob.nc.jetstream().publish(`rooms.${lobby}.bob.chat`, "an old one");
-      const heard = [await bob.subscribe("users.bob.*"), await bob.subscribe("_INBOX_bob.>")];
-      for (const deliver_subject of ["users.bob.echo", "_INBOX_bob.x", "$JS.API.STREAM.PURGE.OTHER"]) {
-        const { name = "" } = await consume(request({ deliver_subject }));
-        expect((await manager.consumers.info("ROOMS", name)).push_bound).not.toBe(true);
-      }
-      await settle(alice, bob);
-      expect(heard.flatMap(({ messages }) => messages)).toEqual([]);
-      const { error } = await consume(request({ deliver_subject: `rooms.${cellar}.bob.chat` }));
-      expect(error?.description).toContain("forms a cycle");
+    test("from having them sent where others listen with a wildcard, and empty messages into another room and another's name", async () => {
+      await using mallory = await world.logIn({ user: "mallory", ...inRoom(cellar) });
+      const heard = await mallory.subscribe(`rooms.${cellar}.>`);
+      const source = sourceOf(alice, "ROOMS", `rooms.${lobby}.*.chat`, `rooms.${lobby}.alice.chat`);
+      const name = await deliverTo(`rooms.${cellar}.bob.typing`, source, onlooker);
+      await source.say("from the lobby");
+      const empty = `rooms.${cellar}.bob.typing`;
+      while (!heard.messages.includes("from the lobby") || !heard.subjects.includes(empty))
+        await settle(onlooker, mallory);
+      expect(new Set(heard.subjects)).toEqual(new Set([`rooms.${lobby}.alice.chat`, empty]));
+      expect(heard.messages[heard.subjects.indexOf(empty)]).toBe("");
+      expect(alice.denials).toEqual([]);
+      await manager.consumers.delete("ROOMS", name);
     });
 
     test("from having old messages sent to the room again, which shows in their reply subject", async () => {
@@ -689,19 +712,6 @@ describe("somebody in a room", () => {
       expect(forged.map(asText).join()).toContain(`"description":"${description}"`);
       // They can be told from what bob says: they have no headers.
       for (const { header } of forged) expect([...header.keys()]).toEqual([]);
-    });
-
-    test("from resetting a consumer of another stream whose name is known", async () => {
-      await onlooker.nc.jetstream().publish("other.x", "one");
-      await manager.consumers.add("OTHER", { durable_name: "worker", ack_policy: "explicit" as never });
-      const worker = await onlooker.nc.jetstream().consumers.get("OTHER", "worker");
-      const done = (await manager.streams.info("OTHER")).state.last_seq;
-      while ((await worker.info()).ack_floor.stream_seq < done) await (await worker.next())?.ackAck();
-      await alice.nc.jetstream().publish(`rooms.${lobby}.alice.chat`, '{"seq":1}');
-      await consume(request({ deliver_subject: "$JS.API.CONSUMER.RESET.OTHER.worker" }));
-      while ((await worker.info()).ack_floor.stream_seq >= done) await settle(alice);
-      expect((await worker.info()).num_pending).toBe(done);
-      await manager.consumers.delete("OTHER", "worker");
     });
 
     test("from learning whether and when somebody speaks in another room", async () => {

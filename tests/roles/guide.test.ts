@@ -9,6 +9,7 @@ import { AckPolicy, headers } from "nats";
 import { readLocalConfig } from "../../src/config.ts";
 import { anchors, blocks, links, rows, section } from "../docs/markdown.ts";
 import { bytes, type Client, credentials, logIn, PATIENCE, settle, within } from "../mint/parts.ts";
+import { deliverTo, sourceOf } from "./deliver.ts";
 import {
   calls,
   everything,
@@ -104,6 +105,56 @@ test("leads with every link to something that is there", () => {
   }
 });
 
+const STRANGERS = "strangers";
+const TRUSTING = "people who trust each other";
+
+/** For whom the guide's table and README say that each role is. */
+const forWhom: Record<string, string> = {
+  ...Object.fromEntries(
+    rows(guide, "you want").map(([, role = "", , whom = ""]) => [role.replaceAll("`", ""), whom]),
+  ),
+  browser: STRANGERS,
+  room: TRUSTING,
+  service: STRANGERS,
+};
+
+test("says of each role for whom it is, at the role as in the table", () => {
+  const shipped = ["browser", "room", "service"];
+  expect(Object.keys(forWhom).toSorted()).toEqual([...Object.keys(roleFiles), ...shipped].toSorted());
+  for (const [role, text] of Object.entries(roleFiles)) {
+    const heading =
+      guide
+        .slice(0, guide.indexOf(text))
+        .match(/^## .*$/gm)
+        ?.at(-1) ?? "";
+    expect([role, section(guide, heading)]).toEqual([role, expect.stringContaining(forWhom[role] ?? "?")]);
+  }
+  const readme = readFileSync(join(projectDir, "README.md"), "utf8");
+  const three = section(readme, "## Roles").match(/Three are shipped: .*/)?.[0] ?? "";
+  const said = shipped.map((role) => [three.indexOf(`[\`${role}\`]`), role] as const);
+  said.sort(([a], [b]) => a - b);
+  for (const [i, [at, role]] of said.entries()) {
+    const sentence = three.slice(at, said[i + 1]?.[0] ?? three.indexOf(". What"));
+    expect([role, sentence]).toEqual([role, expect.stringContaining(forWhom[role] ?? "?")]);
+  }
+  expect(section(readme, "### Rooms")).toContain(`The role is for ${TRUSTING}.`);
+});
+
+test("gives strangers nothing but plain subjects", () => {
+  const kept = Object.values(streamFiles).flatMap((text) => JSON.parse(text).subjects as string[]);
+  const first = (subject: string) => subject.split(".")[0];
+  for (const [role, whom] of Object.entries(forWhom)) {
+    const file = join(projectDir, role in roleFiles ? "docs/roles" : "fs/nats-init/roles", `${role}.json`);
+    const { pub, responses } = JSON.parse(readFileSync(file, "utf8"));
+    const allowed: string[] = pub.allow ?? [];
+    const more = allowed.filter(
+      (subject) => subject.startsWith("$") || kept.some((each) => first(each) === first(subject)),
+    );
+    if (whom === STRANGERS) expect([role, more, responses]).toEqual([role, [], undefined]);
+    else if (role !== "orders-service") expect([role, more]).not.toEqual([role, []]);
+  }
+});
+
 test("lists every call of JetStream's API", () => {
   const listed = rows(guide, "`$JS.API.`").map(([call = ""]) => call.replaceAll("`", ""));
   const all = calls("<stream>", "<consumer>", "<subject>").map((call) =>
@@ -139,7 +190,20 @@ test("a room: all hear who said what, and nothing that JetStream was made to say
   const forged = await world.admin.subscribe("talk.lobby.bob.chat");
   mallory.nc.publish("$KV.preferences.mallory.x", "x", { reply: "talk.lobby.bob.chat" });
   await until(() => forged.messages.length > 0, "the forged message", world.admin);
+  // And by a consumer: her own message, with the header, and an empty one in bob's name.
+  const own = sourceOf(mallory, "KV_preferences", "$KV.preferences.mallory.>", "$KV.preferences.mallory.x");
+  const source = { ...own, inbox: "_INBOX_mallory" };
+  const heard = await alice.subscribe("talk.lobby.>");
+  const name = await deliverTo("talk.lobby.bob.typing", source, world.admin);
+  await source.say("as if said", { Said: "chat" });
+  const empty = "talk.lobby.bob.typing";
+  await until(
+    () => heard.messages.includes("as if said") && heard.subjects.includes(empty),
+    "both",
+    world.admin,
+  );
   await settle(world.admin, alice);
+  await world.manager.consumers.delete("KV_preferences", name);
   expect(shown).toEqual(["alice hello"]);
   expect([...alice.denials, ...mallory.denials]).toEqual([]);
 });
@@ -248,7 +312,7 @@ test("tasks: alice gets hers until she says that they are done, and nothing that
   await backend.nc.flush();
   const passed = [
     await world.admin.subscribe("$JS.ACK.>"),
-    await world.admin.subscribe("$JS.API.STREAM.*.>"),
+    await world.admin.subscribe("$JS.API.STREAM.DELETE.>"),
   ];
   await using mallory = await world.logIn(person("mallory", "preferences"), "tcp");
   await using alice = await world.logIn(person("alice", "tasks"), "tcp");
@@ -286,6 +350,19 @@ test("tasks: alice gets hers until she says that they are done, and nothing that
   await until(() => heard.messages.includes("do this"), "mallory's message", alice);
   await until(() => heard.messages.some((text) => text.startsWith("{")), "the acknowledgement", alice);
 
+  // Empty messages, kept as tasks.
+  const before = (await info("alice")).ack_floor.consumer_seq;
+  const own = sourceOf(mallory, "KV_preferences", filter_subject, "$KV.preferences.mallory.x");
+  const empty = await deliverTo("tasks.alice.x", { ...own, inbox: "_INBOX_mallory" }, world.admin);
+  await until(
+    async () => (await info("alice")).ack_floor.consumer_seq > before + 2,
+    "them to be done",
+    alice,
+  );
+  await world.manager.consumers.delete("KV_preferences", empty);
+  await until(async () => (await info("alice")).num_pending === 0, "the last to come", alice);
+  await until(async () => (await info("alice")).num_ack_pending === 0, "the last to be done", alice);
+
   // She can't have bob's task done, nor the backend say anything else.
   const bobsTask = `$JS.ACK.TASKS.bob.1.${delivered.stream_seq}.${delivered.consumer_seq}.1.0`;
   const others = [
@@ -298,10 +375,9 @@ test("tasks: alice gets hers until she says that they are done, and nothing that
   for (const text of others) alice.nc.publish("done.tasks.alice", text);
   await settle(alice, backend, world.admin);
   expect(shown).toEqual(["call bob"]);
-  expect(passed.flatMap(({ subjects }) => subjects)).toEqual([
-    expect.stringMatching(/^\$JS\.ACK\.TASKS\.alice\.[\d.]+$/),
-    expect.stringMatching(/^\$JS\.ACK\.TASKS\.alice\.[\d.]+$/),
-  ]);
+  const acknowledged = passed.flatMap(({ subjects }) => subjects);
+  expect(acknowledged.length).toBe((await info("alice")).ack_floor.consumer_seq);
+  for (const subject of acknowledged) expect(subject).toMatch(/^\$JS\.ACK\.TASKS\.alice\.[\d.]+$/);
   expect(await info("bob")).toMatchObject({ num_ack_pending: 1 });
   // Bob can.
   bob.nc.publish("done.tasks.bob", bobsTask);

@@ -55,7 +55,7 @@ export const subjectsOf = (user: string) => [
 ];
 
 /**
- * Every call of JetStream's API, for a stream, a consumer and a subject in it: server/jetstream_api.go of 2.15.2.
+ * Every call of JetStream's API, for a stream, a consumer and a subject in it: server/jetstream_api.go of 2.15.3.
  */
 export const calls = (stream: string, consumer: string, subject: string) => [
   "INFO",
@@ -98,6 +98,16 @@ export const calls = (stream: string, consumer: string, subject: string) => [
   "ACCOUNT.PURGE.A",
   `ACCOUNT.STREAM.MOVE.A.${stream}`,
   `ACCOUNT.STREAM.CANCEL_MOVE.A.${stream}`,
+];
+
+/** JetStream's own subjects besides its API, and an API of a domain: neither a reply nor a consumer may name them. */
+export const reserved = [
+  "$JS.hub.API.STREAM.DELETE.OTHER",
+  "$JS.ACK.TASKS.bob.1.1.1.1.0",
+  "$JS.ACK.hub.hash.TASKS.bob.1.1.1.1.0",
+  "$JS.FC.OTHER.worker.x",
+  "$JS.SNAPSHOT.RESTORE.OTHER.x",
+  "$JS.EVENT.ADVISORY.API",
 ];
 
 /** All that JetStream holds: each stream with its configuration, state, messages and consumers. */

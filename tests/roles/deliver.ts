@@ -1,0 +1,122 @@
+import { headers } from "nats";
+import { type Client, PATIENCE, within } from "../mint/parts.ts";
+import { until } from "./recipes.ts";
+
+/**
+ * A consumer that delivers where nothing is subscribed by name. It looks for interest in a subject without a wildcard
+ * only, but hears of changes through a channel that holds eight of them and drops the ninth. While it waits between two
+ * messages (`replay_policy: original`) it does not read the channel: four times "gone" and "there again", and the last
+ * "gone" is lost. Nothing is subscribed then, so the deliver subject may be changed, and the consumer stays active. A
+ * subscription to `>` anywhere in the account would prevent the change.
+ */
+
+export interface Source {
+  readonly client: Client;
+  readonly stream: string;
+  readonly filter: string;
+  /** A subject that the client may subscribe to. */
+  readonly inbox: string;
+  /** Publishes a message that the filter lets through; its sequence. */
+  readonly say: (text: string, more?: Record<string, string>) => Promise<number>;
+}
+
+export interface ConsumerAnswer {
+  readonly error?: { readonly err_code: number; readonly description: string };
+  readonly name?: string;
+  readonly config?: Record<string, unknown>;
+}
+
+/** What a client may publish to a stream, and read back through a consumer of its own. */
+export const sourceOf = (client: Client, stream: string, filter: string, subject: string): Source => ({
+  client,
+  stream,
+  filter,
+  inbox: "_INBOX_alice",
+  async say(text, more = {}) {
+    const real = headers();
+    for (const [name, value] of Object.entries({ "Nats-Msg-Id": crypto.randomUUID(), ...more }))
+      real.set(name, value);
+    const answer = await client.nc.request(subject, text, { headers: real, timeout: PATIENCE });
+    const { seq, error } = answer.json<{ seq: number; error?: { description: string } }>();
+    if (error) throw new Error(error.description);
+    return seq;
+  },
+});
+
+/** The answer to a request for a consumer, or to change it; stream, name and filter are those of the subject. */
+export async function consume(
+  { client, stream, filter }: Pick<Source, "client" | "stream" | "filter">,
+  config: object,
+  name: string = crypto.randomUUID(),
+): Promise<ConsumerAnswer> {
+  const answer = await client.nc.request(
+    `$JS.API.CONSUMER.CREATE.${stream}.${name}.${filter}`,
+    JSON.stringify({
+      stream_name: stream,
+      config: { filter_subject: filter, ack_policy: "none", ...config },
+    }),
+    { timeout: PATIENCE },
+  );
+  return answer.json<ConsumerAnswer>();
+}
+
+/** Milliseconds between the first two messages: the time that a consumer waits between them. */
+const GAP = 1000;
+
+/** Makes a consumer of the source and has it deliver to `target`, where nothing is subscribed by name. */
+export async function redirect(source: Source, target: string, observer: Client) {
+  const { client, stream, inbox, say } = source;
+  const manager = await observer.nc.jetstreamManager();
+  const begin = await say("first");
+  const { time } = await manager.streams.getMessage(stream, { seq: begin });
+  const later = async () => Date.parse((await manager.streams.info(stream)).ts ?? "") > time.getTime() + GAP;
+  await until(later, "the gap", observer);
+  await say("second");
+
+  const subject = `${inbox}.${crypto.randomUUID()}`;
+  const first = Promise.withResolvers<void>();
+  let subscription = client.nc.subscribe(subject, { callback: () => first.resolve() });
+  const config = {
+    deliver_subject: subject,
+    deliver_policy: "by_start_sequence",
+    opt_start_seq: begin,
+    replay_policy: "original",
+    idle_heartbeat: 100e6,
+    inactive_threshold: 1e9,
+  };
+  const { name = "", error } = await consume(source, config);
+  if (error) throw new Error(error.description);
+  await within(first.promise, "the first message");
+  for (let i = 0; i < 4; i++) {
+    subscription.unsubscribe();
+    subscription = client.nc.subscribe(subject, { callback: () => {} });
+  }
+  subscription.unsubscribe();
+  const answer = await consume(source, { ...config, deliver_subject: target }, name);
+  return { ...answer, name };
+}
+
+/** Does it until it worked: until the consumer delivers there. Its name. */
+export async function deliverTo(target: string, source: Source, observer: Client): Promise<string> {
+  const manager = await observer.nc.jetstreamManager();
+  let done = "";
+  const attempt = async () => {
+    const { name, error } = await redirect(source, target, observer);
+    if (error) throw new Error(error.description);
+    const third = await source.say("third");
+    let delivered = 0;
+    await until(
+      async () => {
+        const info = await manager.consumers.info(source.stream, name).catch(() => undefined);
+        delivered = info?.delivered.stream_seq ?? 0;
+        return info?.push_bound !== true || delivered >= third;
+      },
+      "the consumer to deliver or to stop",
+      observer,
+    );
+    if (delivered >= third) done = name;
+    return done !== "";
+  };
+  await until(attempt, `a consumer that delivers to ${target}`, observer);
+  return done;
+}
