@@ -1,5 +1,5 @@
 # shellcheck shell=sh disable=SC2034,SC2154 # shares its variables with the script that reads it
-# Words to the user, a scratch directory, small file helpers.
+# Messages, a scratch directory, small file helpers.
 
 umask 077
 
@@ -17,9 +17,20 @@ need() {
   done
 }
 
-scratch=$(mktemp -d)
-copy= # of the nsc store, as long as it is not in force
-trap 'rm -rf "$scratch" ${copy:+"$copy"}' EXIT
+# Scratch files may hold keys. They lie in the state's own directory (in a container on a tmpfs), under the id of their
+# process, so that a later run can remove those of a process that was killed.
+need NSC_DIR
+: "${SCRATCH_DIR:=$NSC_DIR/scratch}"
+mkdir -p "$SCRATCH_DIR"
+for left in "$SCRATCH_DIR"/[0-9]*-*; do
+  process=${left##*/}
+  process=${process%%-*}
+  { [ "$process" != $$ ] && kill -0 "$process" 2>/dev/null; } || rm -rf "$left"
+done
+scratch=$(mktemp -d "$SCRATCH_DIR/$$-XXXXXX")
+copy=    # of the nsc store, as long as it is not in force
+staging= # in the server's directory, see server-dir.sh
+trap 'rm -rf "$scratch" ${copy:+"$copy"} ${staging:+"$staging"}' EXIT
 trap 'exit 1' HUP INT TERM
 
 same() { cmp -s "$1" "$2" 2>/dev/null; }
@@ -32,15 +43,25 @@ fingerprint() {
 # settle DIR: have the disk keep what is in it before anything points to it
 settle() { find "$1" -exec sync {} + 2>/dev/null || sync; }
 
+# move_over SOURCE TARGET: rename, in one step, also over a symbolic link, which is not followed. GNU and busybox spell
+# that -T, BSD and macOS -h.
+move_over() { mv -fT "$1" "$2" 2>/dev/null || mv -fh "$1" "$2" 2>/dev/null; }
+
 # point LINK TARGET: make LINK a symbolic link to TARGET in one step
 point() {
   rm -f "$1.${2##*/}"
   ln -s "$2" "$1.${2##*/}"
-  # GNU and busybox spell "do not follow the old link" -T, BSD and macOS -h
-  mv -fT "$1.${2##*/}" "$1" 2>/dev/null || mv -fh "$1.${2##*/}" "$1"
+  move_over "$1.${2##*/}" "$1" || fail "$1 can't be replaced. It should be a symbolic link: remove what stands there"
 }
 
-# install_file SOURCE TARGET MODE: put a file in place in one step
+# check_own_dir DIR: only this process's user can replace what stands in DIR, or it fails
+# shellcheck disable=SC2012 # stat has no spelling that GNU, busybox and BSD share
+check_own_dir() {
+  ls -ldn "$1/." | awk -v user="$(id -u)" '{ exit !($3 == user && $1 ~ /^d....-..-/) }' ||
+    fail "$1 must belong to user $(id -u) and be writable for that user alone, since what it holds is trusted. It is: $(ls -ldn "$1/." | awk '{ print $1, "of user", $3 }')"
+}
+
+# install_file SOURCE TARGET MODE: put a file in place in one step, in a directory that only this user can write to
 install_file() {
   cp "$1" "$2.new"
   chmod "$3" "$2.new"

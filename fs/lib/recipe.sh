@@ -10,3 +10,5 @@ lib=$here/../lib
 . "$lib/store.sh"
 # shellcheck source=../lib/sync.sh
 . "$lib/sync.sh"
+# shellcheck source=../lib/server-dir.sh
+. "$lib/server-dir.sh"

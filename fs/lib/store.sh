@@ -2,6 +2,7 @@
 # The nsc store, edited on a copy and switched over as a whole.
 #
 #   $NSC_DIR/current -> generations/<any>   the state in force
+#   $NSC_DIR/previous -> generations/<any>  the state before it
 #     stores/ keys/                         nsc's own: JWTs, and private keys by public key
 #     recipe/                               what the recipe remembers (see sync.sh)
 #   $NSC_DIR/{nats,nkeys}                   where nsc looks on its own in a nats-box container
@@ -50,7 +51,7 @@ open_copy() {
 # that moment, or because a backup was brought back without it.
 mend_link() {
   # shellcheck disable=SC2046 # one word per generation
-  set -- $(cd "$NSC_DIR/generations" && find . -mindepth 1 -maxdepth 1 -type d ! -name 'part-*' | sed 's|^\./||')
+  set -- $(cd "$NSC_DIR/generations" && find . -mindepth 1 -maxdepth 1 -type d ! -name 'part-*' ! -name "$(linked previous)" | sed 's|^\./||')
   case $# in
     0) ;;
     1) point "$NSC_DIR/current" "generations/$1" ;;
@@ -107,7 +108,10 @@ check_store() {
   [ -f "$(account_file "$(cat "$store/recipe/account")")" ] || damaged "account $(cat "$store/recipe/account") is missing"
 }
 
-# switch_over: make $store the state in force, in one step, and drop what it replaces
+# linked NAME: the generation that a link of $NSC_DIR points to
+linked() { readlink "$NSC_DIR/$1" | sed 's|.*/||'; }
+
+# switch_over: make $store the state in force, in one step; keep the one that it replaces, and drop the one before that
 switch_over() {
   settle "$store"
   [ "$current" = "$(readlink "$NSC_DIR/current" || true)" ] ||
@@ -115,8 +119,11 @@ switch_over() {
   whole=generations/${store##*/part-}
   mv "$store" "$NSC_DIR/$whole"
   copy=
+  dropped=$(linked previous)
+  [ -z "$current" ] || point "$NSC_DIR/previous" "$current"
   point "$NSC_DIR/current" "$whole"
-  [ -z "$current" ] || rm -rf "${NSC_DIR:?}/$current"
+  # after a return to the previous state, both links named the same one
+  [ -z "$dropped" ] || [ "generations/$dropped" = "$current" ] || rm -rf "$NSC_DIR/generations/$dropped"
   point_nsc
 }
 
@@ -128,8 +135,8 @@ close_copy() {
 
 # clear_leftovers: copies that a killed run left behind; a young one may be in somebody's hands
 clear_leftovers() {
-  find "$NSC_DIR/generations" -mindepth 1 -maxdepth 1 -mmin +60 ! -name "$(basename "$(readlink "$NSC_DIR/current")")" -exec rm -rf {} +
-  find "$NSC_DIR" -maxdepth 1 -name 'current.*' -mmin +60 -exec rm -f {} +
+  find "$NSC_DIR/generations" -mindepth 1 -maxdepth 1 -mmin +60 ! -name "$(linked current)" ! -name "$(linked previous)" -exec rm -rf {} +
+  find "$NSC_DIR" -maxdepth 1 \( -name 'current.*' -o -name 'previous.*' \) -mmin +60 -exec rm -f {} +
 }
 
 # point_nsc: let a plain nsc in a nats-box container, whose environment names these paths, find the store

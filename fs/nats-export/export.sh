@@ -8,7 +8,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=../lib/recipe.sh
 . "$here/../lib/recipe.sh"
 
-need NSC_DIR KEYS_DIR SECRETS_DIR
+need KEYS_DIR SECRETS_DIR
+check_own_dir "$KEYS_DIR"
 use_current
 account=$(cat "$store/recipe/account")
 applied=$store/recipe/applied
@@ -24,18 +25,24 @@ seed() {
 # shellcheck disable=SC2012 # stat has no spelling that GNU, busybox and BSD share
 owner_of() { ls -nd "$1" | awk '{ print $3 ":" $4 }'; }
 
-# export_account: $SECRETS_DIR/.env.account, for whoever owns the checkout
+# export_account: $SECRETS_DIR/.env.account, for the checkout's owner. Others may be able to write to that directory, so
+# the file is made there anew (noclobber opens no link and nothing that exists) and handed over by its name, not by what
+# a link of that name points to.
 export_account() {
   plain_key=$(jq -r .signing_key "$applied/account.json")
   secret=$(seed "$plain_key")
   printf 'NATS_ACCOUNT_KEY=%s\nNATS_ACCOUNT_SECRET=%s\n' "$(account_id "$account")" "$secret" >"$scratch/env"
-  same "$scratch/env" "$SECRETS_DIR/.env.account" && return
-  cp "$scratch/env" "$SECRETS_DIR/.env.account.new"
-  [ "$(id -u)" != 0 ] || give "$(owner_of "$here")" "$SECRETS_DIR/.env.account.new"
-  mv -f "$SECRETS_DIR/.env.account.new" "$SECRETS_DIR/.env.account"
+  [ ! -L "$SECRETS_DIR/.env.account" ] && [ -f "$SECRETS_DIR/.env.account" ] && same "$scratch/env" "$SECRETS_DIR/.env.account" && return
+  fresh=$SECRETS_DIR/.env.account.new
+  rm -f "$fresh"
+  (set -C && cat "$scratch/env" >"$fresh") 2>"$scratch/error" || refuse_secrets "$fresh"
+  [ "$(id -u)" != 0 ] || chown -h "$(owner_of "$here")" "$fresh"
+  move_over "$fresh" "$SECRETS_DIR/.env.account" || refuse_secrets "$SECRETS_DIR/.env.account"
   changed=true
   say "wrote .env.account, for trusted backends"
 }
+
+refuse_secrets() { fail "$1 can't be written: $(head -n 1 "$scratch/error"). Remove what stands there"; }
 
 # export_roles: $KEYS_DIR/current -> a directory with account.jwt, roles.json and one <role>.nk per role. A reader
 # that follows the link once sees one export and never half of two.
@@ -62,6 +69,7 @@ export_roles() {
 # place_version: beside the versions that are there, then switch, then drop all but the one that may still be read
 place_version() {
   previous=$(readlink "$KEYS_DIR/current" 2>/dev/null || true)
+  case $previous in *[!0-9]*) previous= ;; esac
   number=$((${previous:-0} + 1))
   rm -rf "${KEYS_DIR:?}/$number"
   cp -R "$version" "$KEYS_DIR/$number"

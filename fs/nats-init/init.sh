@@ -21,6 +21,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 check_settings
 check_roles
 
+open_server_dir
 open_copy
 if has_state; then
   check_names

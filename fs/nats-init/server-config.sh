@@ -40,12 +40,9 @@ place() {
 # The server can't start without its system account. It stands in the resolver's directory rather than in
 # resolver_preload, which would put back this version of it at every start.
 seed_system_account() {
-  mine=$(account_file SYS)
-  theirs=$SERVER_DIR/jwt/$(account_id SYS).jwt
-  if same "$mine" "$theirs" || { [ -e "$theirs" ] && is_jwt "$theirs"; }; then return; fi
-  cp "$mine" "$theirs.new"
-  give "${SERVER_OWNER:-}" "$theirs.new"
-  mv -f "$theirs.new" "$theirs"
+  id=$(account_id SYS)
+  if read_held "$id" && is_signed "$held" && is_of_operator "$held" && is_account SYS "$id" "$held"; then return; fi
+  give_server "$(account_file SYS)" "jwt/$id.jwt"
 }
 
 # The tag tells nats-push which configuration a server runs with.

@@ -33,7 +33,7 @@ can_log_in() {
   if [ "$3" = "$plain" ]; then allow="--allow-pub=$subject"; else allow=; fi
   make_user "$1" "$2" ${allow:+"$allow"}
   # Whether the user may publish there or not: only one who is in is told.
-  XDG_CONFIG_HOME=$scratch nats --no-context --server "$url" --creds "$user_creds" --timeout 5s \
+  nats_cli --server "$url" --creds "$user_creds" --timeout 5s \
     pub "$subject" '' >"$scratch/answer" 2>&1 </dev/null ||
     grep -qi 'permissions violation for publish' "$scratch/answer"
 }

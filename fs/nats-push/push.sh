@@ -16,13 +16,12 @@ here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=streams.sh
 . "$here/streams.sh"
 
-need NSC_DIR SERVER_DIR STREAMS_DIR NATS_URL NATS_WS_URL
+need SERVER_DIR STREAMS_DIR NATS_URL NATS_WS_URL
 patience=${PUSH_PATIENCE:-30} # seconds to wait for a server
 check_streams
 use_current
-# not by its own path, in which nats would expand a $
-system_creds=$scratch/system.creds
-ln -s "$store/keys/creds/$operator/SYS/sys.creds" "$system_creds"
+system_creds=system.creds
+ln -s "$store/keys/creds/$operator/SYS/sys.creds" "$scratch/$system_creds"
 creds=$system_creds
 
 push_accounts() {
@@ -40,7 +39,7 @@ push_account() {
     record_pushed "$1" "$2" "$mine"
     return
   fi
-  if is_jwt "$scratch/held.jwt" && ! known_on_server "$2" "$scratch/held.jwt"; then
+  if is_signed "$scratch/held.jwt" && ! known_on_server "$2" "$scratch/held.jwt"; then
     [ ! -e "$(pushed_file "$2")" ] || fail "account $1 was changed on the server since nats-init looked. Nothing was pushed; ${AGAIN_HINT:-run nats-init again}"
     fail "the server holds an account $1 that this nsc store has never seen. Nothing was pushed; ${AGAIN_HINT:-run nats-init again}"
   fi

@@ -1,17 +1,20 @@
 # shellcheck shell=sh disable=SC2034,SC2154 # shares its variables with the script that reads it
-# Talking to the servers, as the user whose credentials are in $creds: the system account's, for the most part. The
+# Talking to the servers, as the user whose credentials are in $creds, a file in $scratch: the system account's, for the most part. The
 # nats tool exits 0 on error replies and timeouts alike, so every answer is read.
 
 # What nats would otherwise take from the environment of whoever runs this.
 unset NATS_USER NATS_PASSWORD NATS_TOKEN NATS_CREDS NATS_NKEY NATS_JWT NATS_SEED NATS_CERT NATS_KEY NATS_CA \
   NATS_CONTEXT NATS_TIMEOUT NATS_INBOX_PREFIX NATS_SOCKS_PROXY
 
+# nats_cli OPTION...: from $scratch, so that credentials can be named by a relative path: in an absolute one the nats tool
+# would expand a $
+nats_cli() { (cd "$scratch" && XDG_CONFIG_HOME=$scratch nats --no-context "$@"); }
+
 # send SUBJECT [OPTION...]: the answers to what comes on standard input, one JSON document or text each
 send() {
   subject=$1
   shift
-  XDG_CONFIG_HOME=$scratch nats --no-context --server "$NATS_URL" --creds "$creds" --timeout 2s \
-    request --raw --force-stdin "$@" "$subject" 2>"$scratch/error"
+  nats_cli --server "$NATS_URL" --creds "$creds" --timeout 2s request --raw --force-stdin "$@" "$subject" 2>"$scratch/error"
 }
 
 # request SUBJECT BODY [OPTION...]
@@ -45,7 +48,7 @@ ask_configuration() {
 all_configured() { [ "$(grep -c ' true$' "$scratch/configuration")" = "$servers" ]; }
 
 # take_configuration: servers reload what nats-init wrote. What can't be reloaded, such as the operator, takes a
-# restart; the server's health check does that when it finds this file.
+# restart; the server's health check does that when config/restart asks for one that it has not made yet.
 take_configuration() {
   tag=$(sed -n 's/^server_tags: \["\(.*\)"\]$/\1/p' "$SERVER_DIR/config/resolver.conf")
   ask_configuration
@@ -57,7 +60,9 @@ take_configuration() {
       say "nats-server reloaded its configuration"
     else
       say "nats-server can't reload its configuration ($refusal); asking it to restart"
-      : >"$SERVER_DIR/run/restart"
+      check_own_dir "$SERVER_DIR"
+      printf '%s %s\n' "$id" "$tag" >"$scratch/restart"
+      install_file "$scratch/restart" "$SERVER_DIR/config/restart" 644
     fi
   done <"$scratch/configuration"
   deadline=$(($(now) + patience))

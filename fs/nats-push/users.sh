@@ -26,6 +26,6 @@ make_user() {
   key=$1
   user=$2
   shift 2
-  user_creds=$store/keys/creds/$operator/$users_account/$user.creds
+  user_creds=users/keys/creds/$operator/$users_account/$user.creds
   edit add user --account "$users_account" --private-key "$key" --name "$user" --expiry 5m "$@"
 }

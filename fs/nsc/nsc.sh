@@ -8,7 +8,6 @@ here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=../lib/recipe.sh
 . "$here/../lib/recipe.sh"
 
-need NSC_DIR
 has_state || fail "there is no nsc store in $NSC_DIR yet: nats-init makes it"
 open_copy
 # not the nsc of store.sh: this one may ask questions, and its paths are relative to the caller's directory

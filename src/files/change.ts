@@ -1,4 +1,4 @@
-import { chown, open, rename, rm, stat } from "node:fs/promises";
+import { open, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { ConfigError } from "../core/errors.ts";
@@ -56,14 +56,15 @@ async function writeAside(path: string, text: string): Promise<void> {
     await file.writeFile(text);
     // Whatever the umask: the service may run as somebody else.
     await file.chmod(0o644);
+    if (process.getuid?.() === 0) {
+      // Root in a container, writing into a checkout of another user. Where it may not, the file is still good to read.
+      // By the open file, since its name may have been made a link in between.
+      const { uid, gid } = await stat(dirname(path));
+      await file.chown(uid, gid).catch(() => {});
+    }
     await file.sync();
   } finally {
     await file.close();
-  }
-  if (process.getuid?.() === 0) {
-    // Root in a container, writing into somebody's checkout. Where it may not, the file is still good to read.
-    const { uid, gid } = await stat(dirname(path));
-    await chown(path, uid, gid).catch(() => {});
   }
 }
 

@@ -1,7 +1,8 @@
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import type { LocalConfig } from "../config.ts";
+import { prepareDataDir } from "./data-dir.ts";
 import { findProcess } from "./processes.ts";
 import { Trouble } from "./say.ts";
 
@@ -25,7 +26,7 @@ export const pidFile = (config: LocalConfig, name: keyof typeof marks) =>
  */
 export function claimDataDir(config: LocalConfig): () => void {
   const file = pidFile(config, "launcher");
-  makeRunDir(config);
+  prepareDataDir(config.dataDir);
   const other = findProcess(file, marks.launcher);
   if (other) {
     throw new Trouble(
@@ -42,16 +43,6 @@ export function claimDataDir(config: LocalConfig): () => void {
   }
   takeOver(file);
   return () => rmSync(file, { force: true });
-}
-
-function makeRunDir({ dataDir }: LocalConfig): void {
-  try {
-    mkdirSync(join(dataDir, "run"), { recursive: true, mode: 0o700 });
-  } catch (error) {
-    throw new Trouble(
-      `DATA_DIR ${dataDir} can't be used: ${(error as Error).message}. Choose another directory.`,
-    );
-  }
 }
 
 /** Makes the pid file this launcher's. Of several who find the same stale one only one can move it away. */

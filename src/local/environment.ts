@@ -9,6 +9,7 @@ export function serviceEnvironment(config: LocalConfig, toolPath: string): Recor
     ...config.environment,
     PATH: toolPath,
     NSC_DIR: join(dataDir, "nsc"),
+    SCRATCH_DIR: join(dataDir, "scratch"),
     SERVER_DIR: join(dataDir, "nats"),
     SERVER_FILES: join(projectDir, "fs/nats-server"),
     ROLES_DIR: join(projectDir, "fs/nats-init/roles"),

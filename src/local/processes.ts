@@ -1,5 +1,16 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fchmodSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { Trouble } from "./say.ts";
 
@@ -28,7 +39,7 @@ export interface Running {
  */
 export function start(service: Service): Running {
   const [program = "", ...rest] = service.command;
-  const output = service.log ? openSync(service.log, "w", 0o600) : "inherit";
+  const output = service.log ? openLog(service.log) : "inherit";
   const child = spawn(program, rest, { env: service.env, detached: true, stdio: ["ignore", output, output] });
   if (typeof output === "number") closeSync(output);
   if (child.pid) writePid(service.pidFile, child.pid);
@@ -43,6 +54,24 @@ export function start(service: Service): Running {
       clearTimeout(timer);
     },
   };
+}
+
+/** Empties the log of the run before, or makes it. A link in its place is not followed. */
+function openLog(path: string): number {
+  const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW, O_NONBLOCK } = constants;
+  try {
+    // Not blocking: a pipe would wait for a reader.
+    const log = openSync(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK, 0o600);
+    if (!fstatSync(log).isFile())
+      throw new Trouble(`The log ${path} is not a file. Remove it, then start again.`);
+    fchmodSync(log, 0o600);
+    return log;
+  } catch (error) {
+    if (error instanceof Trouble) throw error;
+    const { code, message } = error as NodeJS.ErrnoException;
+    const why = code === "ELOOP" ? "it is a symbolic link" : message;
+    throw new Trouble(`The log ${path} can't be written: ${why}. Remove it, then start again.`);
+  }
 }
 
 /** Runs a script to its end. @throws {Trouble} when it fails; it has said why */

@@ -343,6 +343,40 @@ describe("a change while it runs", () => {
     await useAsBrowser("alice");
   });
 
+  test("what the server's container leaves in its directories reaches no key of the store", async () => {
+    const store = async (script: string) =>
+      must(
+        await run(
+          `docker run --rm -v ${project}_nsc:/nsc:ro --entrypoint /bin/sh natsio/nats-box:0.19.5 -euc`
+            .split(" ")
+            .concat(`cd /nsc/current/keys/keys; ${script}`),
+        ),
+      ).trim();
+    const keys = () => store("find . -type f | sort | xargs sha256sum");
+    const before = await keys();
+    const operatorKey = await store("find O -type f | head -n 1");
+    must(
+      await compose(
+        "exec",
+        "-T",
+        "nats-server",
+        "sh",
+        "-euc",
+        `system=$(sed -n 's/^system_account: //p' /data/config/resolver.conf)
+        for name in jwt/$system.jwt.new jwt/$system.jwt.tmp run/restart run/restarted; do
+          ln -sf /nsc/current/keys/keys/${operatorKey} /data/$name
+        done
+        echo 'not a JWT' >/data/jwt/$system.jwt
+        for name in config/restart config/nats.conf jwt.new staging-x/x; do ! (: >/data/$name) 2>/dev/null; done`,
+      ),
+    );
+    expect(await up()).toContain("all is in force");
+    expect(await keys()).toBe(before);
+    await compose("restart", "nats-server");
+    await up();
+    await useAsBrowser("alice");
+  });
+
   test("an operator's new signing key, which no server can reload, is taken over by a restart", async () => {
     must(await compose("run", "--rm", "nsc", "edit", "operator", "--sk", "generate"));
     const said = await up();

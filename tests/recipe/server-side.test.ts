@@ -407,7 +407,7 @@ describe("nats-push", () => {
       at("bin/nats"),
       `#!/bin/sh
 case "$*" in *--replies*STATSZ*)
-  if [ -e "$SERVER_DIR/run/restart" ] && [ ! -e ${at("gone")} ]; then
+  if [ -e "$SERVER_DIR/config/restart" ] && [ ! -e ${at("gone")} ]; then
     : >${at("asked")}
     until [ -e ${at("gone")} ]; do sleep 0.05; done
   fi
