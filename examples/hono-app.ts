@@ -37,7 +37,7 @@ app.route(
         : null;
     },
     grant: ({ subject }) => ({ role: "browser", user: parseSubjectToken(subject) }),
-    servers: { websocket: ["ws://localhost:9222"], tcp: [] },
+    servers: { websocket: ["ws://127.0.0.1:9222"], tcp: [] },
     // The login is a cookie: a 401 has no Bearer token to ask for.
     bearerChallenge: false,
   }),

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { readMintConfig, settings } from "./config.ts";
+import { readClientConfig, readLocalConfig, readMintConfig, settings } from "./config.ts";
 import { ConfigError } from "./core/errors.ts";
 
 const OK = { MINT_AUTH: "dev", MINT_KEYS_DIR: "/keys" };
@@ -29,7 +29,7 @@ describe("the mint's configuration", () => {
       trustedProxies: [],
       devHosts: [],
       allowedOrigins: [],
-      servers: { websocket: ["ws://localhost:9222"], tcp: ["nats://localhost:4222"] },
+      servers: { websocket: ["ws://127.0.0.1:9222"], tcp: ["nats://127.0.0.1:4222"] },
     });
   });
 
@@ -123,6 +123,33 @@ describe("the mint's configuration", () => {
     ] as const) {
       const lines = complaints(() => readMintConfig(env));
       expect([name, lines]).toEqual([name, [expect.stringMatching(new RegExp(`^${name}: `))]]);
+    }
+  });
+
+  test("names servers by the address and the ports that they listen on", () => {
+    const servers = (env: Record<string, string>) => {
+      const { websocket, tcp } = readMintConfig({ ...OK, NATS_PORT: "4", NATS_WS_PORT: "9", ...env }).servers;
+      return [...websocket, ...tcp].join(" ");
+    };
+    for (const [bind, host] of [
+      ["", "127.0.0.1"],
+      ["127.0.0.1", "127.0.0.1"],
+      ["0.0.0.0", "127.0.0.1"],
+      ["192.0.2.1", "192.0.2.1"],
+      ["::", "[::1]"],
+      ["0:0:0:0:0:0:0:0", "[::1]"],
+      ["[::]", "[::1]"],
+      ["::1", "[::1]"],
+      ["2001:DB8::1", "[2001:db8::1]"],
+    ] as const) {
+      expect([bind, servers({ NATS_BIND: bind })]).toEqual([bind, `ws://${host}:9 nats://${host}:4`]);
+      const { host: own, mintUrl } = readLocalConfig({ NATS_BIND: bind });
+      expect([own, mintUrl]).toEqual([host, `http://${host}:8080`]);
+      expect(readClientConfig({ NATS_BIND: bind }).mintUrl).toBe(`http://${host}:8080`);
+    }
+    for (const bind of ["localhost", "fe80::1%eth0", "[127.0.0.1", "127.1"]) {
+      const [line] = complaints(() => readMintConfig({ ...OK, NATS_BIND: bind }));
+      expect(line).toStartWith(`NATS_BIND: got "${bind}", wanted an IP address`);
     }
   });
 

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { dirname, join, resolve } from "node:path";
 import { parse } from "dotenv";
-import { isAddressRange } from "./core/address.ts";
+import { isAddressRange, normalAddress } from "./core/address.ts";
 import { ConfigError } from "./core/errors.ts";
 import { isIssuerUrl, type OidcIssuer } from "./core/issuer.ts";
 import { quote } from "./core/quote.ts";
@@ -53,6 +53,7 @@ export function readMintConfig(env: Env = process.env): MintConfig {
     "a comma-separated list of oidc, api-key and dev (which believes every caller, so it must be asked for)",
     isAuth,
   );
+  const host = urlHost(readBind(from));
   const config: MintConfig = {
     auth,
     host: from.text("MINT_HOST", "127.0.0.1"),
@@ -89,8 +90,12 @@ export function readMintConfig(env: Env = process.env): MintConfig {
       [],
     ),
     servers: {
-      websocket: from.urls("NATS_WS_URLS", ["ws", "wss"], ["ws://localhost:9222"]),
-      tcp: from.urls("NATS_TCP_URLS", ["nats", "tls"], ["nats://localhost:4222"]),
+      websocket: from.urls(
+        "NATS_WS_URLS",
+        ["ws", "wss"],
+        [`ws://${host}:${from.port("NATS_WS_PORT", 9222)}`],
+      ),
+      tcp: from.urls("NATS_TCP_URLS", ["nats", "tls"], [`nats://${host}:${from.port("NATS_PORT", 4222)}`]),
     },
   };
   if (config.auth.includes("dev") && env.NODE_ENV === "production") {
@@ -98,6 +103,20 @@ export function readMintConfig(env: Env = process.env): MintConfig {
   }
   from.done();
   return config;
+}
+
+/** Called at an address, never as `localhost`: that may be another one, where a program of another user listens. */
+function urlHost(bind: string): string {
+  const address = { "0.0.0.0": "127.0.0.1", "::": "::1" }[bind] ?? bind;
+  return isIP(address) === 6 ? `[${address}]` : address;
+}
+
+/** Also in the brackets that docker-compose.yaml takes. */
+const readBind = (from: ReturnType<typeof settings>): string =>
+  from.parsed("NATS_BIND", "an IP address of this machine", parseBind, "127.0.0.1");
+
+function parseBind(text: string): string | undefined {
+  return text.includes("%") ? undefined : normalAddress(text.replace(/^\[(.*)\]$/, "$1"));
 }
 
 /** Both of its variables, or neither. */
@@ -128,15 +147,12 @@ export interface LocalConfig {
   /** The address that every port is opened on. */
   readonly bind: string;
   readonly ports: Readonly<Record<"nats" | "webSocket" | "monitoring" | "mint", number>>;
-  /** The name or address under which this machine's own programs reach the ports, as it stands in a URL. */
+  /** The address at which this machine's own programs reach the ports, as it stands in a URL. */
   readonly host: string;
   readonly mintUrl: string;
   /** The environment over `.env`, for the programs that it starts. */
   readonly environment: Readonly<Record<string, string>>;
 }
-
-/** Addresses that `localhost` reaches. */
-const localhosts = ["127.0.0.1", "0.0.0.0"];
 
 /** @throws {ConfigError} that lists everything wrong, one line per variable */
 export function readLocalConfig(env: Env = withEnvFile()): LocalConfig {
@@ -147,12 +163,7 @@ export function readLocalConfig(env: Env = withEnvFile()): LocalConfig {
     monitoring: from.port("NATS_HTTP_PORT", 8222),
     mint: from.port("MINT_PORT", 8080),
   };
-  const bind = from.checked(
-    "NATS_BIND",
-    "an IP address of this machine",
-    (text) => isIP(text) > 0,
-    "127.0.0.1",
-  );
+  const bind = readBind(from);
   const dataDir = resolve(projectDir, from.text("DATA_DIR", ".data"));
   if (new Set(Object.values(ports)).size < 4) {
     from.refuse("MINT_PORT", "four different ports in NATS_PORT, NATS_WS_PORT, NATS_HTTP_PORT and MINT_PORT");
@@ -161,7 +172,7 @@ export function readLocalConfig(env: Env = withEnvFile()): LocalConfig {
   const environment = Object.fromEntries(
     Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined),
   );
-  const host = localhosts.includes(bind) ? "localhost" : isIP(bind) === 6 ? `[${bind}]` : bind;
+  const host = urlHost(bind);
   const auth = settings(env).list("MINT_AUTH", "", isAuth, []);
   return {
     auth,
@@ -186,7 +197,7 @@ export interface ClientConfig {
 export function readClientConfig(env: Env = withEnvFile()): ClientConfig {
   const from = settings(env);
   const port = from.port("MINT_PORT", 8080);
-  const mintUrl = from.text("MINT_URL", `http://localhost:${port}`);
+  const mintUrl = from.text("MINT_URL", `http://${urlHost(readBind(from))}:${port}`);
   const useWebSocket = from.flag("USE_WEBSOCKET", true);
   from.done();
   return { mintUrl, useWebSocket };

@@ -1,7 +1,7 @@
 import { getEventListeners, once } from "node:events";
-import { createServer } from "node:net";
 import type { Context, Hono } from "hono";
 import { ConfigError } from "./core/errors.ts";
+import { findPortProblem } from "./port.ts";
 
 /** The service's port: taken, served, and given back. */
 
@@ -23,18 +23,14 @@ export const peerAddress = (c: Context) => (c.env as Partial<Connection>).peerAd
  * @throws {ConfigError} that says why not
  */
 export async function checkPort(host: string, port: number): Promise<void> {
-  const listener = createServer().listen({ host, port });
-  try {
-    await once(listener, "listening");
-    await once(listener.close(), "close");
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new ConfigError(
-      code === "EADDRINUSE"
-        ? `port ${port} on ${host} is in use; MINT_PORT chooses another`
-        : `can't listen on ${host}, port ${port}: ${message}; see MINT_HOST and MINT_PORT`,
-    );
-  }
+  const problem = await findPortProblem(host, port);
+  if (!problem) return;
+  const { address, code } = problem;
+  throw new ConfigError(
+    code === "EADDRINUSE"
+      ? `port ${port} on ${address} is in use${address === host ? "" : ", where clients of localhost may end up"}; MINT_PORT chooses another`
+      : `can't listen on ${host}, port ${port}: ${code}; see MINT_HOST and MINT_PORT`,
+  );
 }
 
 export interface StopOptions {

@@ -1,3 +1,4 @@
+import { networkInterfaces } from "node:os";
 import { checkPort } from "../src/listen.ts";
 
 /** Ports for what a test starts later, or starts again. */
@@ -10,6 +11,11 @@ const FIRST = 12_000;
 const LAST = 32_767;
 
 const given = new Set<number>();
+
+/** Whether this machine has the other `localhost`. */
+export const hasIPv6 = Object.values(networkInterfaces()).some((list) =>
+  list?.some(({ address }) => address === "::1"),
+);
 
 /** Ports that nobody listens on, none of them given before by this process. */
 export async function freePorts(count: number): Promise<number[]> {

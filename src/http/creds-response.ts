@@ -29,7 +29,7 @@ export const CredsResponseShape = z
     }),
     servers: z.array(z.string()).openapi({
       description: "The URLs that this role can use.",
-      example: ["ws://localhost:9222"],
+      example: ["ws://127.0.0.1:9222"],
     }),
     inbox_prefix: z.string().openapi({
       description: "To be set as the client's `inboxPrefix`, or replies are denied.",

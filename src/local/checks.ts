@@ -1,7 +1,7 @@
 import { existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import type { LocalConfig } from "../config.ts";
+import { findPortProblem } from "../port.ts";
 import { prepareDataDir } from "./data-dir.ts";
 import { findProcess } from "./processes.ts";
 import { Trouble } from "./say.ts";
@@ -68,24 +68,19 @@ export async function checkPorts(config: LocalConfig): Promise<void> {
   const problems: string[] = [];
   for (const [use, variable] of Object.entries(variables)) {
     const port = config.ports[use as keyof typeof variables];
-    const problem = await probe(config.bind, port);
-    if (problem === "EADDRINUSE") {
+    const problem = await findPortProblem(config.bind, port);
+    if (!problem) continue;
+    const { address, code } = problem;
+    if (code === "EADDRINUSE") {
+      const where = address === config.bind ? "" : ` on ${address}, where clients of localhost may end up`;
       problems.push(
-        `Port ${port} (${variable}) is in use by another program. Stop that, or choose another: ${variable}=${port + 10000 > 65535 ? port - 10000 : port + 10000} npm start`,
+        `Port ${port} (${variable}) is in use by another program${where}. Stop that, or choose another: ${variable}=${port + 10000 > 65535 ? port - 10000 : port + 10000} npm start`,
       );
-    } else if (problem) {
+    } else {
       problems.push(
-        `Port ${port} (${variable}) can't be opened on ${config.bind}: ${problem}. Choose another, or another NATS_BIND.`,
+        `Port ${port} (${variable}) can't be opened on ${config.bind}: ${code}. Choose another, or another NATS_BIND.`,
       );
     }
   }
   if (problems.length > 0) throw new Trouble(problems.join("\n"));
-}
-
-function probe(host: string, port: number): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
-    server.listen({ host, port, exclusive: true }, () => server.close(() => resolve(undefined)));
-  });
 }

@@ -35,8 +35,6 @@ export function serviceEnvironment(config: LocalConfig, toolPath: string): Recor
     MINT_POLICY_FILE: join(projectDir, "fs/mint/policy.json"),
     MINT_API_KEYS_FILE: join(projectDir, "fs/mint/api-keys.json"),
     MINT_ALLOWED_ORIGINS: config.environment.MINT_ALLOWED_ORIGINS || config.environment.NATS_WS_ORIGINS || "",
-    NATS_WS_URLS: config.environment.NATS_WS_URLS || `ws://${host}:${ports.webSocket}`,
-    NATS_TCP_URLS: config.environment.NATS_TCP_URLS || `nats://${host}:${ports.nats}`,
   };
 }
 

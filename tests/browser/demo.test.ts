@@ -30,7 +30,7 @@ const complaints: string[] = [];
 
 beforeAll(async () => {
   const [port = 0] = await freePorts(1);
-  base = `http://localhost:${port}`;
+  base = `http://127.0.0.1:${port}`;
   recipe = await makeRecipe({ MINT_PORT: String(port), NATS_WS_ORIGINS: JSON.stringify([base]) });
   const demoDir = join(recipe.dir, "demo");
   [browser] = await Promise.all([launchBrowser(), buildDemo(demoDir), recipe.up()]);
@@ -412,7 +412,7 @@ test("the mint serves no page unless it was given one", async () => {
     MINT_KEYS_DIR: recipe.env.KEYS_DIR ?? "",
   });
   await service.says(/mint listens on/);
-  expect((await fetch(`http://localhost:${port}/`)).status).toBe(404);
+  expect((await fetch(`http://127.0.0.1:${port}/`)).status).toBe(404);
 });
 
 /** A browser that finds the fonts that came with it, besides those of this machine. */

@@ -57,7 +57,7 @@ async function up(settings: Record<string, string> = {}): Promise<string> {
 }
 
 async function untilReady(): Promise<void> {
-  while ((await fetch(`http://localhost:${mint}/readyz`).catch(() => undefined))?.status !== 200)
+  while ((await fetch(`http://127.0.0.1:${mint}/readyz`).catch(() => undefined))?.status !== 200)
     await Bun.sleep(20);
 }
 
@@ -71,7 +71,7 @@ async function ask(
   request: Record<string, unknown>,
   headers: Record<string, string> = {},
 ): Promise<Response> {
-  return fetch(`http://localhost:${mint}/creds`, {
+  return fetch(`http://127.0.0.1:${mint}/creds`, {
     method: "POST",
     headers: { "content-type": "application/json", ...headers },
     body: JSON.stringify(request),
@@ -88,7 +88,7 @@ async function credentials(request: Record<string, unknown>): Promise<CredsRespo
 async function connectService(): Promise<NatsConnection> {
   const creds = await (await ask({ user: "worker", role: "service" }, { accept: "text/plain" })).text();
   return connect({
-    servers: `localhost:${nats}`,
+    servers: `127.0.0.1:${nats}`,
     authenticator: credsAuthenticator(new TextEncoder().encode(creds)),
     inboxPrefix: "_INBOX_worker",
     maxReconnectAttempts: 0,
@@ -302,7 +302,7 @@ describe("a change while it runs", () => {
     });
     const creds = await (await ask({ user: "alice", role: "guest" }, { accept: "text/plain" })).text();
     const nc = await connect({
-      servers: `localhost:${nats}`,
+      servers: `127.0.0.1:${nats}`,
       authenticator: credsAuthenticator(new TextEncoder().encode(creds)),
     });
     const denied = (async () => {
@@ -390,7 +390,7 @@ describe("a change while it runs", () => {
     const conf = join(dir, "fs/nats-server/nats.conf");
     writeFileSync(conf, readFileSync(conf, "utf8").replace("max_payload: 1MB", "max_payload: 512KB"));
     expect(await up()).toContain("nats-push: nats-server reloaded its configuration");
-    const varz = (await (await fetch(`http://localhost:${monitoring}/varz`)).json()) as {
+    const varz = (await (await fetch(`http://127.0.0.1:${monitoring}/varz`)).json()) as {
       max_payload: number;
     };
     expect(varz.max_payload).toBe(512 * 1024);

@@ -42,7 +42,7 @@ beforeAll(async () => {
   const app = createApp({
     mint: createMint((await readKeys(recipe.env.KEYS_DIR ?? "")).mint),
     ...devAuthentication({ defaultRole: "browser" }),
-    servers: { websocket: [`ws://localhost:${recipe.ports.webSocket}`], tcp: [] },
+    servers: { websocket: [`ws://127.0.0.1:${recipe.ports.webSocket}`], tcp: [] },
     allowedOrigins: origins,
   });
   mint = Bun.serve({
@@ -88,7 +88,7 @@ function block(text: string, from = guide): string {
 
 const withPlaces = (text: string) =>
   text
-    .replaceAll("localhost:8080", `localhost:${recipe.ports.mint}`)
+    .replaceAll("127.0.0.1:8080", `127.0.0.1:${recipe.ports.mint}`)
     .replaceAll("localhost:3000", `${pagePort}`);
 
 let modules = 0;
@@ -241,7 +241,7 @@ describe("the quick start", () => {
 
 describe("a source", () => {
   test("that is an endpoint sends the token and what is asked for", async () => {
-    const text = block("getAccessToken").replace('"/nats/creds"', '"http://localhost:8080/creds"');
+    const text = block("getAccessToken").replace('"/nats/creds"', '"http://127.0.0.1:8080/creds"');
     const before = 'const auth = { getAccessToken: async () => "t1" };';
     // The mint that knows names only wants one.
     const { session } = await run(text.replace("ttl:", 'user: "alice", ttl:'), ["session"], before);
@@ -262,7 +262,7 @@ describe("a source", () => {
       async fetch(request) {
         if (status !== 200) return new Response(null, { status });
         const public_key = (await request.formData()).get("key");
-        return fetch(`http://localhost:${recipe.ports.mint}/creds`, {
+        return fetch(`http://127.0.0.1:${recipe.ports.mint}/creds`, {
           method: "POST",
           headers: { "Content-Type": "application/json" },
           body: JSON.stringify({ user: "alice", public_key }),

@@ -46,7 +46,7 @@ function block(heading: string, text: string, language = "sh"): string {
 function withPorts(command: string): string {
   const { nats, webSocket, monitoring, mint } = recipe.ports;
   const ports: Record<string, number> = { 4222: nats, 9222: webSocket, 8222: monitoring, 8080: mint };
-  return command.replace(/(?<=\blocalhost:)\d+/g, (port) => String(ports[port]));
+  return command.replace(/(?<=\b127\.0\.0\.1:)\d+/g, (port) => String(ports[port]));
 }
 
 const shell = (command: string, dir = recipe.dir): Promise<Outcome> =>
@@ -61,7 +61,7 @@ function nscArguments(line: string, key = ""): string[] {
 
 const logIn = (creds: string): Promise<NatsConnection> =>
   connect({
-    servers: `localhost:${recipe.ports.nats}`,
+    servers: `127.0.0.1:${recipe.ports.nats}`,
     reconnect: false,
     authenticator: credsAuthenticator(readFileSync(join(recipe.dir, creds))),
   });
@@ -91,11 +91,11 @@ describe("the quick start", () => {
   test("curl gets a credential", async () => {
     const answer: CredsResponse = JSON.parse(must(await shell(block("## Quick start", "curl"))));
     expect(answer).toMatchObject({ user: "alice", role: "browser", inbox_prefix: "_INBOX_alice" });
-    expect(answer.servers).toEqual([`ws://localhost:${recipe.ports.webSocket}`]);
+    expect(answer.servers).toEqual([`ws://127.0.0.1:${recipe.ports.webSocket}`]);
   });
 
   test("the launcher's own example is the same", () => {
-    const [, request = ""] = block("## Quick start", "curl").trim().split("localhost:8080");
+    const [, request = ""] = block("## Quick start", "curl").trim().split("127.0.0.1:8080");
     expect(readFileSync(join(projectDir, "src/local/main.ts"), "utf8")).toContain(request);
   });
 
@@ -120,7 +120,7 @@ describe("POST /creds", () => {
     return rows(tables[index] ?? "", "field").flatMap(([field]) => codeSpans(field ?? ""));
   };
   const post = (body: object) =>
-    fetch(`http://localhost:${recipe.ports.mint}/creds`, {
+    fetch(`http://127.0.0.1:${recipe.ports.mint}/creds`, {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify(body),
@@ -191,7 +191,7 @@ describe("replies", () => {
     });
     await backend.flush();
     const said = await shell(
-      "nats -s ws://localhost:9222 --creds alice.creds --inbox-prefix users.alice._reply request users.alice.question '?'",
+      "nats -s ws://127.0.0.1:9222 --creds alice.creds --inbox-prefix users.alice._reply request users.alice.question '?'",
     );
     expect(must(said)).toStartWith("42\n");
     await backend.close();

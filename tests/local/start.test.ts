@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { once } from "node:events";
 import {
   existsSync,
   mkdirSync,
@@ -12,7 +13,7 @@ import {
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePorts } from "../ports.ts";
+import { freePorts, hasIPv6 } from "../ports.ts";
 
 /** `npm start` as a user has it: the command itself, with its own data directory and ports. */
 
@@ -114,7 +115,7 @@ describe("npm start", () => {
     const answer = Bun.spawnSync(["sh", "-c", curlLine(start.said())]);
     expect(JSON.parse(String(answer.stdout))).toMatchObject({
       user: "alice",
-      servers: [`ws://localhost:${webSocket}`],
+      servers: [`ws://127.0.0.1:${webSocket}`],
     });
     start.child.kill("SIGTERM");
     await start.end();
@@ -188,6 +189,23 @@ describe("npm start", () => {
     expect(start.said()).toContain(`Port ${webSocket} (NATS_WS_PORT) is in use by another program`);
     squatter.close();
   });
+
+  test.skipIf(!hasIPv6)(
+    "names every port that is in use where localhost may lead, and ends with 1",
+    async () => {
+      const ports = { NATS_PORT: nats, NATS_WS_PORT: webSocket, NATS_HTTP_PORT: monitoring, MINT_PORT: mint };
+      const squatters = Object.values(ports).map((port) => createServer().listen(port, "::1"));
+      await Promise.all(squatters.map((squatter) => once(squatter, "listening")));
+      const start = npmStart();
+      expect(await start.end()).toBe(1);
+      for (const [variable, port] of Object.entries(ports)) {
+        expect(start.said()).toContain(
+          `Port ${port} (${variable}) is in use by another program on ::1, where clients of localhost may end up.`,
+        );
+      }
+      for (const squatter of squatters) squatter.close();
+    },
+  );
 
   test("after its launcher was killed names the server that is left over and what to do", async () => {
     const first = npmStart({}, ["sh", "src/local/bun.sh", "src/local/main.ts"]);
