@@ -35,5 +35,5 @@ can_log_in() {
   # Whether the user may publish there or not: only one who is in is told.
   nats_cli --server "$url" --creds "$user_creds" --timeout 5s \
     pub "$subject" '' >"$scratch/answer" 2>&1 </dev/null ||
-    grep -qi 'permissions violation for publish' "$scratch/answer"
+    grep -qiF "permissions violation for publish to \"$subject\"" "$scratch/answer"
 }

@@ -1,6 +1,7 @@
 import type { Credential } from "./credential.ts";
 import { encode, type Frame, makeSplitter } from "./frames.ts";
 import type { ConnectOptions, Link, ServerInfo } from "./relay.ts";
+import { isRefusal } from "./server-errors.ts";
 
 /** One WebSocket to a nats-server. */
 export interface ServerLink extends Link {
@@ -29,11 +30,7 @@ export function openLink(
   socket.onmessage = ({ data }) => {
     link.heardAt = performance.now();
     const frames = split(new Uint8Array(data));
-    for (const { verb, line } of frames) {
-      if (link.credential && verb === "-ERR" && /authenti|authoriz/i.test(line)) {
-        link.credential.refusal = line;
-      }
-    }
+    for (const { line } of frames) if (link.credential && isRefusal(line)) link.credential.refusal = line;
     onFrames(frames);
   };
   // An error comes before the close, and without one where the page's own policy forbids the connection.

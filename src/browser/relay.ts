@@ -1,6 +1,7 @@
 import type { Denial } from "./events.ts";
 import { encode, type Frame, fingerprint, isMessage, json, words } from "./frames.ts";
 import { type Entry, isRepeat, makeLedger } from "./ledger.ts";
+import { readDenial } from "./server-errors.ts";
 
 /**
  * Stands between one NATS client and its connection to a server, and can put another connection in the place of that
@@ -73,8 +74,6 @@ const CUTTING = 3;
 const DEAF = 4;
 /** The client has the new one, on which repeats may still come. */
 const TRAILING = 5;
-
-const DENIED = /Permissions Violation for (Publish|Subscription) to "([^"]*)"(?: using queue "([^"]*)")?/;
 
 export function makeRelay<L extends Link>(first: L, port: Port): Relay<L> {
   /** The client's SUBs by their sids. */
@@ -194,19 +193,18 @@ export function makeRelay<L extends Link>(first: L, port: Port): Relay<L> {
 
   function deliver(frame: Frame) {
     port.toClient(frame.bytes);
-    if (frame.verb === "-ERR") noteDenial(frame.line);
+    const denial = readDenial(frame.line);
+    if (denial) noteDenial(denial);
   }
 
-  function noteDenial(line: string) {
-    const [, what, subject = "", queue] = DENIED.exec(line) ?? [];
-    if (!what) return;
+  function noteDenial(denial: Denial) {
+    const { operation, subject, queue } = denial;
     for (const [sid, sub] of subscriptions) {
       // The client drops it as well.
-      if (what[0] === "S" && sub === `SUB ${subject} ${queue ? `${queue} ` : ""}${sid}`)
+      if (operation === "subscription" && sub === `SUB ${subject} ${queue ? `${queue} ` : ""}${sid}`)
         subscriptions.delete(sid);
     }
-    const operation = what.toLowerCase() as Denial["operation"];
-    port.denied({ type: "denied", operation, subject, ...(queue && { queue }) });
+    port.denied(denial);
   }
 
   return {

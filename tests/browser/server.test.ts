@@ -96,3 +96,27 @@ describe("a page's connection, with either client,", () => {
     }
   });
 });
+
+test("a denied subject, whatever its words, is told and takes nothing from the credential", async () => {
+  await using pages = await open();
+  const subjects = ["x.authorization.violation", "a.authenti", "'User.Authentication.Expired'", 'a."b"'];
+  for (const { page, scene } of pages.scenes) {
+    const denied = await page.evaluate(async (subjects) => {
+      for (const subject of subjects) {
+        lab.nc.publish(subject);
+        lab.connection.hear(subject);
+      }
+      await lab.until("denied", 2 * subjects.length);
+      return lab.events.flatMap((event) =>
+        event.type === "denied" ? [`${event.operation} ${event.subject}`] : [],
+      );
+    }, subjects);
+    expect(denied.sort()).toEqual(
+      ["publish", "subscription"].flatMap((what) => subjects.map((subject) => `${what} ${subject}`)).sort(),
+    );
+    scene.proxy.cut();
+  }
+  await pages.back("its connection broke", performance.now());
+  // It logged in with the same credential: no other was asked for.
+  for (const { scene } of pages.scenes) expect(scene.site.asked).toHaveLength(1);
+});
