@@ -7,6 +7,7 @@ import type { Auth, MintConfig } from "./config.ts";
 import { ConfigError, MintError } from "./core/errors.ts";
 import { policyWarnings } from "./core/explain.ts";
 import type { Authenticator, Policy } from "./core/identity.ts";
+import { hasUrlScheme } from "./core/issuer.ts";
 import { type PolicyInUse, usePolicy } from "./core/policy-in-use.ts";
 import { parseApiKeys } from "./files/api-keys.ts";
 import { parsePolicyFile } from "./files/policy.ts";
@@ -80,7 +81,7 @@ async function oidc({ policyFile, issuer }: MintConfig, watch: Watch): Promise<W
   const timer = setInterval(() => void tokens.warmUp(), WARM_UP_INTERVAL);
   return {
     // Whether it is a trusted one is for the policy to say.
-    owns: (issuer) => issuer.startsWith("http"),
+    owns: hasUrlScheme,
     authenticate: tokens.authenticate,
     grant: (identity, asked) => policy.current().grant(identity, asked),
     keyAges: tokens.keyAges,

@@ -4,7 +4,7 @@ import { dirname, join, resolve } from "node:path";
 import { parse } from "dotenv";
 import { isAddressRange, normalAddress } from "./core/address.ts";
 import { ConfigError } from "./core/errors.ts";
-import { isIssuerUrl, type OidcIssuer } from "./core/issuer.ts";
+import { describeIssuerUrl, isIssuerUrl, type OidcIssuer } from "./core/issuer.ts";
 import { quote } from "./core/quote.ts";
 import { DEFAULT_RATE_LIMITS, isRateLimit, type RateLimits } from "./core/rate-limits.ts";
 import { isSubjectToken } from "./core/subject-token.ts";
@@ -121,12 +121,8 @@ function parseBind(text: string): string | undefined {
 
 /** Both of its variables, or neither. */
 function readIssuer(from: ReturnType<typeof settings>): OidcIssuer | undefined {
-  const issuer = from.checked(
-    "OIDC_ISSUER",
-    "the issuer's URL as its tokens have it, https://…",
-    isIssuerUrl,
-    "",
-  );
+  const issuer = from.text("OIDC_ISSUER", "");
+  if (issuer && !isIssuerUrl(issuer)) from.refuse("OIDC_ISSUER", describeIssuerUrl(issuer));
   const audience = from.list("OIDC_AUDIENCE", "a comma-separated list", isText, []);
   if (issuer && audience.length === 0) {
     from.refuse("OIDC_AUDIENCE", "the audience of OIDC_ISSUER's tokens for this service");

@@ -31,14 +31,35 @@ export interface OidcIssuer {
 const LOOPBACK = /^(localhost|127\.0\.0\.1|\[::1\])$/;
 
 /**
+ * Scheme in lower case, then host and port, then a path, in the characters of RFC 3986. A URL parser accepts more, and
+ * changes it (`HTTPS:`, a backslash) or leaves it out (an empty user, a tab): no token could have that in its `iss`.
+ */
+const ISSUER_URL = /^https?:\/\/[\w.~%:[\]-]+(\/[\w.~%:/@!$&'()*+,;=-]*)?$/;
+
+/**
  * Whether the text is an issuer's URL: `https`, or `http` on this machine, without user, query and fragment (OpenID
- * Connect Discovery 1.0, section 4).
+ * Connect Discovery 1.0, section 4). Case of the host, a default port and a slash at the end are left as they are: `iss`
+ * is compared character by character, and there are issuers that write these.
  */
 export function isIssuerUrl(text: string): boolean {
   const url = URL.parse(text);
-  if (!url || /[?#\s]/.test(text) || url.username || url.password) return false;
-  return url.protocol === "https:" || (url.protocol === "http:" && LOOPBACK.test(url.hostname));
+  if (!url || !ISSUER_URL.test(text)) return false;
+  return url.protocol === "https:" || LOOPBACK.test(url.hostname);
 }
+
+/** What an issuer's URL has to be, for a text that is none; with the form to write if there is one. */
+export function describeIssuerUrl(text: string): string {
+  const rule =
+    "an https URL (http on localhost) as the `iss` of its tokens has it, without user, query and fragment";
+  const url = URL.parse(text);
+  if (!url) return rule;
+  const path = url.pathname === "/" && !text.endsWith("/") ? "" : url.pathname;
+  const form = `${url.protocol}//${url.host}${path}`;
+  return isIssuerUrl(form) ? `${rule}: ${form}` : rule;
+}
+
+/** Whether an identity's `issuer` is a URL, and so an OpenID issuer: `isIssuerUrl` accepts no other text. */
+export const hasUrlScheme = (issuer: string): boolean => /^https?:\/\//.test(issuer);
 
 /** As an issuer's, but it may have a query: Azure AD B2C names the user flow there. */
 export function isKeySetUrl(text: string): boolean {

@@ -126,6 +126,13 @@ test("an issuer is a URL that nobody in between can speak for, and its tokens ar
     "https://login.example.com#a",
     "https://a:b@login.example.com",
     "https:// login.example.com",
+    "HTTPS://login.example.com",
+    "https:login.example.com",
+    "https:\\\\login.example.com",
+    "https:///login.example.com",
+    "https://@login.example.com",
+    "https://login.example.com/\u0000",
+    "https://münchen.example",
     "ftp://login.example.com",
     "",
   ]) {
@@ -139,6 +146,8 @@ test("an issuer is a URL that nobody in between can speak for, and its tokens ar
     "http://127.0.0.1",
     "http://[::1]:80",
     "https://a.example/b/",
+    "https://a.example:443",
+    "https://A.example.",
   ]) {
     expect(parsePolicy({ rules: [], issuers: [{ ...issuer, issuer: url }] }).issuers[0]?.issuer).toBe(url);
   }

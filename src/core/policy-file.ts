@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { InvalidPolicyError, MintError } from "./errors.ts";
-import { ALGORITHMS, isIssuerUrl, isKeySetUrl, type OidcIssuer } from "./issuer.ts";
+import { ALGORITHMS, describeIssuerUrl, isIssuerUrl, isKeySetUrl, type OidcIssuer } from "./issuer.ts";
 import { MAX_LIFETIME, MIN_LIFETIME } from "./lifetime.ts";
 import { mistakes } from "./mistakes.ts";
 import type { PolicyRules } from "./policy.ts";
@@ -80,7 +80,7 @@ const rule = z.strictObject({
 const issuer = z.strictObject({
   issuer: z
     .string()
-    .refine(isIssuerUrl, "must be an https URL without user, query and fragment; http on localhost"),
+    .refine(isIssuerUrl, { error: ({ input }) => `must be ${describeIssuerUrl(String(input))}` }),
   audience: list(text),
   algorithms: list(z.enum(ALGORITHMS, `must be one of ${ALGORITHMS.join(", ")}`)).optional(),
   jwks_uri: z.string().refine(isKeySetUrl, "must be an https URL; http on localhost").optional(),

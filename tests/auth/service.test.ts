@@ -149,6 +149,18 @@ describe("the service does not start", () => {
     expect(await refused({ MINT_POLICY_FILE: join(dir, "none.json") })).toContain("none.json: ");
   });
 
+  test("with an issuer in a form that no token has in its iss; the message has the form to write", async () => {
+    writePolicy({ rules: [RULE] });
+    const upperCase = provider.issuer.replace("http", "HTTP");
+    expect(await refused({ OIDC_ISSUER: upperCase })).toMatch(
+      new RegExp(`^OIDC_ISSUER: got "${upperCase}", wanted .*: ${provider.issuer}$`, "m"),
+    );
+    writePolicy({ rules: [RULE], issuers: [{ issuer: upperCase, audience: [API] }] });
+    expect(await refused({ OIDC_ISSUER: "", OIDC_AUDIENCE: "" })).toMatch(
+      new RegExp(`policy.json: issuers\\[0\\].issuer: must be .*: ${provider.issuer}$`, "m"),
+    );
+  });
+
   test("with nobody to believe", async () => {
     writePolicy({ rules: [RULE] });
     expect(await refused({ OIDC_ISSUER: "", OIDC_AUDIENCE: "" })).toContain("there is nobody to believe");
