@@ -1,6 +1,7 @@
 import { getEventListeners, once } from "node:events";
 import type { Context, Hono } from "hono";
 import { ConfigError } from "./core/errors.ts";
+import { pathOf } from "./http/path.ts";
 import { findPortProblem } from "./port.ts";
 
 /** The service's port: taken, served, and given back. */
@@ -74,8 +75,25 @@ export interface Listening {
   readonly stopped: Promise<void>;
 }
 
-/** Serves the application until it is told to stop. */
+/**
+ * Serves the application until it is told to stop. Each of its paths has one form: Bun hands `/./metrics` on as `/metrics`,
+ * past a rule of a proxy about `/metrics`, but the table of routes is compared with the path as it was sent.
+ */
 export function listen({ host, port, app, stopping, shared = false }: ListenOptions): Listening {
+  const paths = new Set(app.routes.map(({ path }) => path));
+
+  /** @param path of the application, undefined for every other */
+  const handler = (path?: string) => (request: Request, server: Bun.Server<undefined>) => {
+    const address = server.requestIP(request)?.address;
+    // Reset meanwhile: there is nobody to answer, and what has no address would escape every limit.
+    if (address === undefined) return new Response(null, { status: 400 });
+    const connection: Connection = { peerAddress: address };
+    const asked = withUrl(request);
+    const inUrl = pathOf(asked);
+    const isOther = inUrl !== path && paths.has(inUrl);
+    return app.fetch(isOther ? new Request(`http://localhost/${inUrl}`, asked) : asked, connection);
+  };
+
   const server = Bun.serve({
     hostname: host,
     port,
@@ -85,13 +103,8 @@ export function listen({ host, port, app, stopping, shared = false }: ListenOpti
     // The app refuses long bodies itself, as a problem; Bun would do it without a word.
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     development: false,
-    fetch(request, server) {
-      const address = server.requestIP(request)?.address;
-      // Reset meanwhile: there is nobody to answer, and what has no address would escape every limit.
-      if (address === undefined) return new Response(null, { status: 400 });
-      const connection: Connection = { peerAddress: address };
-      return app.fetch(withUrl(request), connection);
-    },
+    routes: Object.fromEntries([...paths].map((path) => [path, handler(path)])),
+    fetch: handler(),
   });
   return { port: server.port as number, stopped: stopped(server, stopping) };
 }

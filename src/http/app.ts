@@ -14,6 +14,7 @@ import { type Metrics, metricsPage } from "./metrics.ts";
 import { methodsBut, onlyMethods } from "./only-methods.ts";
 import { type DocumentOptions, lazyDocument, openApiJson } from "./openapi.ts";
 import { DEFAULT_OVERLOAD_LIMITS, type OverloadLimits, overloadGate } from "./overload.ts";
+import { pathOf } from "./path.ts";
 import { problems } from "./problems.ts";
 import { rateLimiter } from "./rate-limit.ts";
 
@@ -106,7 +107,7 @@ export function createApp(options: AppOptions): Hono {
     onDecision,
   });
 
-  const app = new Hono();
+  const app = new Hono({ getPath: pathOf });
   app.post("/creds", every.lean(answer));
   rest("/creds", "POST");
 

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { Hono } from "hono";
 import { createApp } from "./app.ts";
 
 const TYPE = "text/plain; version=0.0.4; charset=utf-8";
@@ -33,6 +34,15 @@ test("nothing is given through a proxy, and the answer says so", async () => {
       expect(code).toBe("not_found");
       expect(detail).toContain("proxy");
     }
+  }
+});
+
+test("they have one path, also where another application decodes paths and has this one mounted", async () => {
+  const outer = new Hono().route("/nats", withMetrics);
+  expect((await outer.request("/nats/metrics?x")).status).toBe(200);
+  for (const path of ["%6detrics", "metric%73", "m%65trics?/metrics"]) {
+    expect([path, (await outer.request(`/nats/${path}`)).status]).toEqual([path, 404]);
+    expect([path, (await withMetrics.request(`/${path}`)).status]).toEqual([path, 404]);
   }
 });
 
