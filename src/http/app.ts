@@ -13,8 +13,9 @@ import { healthz, readyz } from "./health.ts";
 import { type Metrics, metricsPage } from "./metrics.ts";
 import { methodsBut, onlyMethods } from "./only-methods.ts";
 import { type DocumentOptions, lazyDocument, openApiJson } from "./openapi.ts";
-import { DEFAULT_OVERLOAD_LIMITS, type OverloadLimits, overloadGate } from "./overload.ts";
+import { DEFAULT_OVERLOAD_LIMITS, type OverloadLimits, overloadGate, overloadLimits } from "./overload.ts";
 import { pathOf } from "./path.ts";
+import { pendingBodies } from "./pending-bodies.ts";
 import { problems } from "./problems.ts";
 import { rateLimiter } from "./rate-limit.ts";
 
@@ -98,11 +99,13 @@ export function createApp(options: AppOptions): Hono {
     stopping,
     onAnswer: onAnswer && quietly(onAnswer, onError),
   });
+  const atOnce = overloadLimits(overload);
   const answer = creds({
     ...options,
     mint: currentMint,
     limits: rateLimiter(rateLimit),
-    gate: overloadGate(overload),
+    gate: overloadGate(atOnce),
+    bodies: pendingBodies({ total: atOnce.bodies, perNetwork: atOnce.perAddress }),
     failed,
     onDecision,
   });

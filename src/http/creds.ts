@@ -1,5 +1,6 @@
 import type { Context } from "hono";
 import { accepts } from "hono/accepts";
+import { network } from "../core/address.ts";
 import { formatCreds } from "../core/creds.ts";
 import type { Decision } from "../core/decision.ts";
 import { NotAcceptableError, UnauthorizedError } from "../core/errors.ts";
@@ -10,6 +11,7 @@ import type { CredsResponse } from "./creds-response.ts";
 import { decisionOf, type Trail } from "./decisions.ts";
 import type { Asking, Failed } from "./every-request.ts";
 import type { Gate } from "./overload.ts";
+import type { PendingBodies } from "./pending-bodies.ts";
 import type { RateLimiter } from "./rate-limit.ts";
 import { readJson } from "./read-json.ts";
 import { answersWith } from "./response-headers.ts";
@@ -33,6 +35,7 @@ export interface CredsOptions {
   readonly servers: Servers;
   readonly limits: RateLimiter;
   readonly gate: Gate;
+  readonly bodies: PendingBodies;
   readonly failed: Failed;
   /** Told of each decision, once its answer stands. */
   readonly onDecision: (decision: Decision) => void;
@@ -40,7 +43,7 @@ export interface CredsOptions {
 
 /** `POST /creds`: who is calling, what may they have, sign it, hand it over; and report what became of it. */
 export function creds(options: CredsOptions): (c: Context, asking: Asking) => Promise<Response> {
-  const { limits, gate, failed, onDecision } = options;
+  const { limits, gate, bodies, failed, onDecision } = options;
   const ofErrors = { Vary: "Accept", ...(limits.policy && { "RateLimit-Policy": limits.policy }) };
   const ofCredentials = { ...ofErrors, Vary: "Accept, Origin" };
   const given = Object.fromEntries(
@@ -48,16 +51,19 @@ export function creds(options: CredsOptions): (c: Context, asking: Asking) => Pr
   ) as Record<Type, ReturnType<typeof answersWith>>;
   return async (c, asking) => {
     const { address } = asking.client;
+    const from = address === undefined ? undefined : network(address);
     const trail: Trail = { limits: "" };
     let answer: Response;
     try {
       limits.address(address, trail);
-      gate.enter(address);
+      gate.admit(from);
+      const json = await readJson(c, (body) => bodies.receive(body, from));
+      gate.enter(c.req.raw, from);
       try {
-        const { type, body } = await grantCredential(c, options, trail);
+        const { type, body } = await grantCredential(c, json, options, trail);
         answer = given[type](c, body);
       } finally {
-        gate.leave();
+        gate.leave(c.req.raw, from);
       }
     } catch (thrown) {
       answer = await failed(thrown, c);
@@ -71,10 +77,11 @@ export function creds(options: CredsOptions): (c: Context, asking: Asking) => Pr
 
 async function grantCredential(
   c: Context,
+  json: unknown,
   { authenticate, grant, mint, servers, limits }: CredsOptions,
   trail: Trail,
 ): Promise<{ type: Type; body: string }> {
-  const { asked, publicKey } = parseCredsRequest(await readJson(c));
+  const { asked, publicKey } = parseCredsRequest(json);
   const type = wantedType(c);
   if (type !== JSON_TYPE && publicKey) {
     throw new NotAcceptableError(

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { Hono } from "hono";
 import { ConfigError } from "../core/errors.ts";
-import { type OverloadLimits, overloadGate } from "./overload.ts";
+import { type OverloadLimits, overloadGate, overloadLimits } from "./overload.ts";
 import { problems } from "./problems.ts";
 
 /** Answers each request to `/` when it is told to; one to `/busy` takes 5 ms in which nothing else happens. */
@@ -9,11 +9,13 @@ function makeService(limits: OverloadLimits, address: string | null = "192.0.2.1
   const waiting: (() => void)[] = [];
   let time = 1e9;
   const app = new Hono();
-  const gate = overloadGate(limits, () => time);
-  app.use(async (_, next) => {
-    gate.enter(address ?? undefined);
+  const gate = overloadGate(overloadLimits(limits), () => time);
+  app.use(async (c, next) => {
+    const from = c.req.header("From") ?? address ?? undefined;
+    gate.admit(from);
+    gate.enter(c.req.raw, from);
     await next();
-    gate.leave();
+    gate.leave(c.req.raw, from);
   });
   app.get("/", async (c) => {
     await new Promise<void>((answer) => waiting.push(answer));
@@ -32,7 +34,7 @@ function makeService(limits: OverloadLimits, address: string | null = "192.0.2.1
     pass: (ms: number) => {
       time += ms;
     },
-    get: (path = "/") => Promise.resolve(app.request(path)),
+    get: (path = "/", init: RequestInit = {}) => Promise.resolve(app.request(path, init)),
     status: async (path: string) => (await app.request(path)).status,
   };
 }
@@ -58,6 +60,52 @@ describe("too many requests in flight", () => {
   test("are no longer in flight when they fail", async () => {
     const { status } = makeService({ inFlight: 1, wait: 1000 });
     for (let i = 0; i < 5; i++) expect(await status("/fails")).toBe(500);
+  });
+});
+
+describe("too many requests in flight from one network", () => {
+  const from = (address: string, signal?: AbortSignal) => ({
+    headers: { From: address },
+    ...(signal && { signal }),
+  });
+
+  test("are refused with 429, and requests from others are taken", async () => {
+    const { get, waiting } = makeService({ inFlight: 5, wait: 1000, perAddress: 2 });
+    const taken = [get("/", from("a")), get("/", from("a"))];
+    const refused = await get("/", from("a"));
+    expect([refused.status, refused.headers.get("Retry-After")]).toEqual([429, "1"]);
+    expect(await refused.json()).toMatchObject({ code: "rate_limited" });
+    taken.push(get("/", from("b")), get("/", from("b")), get("/", from("c")));
+    expect((await get("/", from("d"))).status).toBe(503);
+    for (const answer of waiting) answer();
+    expect((await Promise.all(taken)).map(({ status }) => status)).toEqual(Array(5).fill(200));
+    const again = get("/", from("a"));
+    waiting.at(-1)?.();
+    expect((await again).status).toBe(200);
+  });
+
+  test("have no limit of their own where the address isn't known", async () => {
+    const { get, waiting } = makeService({ inFlight: 5, wait: 1000, perAddress: 2 }, null);
+    const taken = Array.from({ length: 5 }, () => get());
+    expect((await get()).status).toBe(503);
+    for (const answer of waiting) answer();
+    expect((await Promise.all(taken)).map(({ status }) => status)).toEqual(Array(5).fill(200));
+  });
+
+  test("hold no place once their clients are gone", async () => {
+    const { get, waiting, pass } = makeService({ inFlight: 3, wait: 1000, perAddress: 2 });
+    const client = new AbortController();
+    for (const address of ["a", "a", "b"]) void get("/", from(address, client.signal));
+    expect((await get("/", from("a"))).status).toBe(503);
+    client.abort();
+    pass(1000);
+    const taken = [get("/", from("a")), get("/", from("a")), get("/", from("b"))];
+    // Those that go on for nobody leave in the end, and take no place of others with them.
+    for (const answer of waiting.slice(0, 3)) answer();
+    await turnOver();
+    expect((await get("/", from("b"))).status).toBe(503);
+    for (const answer of waiting) answer();
+    expect((await Promise.all(taken)).map(({ status }) => status)).toEqual([200, 200, 200]);
   });
 });
 
@@ -101,7 +149,7 @@ describe("requests that are ready at the same time", () => {
 
 test("a limit is a number above 0, and there are both", () => {
   for (const wrong of [Number.NaN, 0, -1, "5", undefined] as number[]) {
-    expect(() => overloadGate({ inFlight: wrong, wait: 500 })).toThrow(ConfigError);
-    expect(() => overloadGate({ inFlight: 2000, wait: wrong })).toThrow(ConfigError);
+    expect(() => overloadLimits({ inFlight: wrong, wait: 500 })).toThrow(ConfigError);
+    expect(() => overloadLimits({ inFlight: 2000, wait: wrong })).toThrow(ConfigError);
   }
 });

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { Hono } from "hono";
+import { pendingBodies } from "./pending-bodies.ts";
 import { problems } from "./problems.ts";
 import { readJson } from "./read-json.ts";
 
@@ -10,14 +11,19 @@ import { readJson } from "./read-json.ts";
 let server: Bun.Server<undefined>;
 let reached = 0;
 
+const within = (deadline: number) => {
+  const bodies = pendingBodies({ total: 100, perNetwork: 100, deadline });
+  return (body: Promise<string>) => bodies.receive(body, undefined);
+};
+
 beforeAll(() => {
   const app = new Hono();
   app.post("/", async (c) => {
-    const json = await readJson(c, 100);
+    const json = await readJson(c, within(100));
     reached++;
     return c.json(json as object);
   });
-  app.post("/patient", async (c) => c.json((await readJson(c, 60_000)) as object));
+  app.post("/patient", async (c) => c.json((await readJson(c, within(60_000))) as object));
   app.onError(problems((error) => expect(error).toBeUndefined(), { bearerChallenge: true }));
   server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: app.fetch });
 });

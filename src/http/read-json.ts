@@ -1,13 +1,10 @@
 import type { Context } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { BodyTooLargeError, InvalidJsonError, UnsupportedMediaTypeError } from "../core/errors.ts";
-import { inTime } from "./deadline.ts";
 
 /** Bytes. A request is a few hundred; the rest is room for tags. */
 const MAX_BODY = 8 * 1024;
 const JSON_TYPE = "application/json";
-/** Milliseconds from the head to the end of the body. */
-const BODY_DEADLINE = 5000;
 
 // By Content-Length before a byte is read, else by counting while reading; to count takes longer than to mint.
 const limitBody = bodyLimit({
@@ -19,15 +16,18 @@ const limitBody = bodyLimit({
 
 /**
  * Reads a JSON body, or refuses: 415 for another type, 413 above 8 KiB, 408 when it takes too long, 400 for anything else.
- * @param deadline milliseconds
+ * @param receive waits for the body, and says for how long
  * @throws {UnsupportedMediaTypeError} {BodyTooLargeError} {RequestTimeoutError} {InvalidJsonError}
  */
-export async function readJson(c: Context, deadline = BODY_DEADLINE): Promise<unknown> {
+export async function readJson(
+  c: Context,
+  receive: (body: Promise<string>) => Promise<string>,
+): Promise<unknown> {
   wantJson(c);
   try {
     // What the server itself holds to its length need not be counted.
     const body = hasLength(c) ? c.req.text() : countedText(c);
-    return parseJson(await inTime(body, deadline, "the body did not come in time"));
+    return parseJson(await receive(body));
   } catch (error) {
     // The caller hung up, or sent chunks that are none. Nobody reads the answer, but the log has a word for it.
     if ((error as Error).name === "AbortError") throw new InvalidJsonError("the body was cut off");

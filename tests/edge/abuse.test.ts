@@ -145,29 +145,71 @@ describe("a flood", () => {
     expect((await service.ask()).status).toBe(200);
   });
 
-  test("of bodies that don't come is refused beyond a number, with time to wait; health checks are answered", async () => {
-    await using small = await start({ IN_FLIGHT: "20" }, "tests/edge/held-service.ts");
+  test("of bodies that don't come is given up beyond a number; others are answered meanwhile", async () => {
+    await using small = await start({ BODIES: "20" }, "tests/edge/held-service.ts");
     const begin = `${HEAD}Content-Length: 500\r\n\r\n{`;
     const flood = Array.from({ length: 60 }, () => small.open(begin));
+    for (let i = 0; i < 20; i++) {
+      expect((await small.ask()).status).toBe(200);
+      expect((await small.get("/healthz")).status).toBe(200);
+    }
     const answers = await Promise.all(flood.map(({ closed }) => closed));
-    expect(answers.flatMap(statuses).sort()).toEqual([...Array(20).fill(408), ...Array(40).fill(503)]);
-    const refused = answers.find((answer) => statuses(answer)[0] === 503);
-    expect(refused).toContain('"code":"overloaded"');
-    expect(refused).toMatch(/^retry-after: \d+\r$/im);
-    expect((await small.ask()).status).toBe(200);
+    expect(answers.flatMap(statuses)).toEqual(Array(60).fill(408));
+    expect(answers.filter((answer) => answer.includes("its place was needed")).length).toBeGreaterThanOrEqual(
+      40,
+    );
   });
 
-  test("beyond that number leaves health checks alone", async () => {
-    await using small = await start({ IN_FLIGHT: "1" }, "tests/edge/held-service.ts");
-    const one = small.open(`${HEAD}Content-Length: 500\r\n\r\n{`);
-    let refused: Response;
-    do refused = await small.ask();
-    while (refused.status === 200);
+  test("of requests that have to wait is refused beyond a number; health checks are answered", async () => {
+    const waiting: (() => void)[] = [];
+    await using elsewhere = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: () => new Promise<Response>((resolve) => waiting.push(() => resolve(new Response("alice")))),
+    });
+    const held = { HELD_BY: `http://127.0.0.1:${elsewhere.port}`, IN_FLIGHT: "5" };
+    await using small = await start(held, "tests/edge/held-service.ts");
+    const flood = Array.from({ length: 6 }, () => small.ask());
+    const refused = await Promise.race(flood);
     expect(refused.status).toBe(503);
+    expect(await refused.json()).toMatchObject({ code: "overloaded" });
+    expect(refused.headers.get("Retry-After")).toBe("1");
     expect((await small.get("/healthz")).status).toBe(200);
     expect((await small.get("/readyz")).status).toBe(200);
+    // A body that doesn't come takes no place of theirs.
+    const one = small.open(`${HEAD}Content-Length: 500\r\n\r\n{`);
+    for (const answer of waiting) answer();
+    const rest = (await Promise.all(flood)).map(({ status }) => status).sort();
+    expect(rest).toEqual([200, 200, 200, 200, 200, 503]);
     expect(statuses(await one.closed)).toEqual([408]);
-    expect((await small.ask()).status).toBe(200);
+  });
+
+  test("of requests whose clients go takes no place from others", async () => {
+    let arrived = Promise.withResolvers<void>();
+    let count = 0;
+    await using elsewhere = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch() {
+        count++;
+        arrived.resolve();
+        return new Promise<Response>(() => {});
+      },
+    });
+    const held = { HELD_BY: `http://127.0.0.1:${elsewhere.port}`, IN_FLIGHT: "5" };
+    await using small = await start(held, "tests/edge/held-service.ts");
+    for (let round = 1; round <= 3; round++) {
+      const flood: ReturnType<typeof small.open>[] = [];
+      while (count < 5 * round) {
+        arrived = Promise.withResolvers();
+        const connection = small.open(GOOD);
+        flood.push(connection);
+        await Promise.race([arrived.promise, connection.says(/HTTP\/1\.1 503 /)]);
+      }
+      expect((await small.ask()).status).toBe(503);
+      for (const connection of flood) connection.reset();
+      await Promise.all(flood.map(({ closed }) => closed));
+    }
   });
 });
 

@@ -6,10 +6,12 @@ import { listen, peerAddress, stopSignal } from "../../src/listen.ts";
 
 /**
  * The mint with a login that asks elsewhere who is calling, at `HELD_BY`, and has to wait for the answer. It works on at
- * most `IN_FLIGHT` requests.
+ * most `IN_FLIGHT` requests, and at most `BODIES` wait for their bodies. A slow machine is no reason for it to refuse
+ * one. `PROXY` is the address of a proxy that it trusts.
  */
 
-const { HELD_BY = "", IN_FLIGHT = "100", MINT_KEYS_DIR = "", MINT_PORT = "" } = process.env;
+const { HELD_BY = "", IN_FLIGHT = "100", BODIES = "1000", PROXY } = process.env;
+const { MINT_KEYS_DIR = "", MINT_PORT = "" } = process.env;
 const stopping = stopSignal();
 const { mint } = await readKeys(MINT_KEYS_DIR);
 const app = createApp({
@@ -21,8 +23,9 @@ const app = createApp({
   grant: () => ({ role: "browser", user: parseSubjectToken("alice") }),
   servers: { websocket: [], tcp: [] },
   rateLimit: "off",
-  overload: { inFlight: Number(IN_FLIGHT), wait: 60_000 },
+  overload: { inFlight: Number(IN_FLIGHT), bodies: Number(BODIES), perAddress: 100, wait: 60_000 },
   peerAddress,
+  ...(PROXY && { trustedProxies: [PROXY] }),
   stopping,
 });
 const server = listen({ host: "127.0.0.1", port: Number(MINT_PORT), app, stopping });

@@ -54,7 +54,8 @@ export async function start(
         headers: { "Content-Type": "application/json", ...headers },
         body: BODY,
       }),
-    open: (text: string) => open(port, text),
+    /** @param from the address of this machine that the connection comes from */
+    open: (text: string, from?: string) => open(port, text, from),
     async [Symbol.asyncDispose](): Promise<void> {
       await service[Symbol.asyncDispose]();
       rmSync(keysDir, { recursive: true });
@@ -65,8 +66,8 @@ export async function start(
 export type Service = Awaited<ReturnType<typeof start>>;
 
 /** A connection, and what has come on it. */
-export function open(port: number, text: string) {
-  const socket = connect(port, "127.0.0.1");
+export function open(port: number, text: string, from?: string) {
+  const socket = connect({ port, host: "127.0.0.1", ...(from && { localAddress: from }) });
   const woken = new Set<() => void>();
   let said = "";
   socket.on("data", (data) => {

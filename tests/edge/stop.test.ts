@@ -59,6 +59,8 @@ describe("on the first signal", () => {
     const [creds, ready] = ["POST /creds", "GET /readyz"].map((line) =>
       service.open(`${line} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n`),
     );
+    // Both halves are on this machine's side of the connection before the next request is sent.
+    await Promise.all([creds?.send("X-A: a\r\n"), ready?.send("X-A: a\r\n")]);
     expect((await service.get("/readyz")).status).toBe(200);
 
     service.kill("SIGTERM");

@@ -1,0 +1,103 @@
+import { describe, expect, test } from "bun:test";
+import { BODY, HEAD, type Service, start } from "./service.ts";
+
+/** A crowd that begins requests and withholds their bodies, beside a caller who asks as usual and always gets a credential. */
+
+const WITHHELD = [
+  `${HEAD}Content-Length: 500\r\n\r\n`,
+  `${HEAD}Content-Length: 500\r\n\r\n{"user":`,
+  `${HEAD}Transfer-Encoding: chunked\r\n\r\n4\r\n{"us`,
+];
+/** How often each of the crowd begins anew. */
+const ROUNDS = 2;
+
+/**
+ * A crowd on so many connections from each address, each of them opened again when it is closed. They begin one after the
+ * other: thousands at the same moment are a load that the service may refuse, with bodies or without.
+ */
+async function crowd(service: Service, addresses: readonly string[], each: number): Promise<string[]> {
+  let begun: Promise<unknown> = Promise.resolve();
+  function begin(text: string, address: string) {
+    const connection = begun.then(async () => {
+      const opened = service.open("", address);
+      await opened.send(text);
+      return opened;
+    });
+    begun = connection;
+    return connection;
+  }
+  const all = addresses.flatMap((address) => Array<string>(each).fill(address));
+  const answers = all.map(async (address, i) => {
+    const text = WITHHELD[i % WITHHELD.length] as string;
+    const rounds: string[] = [];
+    while (rounds.length < ROUNDS) rounds.push(await (await begin(text, address)).closed);
+    return rounds;
+  });
+  return (await Promise.all(answers)).flat();
+}
+
+/** A crowd on connections of a proxy that names the clients. */
+async function crowdBehindProxy(service: Service, clients: readonly string[]): Promise<string[]> {
+  const answers = clients.map(
+    (client) => service.open(`${HEAD}X-Forwarded-For: ${client}\r\nContent-Length: 500\r\n\r\n{`).closed,
+  );
+  return Promise.all(answers);
+}
+
+/** Asks one request after the other for as long as the work goes on, with its body a moment after its head. */
+async function askMeanwhile(service: Service, work: Promise<unknown>, more = ""): Promise<number[]> {
+  const statuses: number[] = [];
+  let isOver = false;
+  const over = work.finally(() => {
+    isOver = true;
+  });
+  while (!isOver) {
+    const head = `${HEAD}${more}Connection: close\r\nContent-Length: ${BODY.length}\r\n\r\n`;
+    const connection = service.open("");
+    await connection.send(head);
+    connection.write(BODY);
+    statuses.push(Number(/^HTTP\/1\.1 (\d{3}) /.exec(await connection.closed)?.[1]));
+  }
+  await over;
+  return statuses;
+}
+
+async function expectServed(service: Service, work: Promise<string[]>, more = ""): Promise<void> {
+  const statuses = await askMeanwhile(service, work, more);
+  expect(statuses.filter((status) => status !== 200)).toEqual([]);
+  expect(statuses.length).toBeGreaterThan(20);
+  const answers = (await work).map((answer) => answer.slice(0, "HTTP/1.1 408".length));
+  expect([...new Set(answers)]).toEqual(["HTTP/1.1 408"]);
+}
+
+/** With the service's own numbers of requests. */
+const startWithDefaults = (more: Record<string, string> = {}) =>
+  start({ IN_FLIGHT: "2000", BODIES: "2000", ...more }, "tests/edge/held-service.ts");
+
+const range = (length: number, address: (i: number) => string) =>
+  Array.from({ length }, (_, i) => address(i));
+
+// Elsewhere this machine has no other address of 127.0.0.0/8.
+describe.skipIf(process.platform !== "linux")("a caller gets every credential", () => {
+  const crowds: Record<string, [addresses: string[], each: number]> = {
+    "beside 2,400 requests without bodies from four addresses": [range(4, (i) => `127.0.0.${i + 2}`), 600],
+    "beside 2,400 from its own address": [["127.0.0.1"], 2400],
+    "beside 10 from each of 240 addresses": [range(240, (i) => `127.0.1.${i + 1}`), 10],
+    "beside 1 from each of 2,400 addresses": [
+      range(2400, (i) => `127.0.${2 + Math.floor(i / 240)}.${(i % 240) + 1}`),
+      1,
+    ],
+  };
+  for (const [what, [addresses, each]] of Object.entries(crowds)) {
+    test(what, async () => {
+      await using service = await startWithDefaults();
+      await expectServed(service, crowd(service, addresses, each));
+    });
+  }
+
+  test("beside 2,400 from two /64 behind the same trusted proxy", async () => {
+    await using service = await startWithDefaults({ PROXY: "127.0.0.1" });
+    const clients = range(2400, (i) => `2001:db8:0:${i % 2}::${(i + 1).toString(16)}`);
+    await expectServed(service, crowdBehindProxy(service, clients), "X-Forwarded-For: 192.0.2.1\r\n");
+  });
+});
