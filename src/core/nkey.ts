@@ -69,6 +69,20 @@ export const encodeSeed = (prefix: Prefix, seed: Uint8Array): string => encode(s
 export const decodeSeed = (prefix: Prefix, text: string): Uint8Array | undefined =>
   decode(seedPrefix(prefix), text);
 
+const SEED_LENGTH = 58;
+const SEED_FORM = /(?=(S[A-Z2-7]{57}))/g;
+
+/** The seeds in a text, of any kind of key: those whose checksums are right, since a name may look like one. */
+export function seedsIn(text: string): string[] {
+  if (text.length < SEED_LENGTH) return [];
+  return [...text.matchAll(SEED_FORM)].flatMap(([, form = ""]) => (isSeed(form) ? [form] : []));
+}
+
+function isSeed(text: string): boolean {
+  const [first = 0, second = 0] = decodeBase32(text) ?? [];
+  return decode([first, second], text) !== undefined;
+}
+
 /**
  * Takes a client's public key.
  * @throws {InvalidPublicKeyError} for a wrong length, alphabet, prefix, checksum or spelling; the text is not repeated,

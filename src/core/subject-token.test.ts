@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { createAccount, createOperator, createUser } from "@nats-io/jwt";
 import fc from "fast-check";
 import { InvalidTagError, InvalidUserError } from "./errors.ts";
 import { HOSTILE_NAMES } from "./hostile.fixture.ts";
@@ -13,6 +14,21 @@ test("a plain name is taken literally", () => {
 
 test("a name that is not one literal token can't exist", () => {
   for (const name of HOSTILE_NAMES) expect(() => parseSubjectToken(name)).toThrow(InvalidUserError);
+});
+
+test("a name that contains a private key can't exist, one that only looks so can", () => {
+  for (const pair of [createOperator(), createAccount(), createUser()]) {
+    const seed = new TextDecoder().decode(pair.getSeed());
+    for (const name of [seed, `a-${seed}`, `SAAAAA${seed}`, `${seed}_AA`]) {
+      expect(isSubjectToken(name)).toBe(false);
+      expect(() => parseSubjectToken(name)).toThrow(/private key/);
+      expect(() => parseTags({ room: name })).toThrow(InvalidTagError);
+    }
+    const other = `${seed.slice(0, -1)}${seed.endsWith("A") ? "B" : "A"}`;
+    for (const name of [other, pair.getPublicKey(), `SU${"A".repeat(56)}`]) {
+      expect(parseSubjectToken(name) as string).toBe(name);
+    }
+  }
 });
 
 test("what is not a string can't exist either, even if it reads like a name", () => {

@@ -22,7 +22,7 @@ export function parseTags(values: Readonly<Record<string, unknown>>): Tags {
     }
     if (!isSubjectToken(value)) {
       throw new InvalidTagError(
-        `tag ${quote(name)}: its value must be 1 to 64 characters of A-Z, a-z, 0-9, _ and -`,
+        `tag ${quote(name)}: its value must be 1 to 64 characters of A-Z, a-z, 0-9, _ and -, and no private key`,
       );
     }
   }

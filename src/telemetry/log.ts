@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type Logger, pino } from "pino";
 import { traceOf } from "../core/trace.ts";
-import { HIDDEN, SECRET_FIELDS, withoutSecrets } from "./redact.ts";
+import { HIDDEN, redact, SECRET_FIELDS } from "./redact.ts";
 
 /** The service's log: one JSON object a line. Times are ISO 8601 in UTC, levels are words. */
 
@@ -16,7 +16,7 @@ export interface ServiceLog {
   readonly log: Logger;
   /**
    * Logs as `log.info` does, for what is said of every request: pino takes five times as long. Fields are not looked at
-   * by their names; what looks like a secret is taken out all the same.
+   * by their names, and what only looks like a secret is written as it is: they are for values that have been checked.
    * @param fields one at least, and not to be changed any more: the line is made a moment later, together with others
    * @param message plain words, without quotes
    */
@@ -110,8 +110,8 @@ export function createLog({ fields }: LogOptions = {}): ServiceLog {
     clearTimeout(timer);
     const taken = waiting;
     waiting = [];
-    const lines = taken.map((line) => (typeof line === "string" ? line : lineOf(line, always)));
-    if (lines.length > 0 && !closed) destination.write(withoutSecrets(lines.join("")));
+    const lines = taken.map((line) => (typeof line === "string" ? line : { audit: lineOf(line, always) }));
+    if (lines.length > 0 && !closed) destination.write(redact(lines));
   }
 
   // Before the destination writes what it has, on its own way out.

@@ -1,6 +1,10 @@
 import { expect, test } from "bun:test";
 import { createAccount, createOperator, createUser } from "@nats-io/jwt";
-import { HIDDEN, withoutSecrets } from "./redact.ts";
+import { createApiKey } from "../core/api-key.ts";
+import { HIDDEN, redact } from "./redact.ts";
+
+const withoutSecrets = (line: string) => redact([line]);
+const ofAudit = (line: string) => redact([{ audit: line }]);
 
 const seedOf = (pair: { getSeed(): Uint8Array }) => new TextDecoder().decode(pair.getSeed());
 
@@ -42,4 +46,40 @@ test("nothing that a terminal would obey is left, and the text stays the same", 
   const line = withoutSecrets(JSON.stringify({ text }));
   expect(line).toMatch(/^[ -~]*$/);
   expect(JSON.parse(line).text).toBe(text);
+});
+
+test("out of an audit line goes what is a secret, wherever it stands, and what else is in it stays", () => {
+  const secrets = [
+    ...[createOperator(), createAccount(), createUser()].map(seedOf),
+    createApiKey().key,
+    "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln",
+  ];
+  for (const secret of secrets) {
+    for (const subject of [secret, `x${secret}`, `SAAA${secret}`, `${secret}~`, `a ${secret} b ${secret}`]) {
+      const line = ofAudit(JSON.stringify({ subject, user: "mint_a_0123456789abcdef" }));
+      expect(line).not.toContain(secret);
+      expect(JSON.parse(line)).toEqual({
+        subject: expect.stringContaining(HIDDEN),
+        user: "mint_a_0123456789abcdef",
+      });
+    }
+  }
+});
+
+test("a name in an audit line that only looks like a secret is written as it is, beside a line that isn't", () => {
+  const [seed, { key }] = [seedOf(createUser()), createApiKey()];
+  const names = [
+    "mint_a_0123456789abcdef",
+    "mint_abc_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+    `SU${"A".repeat(56)}`,
+    `${seed.slice(0, -1)}${seed.endsWith("A") ? "B" : "A"}`,
+    `${key.slice(0, -1)}${key.endsWith("a") ? "b" : "a"}`,
+    "eyJalice.smith-and-co",
+    "eyJhbGciOiJSUzI1NiJ9",
+  ];
+  for (const subject of names) {
+    const line = `${JSON.stringify({ subject, user: subject, tags: { room: subject } })}\n`;
+    expect(ofAudit(line)).toBe(line);
+    expect(redact([`${seed}\n`, { audit: line }, `${key}\n`])).toBe(`${HIDDEN}\n${line}${HIDDEN}\n`);
+  }
 });

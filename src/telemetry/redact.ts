@@ -1,4 +1,11 @@
-/** A second fence: whatever looks like a secret is taken out of a line before it is written, wherever it came from. */
+import { apiKeysIn } from "../core/api-key.ts";
+import { seedsIn } from "../core/nkey.ts";
+
+/**
+ * A second fence: secrets are taken out of a line before it is written, wherever they came from. Out of free text goes
+ * whatever looks like one; out of an audit line, whose names have been checked, only what is one: a name may look like
+ * anything, and whose name it is must stay visible.
+ */
 
 /** Names of fields whose values are never written. Only at the top of a line: looking deeper costs six times the line. */
 export const SECRET_FIELDS = [
@@ -27,9 +34,42 @@ const STEERING = /[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g;
 const mayHoldSecrets = (text: string) => text.includes("eyJ") || text.includes("mint_") || SEED.test(text);
 const SEED = /S[A-Z][A-Z2-7]{56}/;
 
-/** Lines of JSON without anything that looks like a secret and with nothing that a terminal would obey. */
-export function withoutSecrets(lines: string): string {
-  return (mayHoldSecrets(lines) ? lines.replace(SECRETS, HIDDEN) : lines).replace(STEERING, escaped);
+/** A JWT's header, and what follows it. */
+const JWT_FORM = /eyJ[\w-]*\.[\w.-]*/g;
+
+function isJwt(text: string): boolean {
+  try {
+    const header = JSON.parse(Buffer.from(text.split(".")[0] ?? "", "base64url").toString());
+    return typeof header.alg === "string";
+  } catch {
+    return false;
+  }
 }
+
+/** A line of JSON without seeds and API keys with a right checksum, and without JWTs that can be read. */
+function withoutProvenSecrets(line: string): string {
+  const secrets = [...seedsIn(line), ...apiKeysIn(line), ...(line.match(JWT_FORM) ?? []).filter(isJwt)];
+  return secrets.reduce((text, secret) => text.replaceAll(secret, HIDDEN), line);
+}
+
+/** An audit line: made field by field out of names that were checked. */
+export interface AuditLine {
+  readonly audit: string;
+}
+
+/**
+ * Lines of JSON that are written together, without secrets and with nothing that a terminal would obey. A text may hold
+ * anything.
+ */
+export function redact(lines: readonly (string | AuditLine)[]): string {
+  const all = lines.map(textOf).join("");
+  if (!mayHoldSecrets(all)) return all.replace(STEERING, escaped);
+  const each = lines.map((line) =>
+    typeof line === "string" ? line.replace(SECRETS, HIDDEN) : withoutProvenSecrets(line.audit),
+  );
+  return each.join("").replace(STEERING, escaped);
+}
+
+const textOf = (line: string | AuditLine) => (typeof line === "string" ? line : line.audit);
 
 const escaped = (char: string) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;

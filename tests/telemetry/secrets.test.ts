@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createAccount, createOperator, createUser } from "@nats-io/jwt";
+import { createApiKey } from "../../src/core/api-key.ts";
 import { accountEnv, makeWorld, runService, type World } from "../mint/parts.ts";
 import { freePorts } from "../ports.ts";
 
@@ -22,7 +23,7 @@ const SENT = {
   "an account's seed": seedOf(createAccount()),
   "an operator's seed": seedOf(createOperator()),
   "a token": `eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbGljZSJ9.${"c2lnbmF0dXJl".repeat(8)}`,
-  "an API key": `mint_key1_${"Zk9".repeat(15)}`,
+  "an API key": createApiKey().key,
   // Without the looks of a secret, and no subject token either: as a name it would be one.
   "a session": `session:${"s3cr3t".repeat(6)}`,
   "a password": "correct horse battery staple",
