@@ -147,6 +147,8 @@ describe("the mint's configuration", () => {
       expect([own, mintUrl]).toEqual([host, `http://${host}:8080`]);
       expect(readClientConfig({ NATS_BIND: bind }).mintUrl).toBe(`http://${host}:8080`);
     }
+    expect(readLocalConfig({ NATS_BIND: "0.0.0.0" }).monitoringBind).toBe("127.0.0.1");
+    expect(readLocalConfig({ NATS_HTTP_BIND: "::" }).monitoringBind).toBe("::");
     for (const bind of ["localhost", "fe80::1%eth0", "[127.0.0.1", "127.1"]) {
       const [line] = complaints(() => readMintConfig({ ...OK, NATS_BIND: bind }));
       expect(line).toStartWith(`NATS_BIND: got "${bind}", wanted an IP address`);

@@ -105,15 +105,18 @@ export function readMintConfig(env: Env = process.env): MintConfig {
   return config;
 }
 
-/** Called at an address, never as `localhost`: that may be another one, where a program of another user listens. */
-function urlHost(bind: string): string {
-  const address = { "0.0.0.0": "127.0.0.1", "::": "::1" }[bind] ?? bind;
-  return isIP(address) === 6 ? `[${address}]` : address;
-}
+/**
+ * What to call a port by that is open on an address. Never `localhost`: that may be another address, where a program of
+ * another user listens.
+ */
+export const urlHost = (bind: string) => inBrackets({ "0.0.0.0": "127.0.0.1", "::": "::1" }[bind] ?? bind);
+
+/** As an address stands before a port. */
+export const inBrackets = (address: string) => (isIP(address) === 6 ? `[${address}]` : address);
 
 /** Also in the brackets that docker-compose.yaml takes. */
-const readBind = (from: ReturnType<typeof settings>): string =>
-  from.parsed("NATS_BIND", "an IP address of this machine", parseBind, "127.0.0.1");
+const readBind = (from: ReturnType<typeof settings>, name = "NATS_BIND"): string =>
+  from.parsed(name, "an IP address of this machine", parseBind, "127.0.0.1");
 
 function parseBind(text: string): string | undefined {
   return text.includes("%") ? undefined : normalAddress(text.replace(/^\[(.*)\]$/, "$1"));
@@ -140,8 +143,9 @@ export interface LocalConfig {
   readonly projectDir: string;
   /** Where the state is kept, absolute. */
   readonly dataDir: string;
-  /** The address that every port is opened on. */
+  /** The address that every port but the monitoring's is opened on. */
   readonly bind: string;
+  readonly monitoringBind: string;
   readonly ports: Readonly<Record<"nats" | "webSocket" | "monitoring" | "mint", number>>;
   /** The address at which this machine's own programs reach the ports, as it stands in a URL. */
   readonly host: string;
@@ -160,6 +164,7 @@ export function readLocalConfig(env: Env = withEnvFile()): LocalConfig {
     mint: from.port("MINT_PORT", 8080),
   };
   const bind = readBind(from);
+  const monitoringBind = readBind(from, "NATS_HTTP_BIND");
   const dataDir = resolve(projectDir, from.text("DATA_DIR", ".data"));
   if (new Set(Object.values(ports)).size < 4) {
     from.refuse("MINT_PORT", "four different ports in NATS_PORT, NATS_WS_PORT, NATS_HTTP_PORT and MINT_PORT");
@@ -175,6 +180,7 @@ export function readLocalConfig(env: Env = withEnvFile()): LocalConfig {
     projectDir,
     dataDir,
     bind,
+    monitoringBind,
     ports,
     host,
     mintUrl: `http://${host}:${ports.mint}`,

@@ -32,12 +32,13 @@ resolver: MEMORY
 resolver_preload: { ${users.system}: "${users.systemJwt}", ${users.account}: "${users.accountJwt}" }
 `,
   );
+  writeFileSync(join(dir, "monitoring.conf"), "");
   const server = await serve({
     command: () => on(core, [program, "--config", config, "--ports_file_dir", dir, "--log", log]),
     env: (port) => ({
       NATS_SERVER_NAME: "bench",
       NATS_HOST: "127.0.0.1",
-      NATS_HTTP_PORT: String(port),
+      NATS_HTTP_LISTEN: JSON.stringify(`127.0.0.1:${port}`),
       // -1: any that is free.
       NATS_PORT: "-1",
       NATS_WS_PORT: "-1",

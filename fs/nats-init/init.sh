@@ -17,6 +17,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/take-in.sh"
 # shellcheck source=server-config.sh
 . "$here/server-config.sh"
+# shellcheck source=monitoring.sh
+. "$here/monitoring.sh"
 
 check_settings
 check_roles
@@ -47,6 +49,7 @@ else
 fi
 clear_leftovers
 use_current
+keep_monitoring_path
 write_server_config
 
 if $state_changed || $config_changed; then say "ready"; else say "nothing to change"; fi

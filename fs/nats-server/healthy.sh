@@ -8,4 +8,5 @@ done=/data/run/restarted
 if [ -e $asked ] && ! cmp -s $asked $done && nats-server -t -c /data/config/nats.conf >/dev/null 2>&1; then
   rm -f $done && cp $asked $done && kill -TERM 1
 fi
-exec wget -q -O /dev/null 'http://127.0.0.1:8222/healthz?js-enabled-only=true'
+path=$(cut -d '"' -f 2 /data/config/monitoring.conf)
+exec wget -q -O /dev/null "http://127.0.0.1:8222$path/healthz?js-enabled-only=true"

@@ -59,26 +59,27 @@ function takeOver(file: string): void {
 
 /** @throws {Trouble} naming every port that is taken */
 export async function checkPorts(config: LocalConfig): Promise<void> {
-  const variables = {
-    nats: "NATS_PORT",
-    webSocket: "NATS_WS_PORT",
-    monitoring: "NATS_HTTP_PORT",
-    mint: "MINT_PORT",
-  };
+  const own = { bind: config.bind, bindVariable: "NATS_BIND" };
+  const monitoring = { bind: config.monitoringBind, bindVariable: "NATS_HTTP_BIND" };
+  const listeners = [
+    { variable: "NATS_PORT", port: config.ports.nats, ...own },
+    { variable: "NATS_WS_PORT", port: config.ports.webSocket, ...own },
+    { variable: "NATS_HTTP_PORT", port: config.ports.monitoring, ...monitoring },
+    { variable: "MINT_PORT", port: config.ports.mint, ...own },
+  ];
   const problems: string[] = [];
-  for (const [use, variable] of Object.entries(variables)) {
-    const port = config.ports[use as keyof typeof variables];
-    const problem = await findPortProblem(config.bind, port);
+  for (const { variable, port, bind, bindVariable } of listeners) {
+    const problem = await findPortProblem(bind, port);
     if (!problem) continue;
     const { address, code } = problem;
     if (code === "EADDRINUSE") {
-      const where = address === config.bind ? "" : ` on ${address}, where clients of localhost may end up`;
+      const where = address === bind ? "" : ` on ${address}, where clients of localhost may end up`;
       problems.push(
         `Port ${port} (${variable}) is in use by another program${where}. Stop that, or choose another: ${variable}=${port + 10000 > 65535 ? port - 10000 : port + 10000} npm start`,
       );
     } else {
       problems.push(
-        `Port ${port} (${variable}) can't be opened on ${config.bind}: ${code}. Choose another, or another NATS_BIND.`,
+        `Port ${port} (${variable}) can't be opened on ${bind}: ${code}. Choose another, or another ${bindVariable}.`,
       );
     }
   }

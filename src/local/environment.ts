@@ -1,9 +1,9 @@
 import { join } from "node:path";
-import type { LocalConfig } from "../config.ts";
+import { inBrackets, type LocalConfig } from "../config.ts";
 
 /** The variables that docker-compose.yaml sets for each service, with paths and addresses of this machine. */
 export function serviceEnvironment(config: LocalConfig, toolPath: string): Record<string, string> {
-  const { dataDir, projectDir, ports, bind, host } = config;
+  const { dataDir, projectDir, ports, bind, monitoringBind, host } = config;
   const inServer = (name: string) => join(dataDir, "nats", name);
   return {
     ...config.environment,
@@ -22,8 +22,8 @@ export function serviceEnvironment(config: LocalConfig, toolPath: string): Recor
     NATS_HOST: bind,
     NATS_PORT: String(ports.nats),
     NATS_WS_PORT: String(ports.webSocket),
-    NATS_HTTP_PORT: String(ports.monitoring),
-    // nats.conf reads a variable as text of its own: a path wants quotes
+    // nats.conf reads a variable as text of its own: an address with a port and a path want quotes
+    NATS_HTTP_LISTEN: JSON.stringify(`${inBrackets(monitoringBind)}:${ports.monitoring}`),
     NATS_JWT_DIR: JSON.stringify(inServer("jwt")),
     NATS_JS_DIR: JSON.stringify(inServer("jetstream")),
     NATS_URL: `nats://${host}:${ports.nats}`,

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type LocalConfig, readLocalConfig } from "../config.ts";
+import { type LocalConfig, readLocalConfig, urlHost } from "../config.ts";
 import { ConfigError } from "../core/errors.ts";
 import { buildDemo } from "../demo/build.ts";
 import { checkPorts, claimDataDir, pidFile } from "./checks.ts";
@@ -127,12 +127,13 @@ async function untilReady(url: string, signal: AbortSignal): Promise<void> {
   }
 }
 
-function greet({ ports, host, mintUrl, auth }: LocalConfig): void {
+/** Without the monitoring's path, which is a secret: output may end up in a log that others read. */
+function greet({ ports, host, monitoringBind, dataDir, mintUrl, auth }: LocalConfig): void {
   say(`
   mint        ${mintUrl}
   NATS        nats://${host}:${ports.nats}
   WebSocket   ws://${host}:${ports.webSocket}
-  monitoring  http://${host}:${ports.monitoring}
+  monitoring  http://${urlHost(monitoringBind)}:${ports.monitoring}, under the path in ${join(dataDir, "nats/config/monitoring.conf")}
 
 ${auth.includes("dev") ? tryIt(mintUrl) : `${mintUrl}/docs says what to send.`}
 

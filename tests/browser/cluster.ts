@@ -34,7 +34,7 @@ export async function startCluster(recipe: Recipe): Promise<Cluster> {
         NATS_SERVER_NAME: `nats-server-${index}`,
         NATS_PORT: String(ports.nats),
         NATS_WS_PORT: String(ports.webSocket),
-        NATS_HTTP_PORT: String(ports.monitoring),
+        NATS_HTTP_LISTEN: JSON.stringify(`127.0.0.1:${ports.monitoring}`),
         ...(index > 0 && {
           NATS_JWT_DIR: JSON.stringify(join(state, "jwt-1")),
           NATS_JS_DIR: JSON.stringify(join(state, "jetstream-1")),
@@ -46,12 +46,12 @@ export async function startCluster(recipe: Recipe): Promise<Cluster> {
 
   /** Whether it is up, JetStream included. */
   const isHealthy = (port: number) =>
-    fetch(`http://127.0.0.1:${port}/healthz`).then(
+    fetch(`${recipe.monitoring(port)}/healthz`).then(
       ({ ok }) => ok,
       () => false,
     );
   const knowsOther = async (port: number) => {
-    const answer = await fetch(`http://127.0.0.1:${port}/routez`);
+    const answer = await fetch(`${recipe.monitoring(port)}/routez`);
     return ((await answer.json()) as { num_routes: number }).num_routes > 0;
   };
   for (const { monitoring: port } of all) {

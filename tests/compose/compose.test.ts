@@ -141,6 +141,10 @@ const elsewhere = (script: string) =>
      ${script}`,
   ]);
 
+/** Under which the server's monitoring answers. */
+const monitoringPath = async () =>
+  must(await compose("exec", "nats-server", "cat", "/data/config/monitoring.conf")).split('"')[1] ?? "";
+
 const accountId = () =>
   /^NATS_ACCOUNT_KEY=(.*)$/m.exec(
     readFileSync(join(dir, "fs/nats-export/secrets/.env.account"), "utf8"),
@@ -201,6 +205,33 @@ describe("docker compose up", () => {
       expect(addresses.length).toBeGreaterThan(0);
       expect(new Set(addresses)).toEqual(new Set(["127.0.0.1"]));
     }
+  });
+
+  test("publishes the monitoring where NATS_HTTP_BIND says, under its path, and nowhere by default", async () => {
+    const published = async () => {
+      type Ports = Record<string, { HostIp: string; HostPort: string }[] | null>;
+      return (await inspect<Ports>("nats-server", ".NetworkSettings.Ports"))["8222/tcp"] ?? [];
+    };
+    expect(await published()).toEqual([]);
+    expect((await elsewhere("wget -qO- http://nats-server:8222/ 2>&1")).said).toContain("refused");
+    await up({ NATS_HTTP_BIND: "127.0.0.1" });
+    expect(await published()).toEqual([{ HostIp: "127.0.0.1", HostPort: String(monitoring) }]);
+    const url = `http://127.0.0.1:${monitoring}`;
+    expect((await fetch(`${url}/varz`)).status).toBe(404);
+    expect((await fetch(`${url}${await monitoringPath()}/varz`)).status).toBe(200);
+    await up();
+    expect(await published()).toEqual([]);
+  });
+
+  test("shows its monitoring by the guide's command, and the path to nobody else", async () => {
+    const [command = ""] =
+      readFileSync(join(dir, "docs/operations.md"), "utf8").match(/^docker compose exec .*$/gm) ?? [];
+    expect(must(await run(["sh", "-euc", `cd ${dir}\n${command}`]))).toContain('"connections"');
+    expect(must(await compose("logs"))).not.toContain(await monitoringPath());
+    const file = must(
+      await compose("exec", "nats-server", "stat", "-c", "%u %a", "/data/config/monitoring.conf"),
+    );
+    expect(file.trim()).toBe("1000 600");
   });
 
   test("mounts keys for the mint alone, and no private key for the server", async () => {
@@ -390,10 +421,11 @@ describe("a change while it runs", () => {
     const conf = join(dir, "fs/nats-server/nats.conf");
     writeFileSync(conf, readFileSync(conf, "utf8").replace("max_payload: 1MB", "max_payload: 512KB"));
     expect(await up()).toContain("nats-push: nats-server reloaded its configuration");
-    const varz = (await (await fetch(`http://127.0.0.1:${monitoring}/varz`)).json()) as {
-      max_payload: number;
-    };
-    expect(varz.max_payload).toBe(512 * 1024);
+    const path = await monitoringPath();
+    const varz = must(
+      await compose("exec", "nats-server", "wget", "-qO-", `http://127.0.0.1:8222${path}/varz`),
+    );
+    expect((JSON.parse(varz) as { max_payload: number }).max_payload).toBe(512 * 1024);
     expect(await inspect<string>("nats-server", ".State.StartedAt")).toBe(started);
   });
 });

@@ -326,9 +326,7 @@ test("a browser without Ed25519 is unsupported, and connects with nkeys", async 
 
 test("the hook has one connection where effects run twice, and none after it", async () => {
   const connections = async (): Promise<number> => {
-    const answer = await fetch(
-      `http://127.0.0.1:${recipe.ports.monitoring}/connz?acc=${recipe.account().sub}`,
-    );
+    const answer = await fetch(`${recipe.monitoring()}/connz?acc=${recipe.account().sub}`);
     return (await answer.json()).num_connections;
   };
   // The server may not have seen yet that the one before was closed.

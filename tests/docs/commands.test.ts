@@ -242,9 +242,24 @@ describe("operations", () => {
 
   test("a user revoked by the key that monitoring lists is thrown out, and refused", async () => {
     const nc = await logIn("desk.creds");
-    const url = codeSpans(section(readme, heading)).find((code) => code.includes("connz")) ?? "";
-    const { connections } = await (await fetch(withPorts(url))).json();
+    const guide = readFileSync(join(projectDir, "docs/operations.md"), "utf8").replace(".data/", "");
+    const [all = "", byName = "", byKey = ""] = blocks(guide)
+      .map(({ text }) => text)
+      .filter((text) => text.includes("$monitoring"));
+    const { connections } = JSON.parse(must(await shell(all)));
     const listed = connections.find(({ cid }: { cid: number }) => cid === nc.info?.client_id);
+    expect(listed.name_tag).toBe("app");
+    const [setting = ""] = all.split("\n");
+    const named = must(await shell(`${setting}\n${byName}`))
+      .trim()
+      .split("\n");
+    expect(named.map((line) => JSON.parse(line))).toContainEqual({
+      ip: "127.0.0.1",
+      authorized_user: listed.authorized_user,
+      user: "desk",
+    });
+    const byItsKey = byKey.replace(/UPUT_\w+/, listed.authorized_user);
+    expect(JSON.parse(must(await shell(`${setting}\n${byItsKey}`))).cid).toBe(listed.cid);
     must(await recipe.nsc(...nscArguments(block(heading, "revocations"), listed.authorized_user)));
     await recipe.up();
     await nc.closed();

@@ -170,6 +170,28 @@ describe("npm start", () => {
     await start.end();
   });
 
+  test("open to the network keeps the monitoring on this machine, or where it is told, and its path to itself", async () => {
+    const path = /"(.+)"/.exec(readFileSync(join(dir, "data/nats/config/monitoring.conf"), "utf8"))?.[1];
+    for (const [bind, here, elsewhere] of [
+      ["", "127.0.0.1", "127.0.0.2"],
+      ["127.0.0.2", "127.0.0.2", "127.0.0.1"],
+    ] as const) {
+      const start = npmStart({ NATS_BIND: "0.0.0.0", NATS_HTTP_BIND: bind });
+      await start.until(ready);
+      expect((await fetch(`http://${here}:${monitoring}${path}/varz`)).status).toBe(200);
+      expect((await fetch(`http://${here}:${monitoring}/varz`)).status).toBe(404);
+      expect(await fetch(`http://${elsewhere}:${monitoring}${path}/varz`).catch(() => "refused")).toBe(
+        "refused",
+      );
+      expect(start.said()).toContain(`monitoring  http://${here}:${monitoring}, under the path in `);
+      start.child.kill("SIGTERM");
+      await start.end();
+      expect(start.said() + readFileSync(join(dir, "data/nats-server.log"), "utf8")).not.toContain(
+        path as string,
+      );
+    }
+  });
+
   test("beside another one on the same data says so and ends with 1", async () => {
     const first = npmStart();
     await first.until(ready);

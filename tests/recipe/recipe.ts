@@ -80,6 +80,10 @@ export async function makeRecipe(settings: Record<string, string> = {}) {
     /** nsc on the store in force, as an operator would use it. */
     nsc: (...command: string[]) => run(["/bin/sh", join(config.projectDir, "fs/nsc/nsc.sh"), ...command]),
 
+    /** The URL of the server's monitoring, or of another server with this configuration. */
+    monitoring: (port = config.ports.monitoring) =>
+      `http://127.0.0.1:${port}${readFileSync(join(dir, "nats/config/monitoring.conf"), "utf8").split('"')[1]}`,
+
     /** Starts nats-server and waits until it answers. */
     async startServer(): Promise<void> {
       server = Bun.spawn(["nats-server", "-c", join(dir, "nats/config/nats.conf")], {
@@ -92,7 +96,7 @@ export async function makeRecipe(settings: Record<string, string> = {}) {
         gone = true;
       });
       while (
-        !(await fetch(`http://127.0.0.1:${config.ports.monitoring}/healthz?js-enabled-only=true`).then(
+        !(await fetch(`${recipe.monitoring()}/healthz?js-enabled-only=true`).then(
           (a) => a.ok,
           () => false,
         ))

@@ -441,7 +441,7 @@ PATH=\${PATH#*:} exec nats "$@"
     );
     must(await recipe.init({ SERVER_FILES: files }));
     expect(must(await recipe.push())).toContain("nats-server reloaded its configuration");
-    const varz = (await (await fetch(`http://127.0.0.1:${recipe.ports.monitoring}/varz`)).json()) as {
+    const varz = (await (await fetch(`${recipe.monitoring()}/varz`)).json()) as {
       max_payload: number;
     };
     expect(varz.max_payload).toBe(2048);
