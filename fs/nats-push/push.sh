@@ -1,6 +1,7 @@
 #!/bin/sh
 # Brings the accounts of the nsc store into force on every server, and is done only when they are: each server
-# says so, and a user of every role can log in. Then it makes the streams that are missing.
+# says so, and a user of every role can log in. Then it removes consumers that deliver where they should not, and makes
+# the streams that are missing.
 set -eu
 
 name=nats-push
@@ -15,6 +16,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/login.sh"
 # shellcheck source=streams.sh
 . "$here/streams.sh"
+# shellcheck source=consumers.sh
+. "$here/consumers.sh"
 
 need SERVER_DIR STREAMS_DIR NATS_URL NATS_WS_URL
 patience=${PUSH_PATIENCE:-30} # seconds to wait for a server
@@ -69,5 +72,6 @@ push_accounts
 with_users check_logins
 check_in_force
 name_forgotten
+with_users sweep_consumers
 with_users make_streams
 if [ "$sent" = 0 ]; then say "nothing to push: all is in force"; else say "all is in force"; fi

@@ -42,7 +42,7 @@ make_streams() {
 make_stream() {
   make_user "$plain_key" "stream-$1" --allow-sub '_INBOX_streams.>' \
     --allow-pub "\$JS.API.STREAM.INFO.$1" --allow-pub "\$JS.API.STREAM.CREATE.$1"
-  ask_jetstream "INFO.$1" ''
+  ask_jetstream "STREAM.INFO.$1" ''
   state=$(read_answer 'state($file[0])' --slurpfile file "$2")
   case $state in
     absent) create_stream "$1" "$2" ;;
@@ -53,7 +53,7 @@ make_stream() {
 }
 
 create_stream() {
-  ask_jetstream "CREATE.$1" "$(jq -c --arg name "$1" '.name = $name' "$2")"
+  ask_jetstream "STREAM.CREATE.$1" "$(jq -c --arg name "$1" '.name = $name' "$2")"
   refusal=$(read_answer refusal)
   if [ -z "$refusal" ]; then say "made stream $1"; else refuse_stream "$1" "$refusal"; fi
 }
@@ -63,16 +63,22 @@ refuse_stream() {
   refused=1
 }
 
-# ask_jetstream SUBJECT BODY: $answer, what the stream API says. It may be asked twice: neither request does more then.
+# ask_jetstream CALL BODY: $answer, what the API says. It may be asked again: no request here does more then.
 ask_jetstream() {
-  creds=$user_creds
   answer_by=$(($(now) + patience))
-  until answer=$(request "\$JS.API.STREAM.$1" "$2" --inbox-prefix _INBOX_streams) && [ -n "$answer" ]; do
+  until ask_once "$@"; do
     [ "$(now)" -lt "$answer_by" ] ||
       fail "JetStream did not answer within $patience s ($(tail -n 1 "$scratch/error")). The log of nats-server tells why"
     sleep 0.2
   done
+}
+
+# ask_once CALL BODY: whether there is an $answer
+ask_once() {
+  creds=$user_creds
+  answer=$(request "\$JS.API.$1" "$2" --inbox-prefix _INBOX_streams) || answer=
   creds=$system_creds
+  [ -n "$answer" ]
 }
 
 read_answer() {

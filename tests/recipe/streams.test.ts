@@ -271,7 +271,7 @@ describe("while it makes streams, the recipe", () => {
 
   test("is a user who may look at a stream and make it, and nothing else", async () => {
     await using recipe = await makeUsed();
-    const copy = `case "$*" in *JS.API*) while [ "$1" != --creds ]; do shift; done; cp "$2" ${recipe.dir}/stream.creds; exit 1 ;; esac\nexec "$nats" "$@"`;
+    const copy = `case "$*" in *STREAM.INFO*) while [ "$1" != --creds ]; do shift; done; cp "$2" ${recipe.dir}/stream.creds; exit 1 ;; esac\nexec "$nats" "$@"`;
     await recipe.push({ ...replaceNats(recipe, copy), PUSH_PATIENCE: "1" });
     const nc = await connect({
       servers: recipe.env.NATS_URL ?? "",
