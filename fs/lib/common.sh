@@ -3,10 +3,13 @@
 
 umask 077
 
-say() { printf '%s: %s\n' "${name:?}" "$*"; }
+say() { printf '%s: %s\n' "${name:?}" "$*" | printable; }
+
+# printable: what a server or a JWT says may hold what a terminal would obey
+printable() { tr -d '\000-\010\013-\037\177'; }
 
 fail() {
-  printf '%s: %s\n' "${name:?}" "$*" >&2
+  printf '%s: %s\n' "${name:?}" "$*" | printable >&2
   exit 1
 }
 
@@ -17,11 +20,19 @@ need() {
   done
 }
 
+# check_own_dir DIR: only this process's user can replace what stands in DIR, or it fails
+# shellcheck disable=SC2012 # stat has no spelling that GNU, busybox and BSD share
+check_own_dir() {
+  ls -ldn "$1/." | awk -v user="$(id -u)" '{ exit !($3 == user && $1 ~ /^d....-..-/) }' ||
+    fail "$1 must belong to user $(id -u) and be writable for that user alone, since what it holds is trusted. It is: $(ls -ldn "$1/." | awk '{ print $1, "of user", $3 }')"
+}
+
 # Scratch files may hold keys. They lie in the state's own directory (in a container on a tmpfs), under the id of their
 # process, so that a later run can remove those of a process that was killed.
 need NSC_DIR
 : "${SCRATCH_DIR:=$NSC_DIR/scratch}"
 mkdir -p "$SCRATCH_DIR"
+check_own_dir "$SCRATCH_DIR"
 for left in "$SCRATCH_DIR"/[0-9]*-*; do
   process=${left##*/}
   process=${process%%-*}
@@ -52,13 +63,6 @@ point() {
   rm -f "$1.${2##*/}"
   ln -s "$2" "$1.${2##*/}"
   move_over "$1.${2##*/}" "$1" || fail "$1 can't be replaced. It should be a symbolic link: remove what stands there"
-}
-
-# check_own_dir DIR: only this process's user can replace what stands in DIR, or it fails
-# shellcheck disable=SC2012 # stat has no spelling that GNU, busybox and BSD share
-check_own_dir() {
-  ls -ldn "$1/." | awk -v user="$(id -u)" '{ exit !($3 == user && $1 ~ /^d....-..-/) }' ||
-    fail "$1 must belong to user $(id -u) and be writable for that user alone, since what it holds is trusted. It is: $(ls -ldn "$1/." | awk '{ print $1, "of user", $3 }')"
 }
 
 # install_file SOURCE TARGET MODE: put a file in place in one step, in a directory that only this user can write to

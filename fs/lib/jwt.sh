@@ -10,14 +10,15 @@ ask() {
 }
 
 # is_signed JWT_FILE: it is a JWT, and its signature is that of the key that it names as issuer. Both tools read the same
-# claims: jq accepts nothing but a bare JWT, and nsc refuses one whose signature does not match.
+# issuer: jq accepts nothing but a bare JWT with the fields that a JWT has, and nsc refuses one whose signature does not
+# match.
 is_signed() {
   ask "$1" 'claims.sub // empty' 2>/dev/null | grep -q . && nsc describe jwt --file "$1" >/dev/null 2>&1
 }
 
 # is_of_operator JWT_FILE: its issuer is a key of the operator
 is_of_operator() {
-  ask "$operator_dir/$operator.jwt" 'claims | .sub, (.nats.signing_keys // [])[]' | grep -qx "$(ask "$1" 'claims.iss')"
+  ask "$operator_dir/$operator.jwt" 'claims | .sub, (.nats.signing_keys // [])[]' | grep -Fqx "$(ask "$1" 'claims.iss')"
 }
 
 # is_account NAME ID JWT_FILE: it is the JWT of that account

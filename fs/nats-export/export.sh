@@ -25,24 +25,32 @@ seed() {
 # shellcheck disable=SC2012 # stat has no spelling that GNU, busybox and BSD share
 owner_of() { ls -nd "$1" | awk '{ print $3 ":" $4 }'; }
 
-# export_account: $SECRETS_DIR/.env.account, for the checkout's owner. Others may be able to write to that directory, so
-# the file is made there anew (noclobber opens no link and nothing that exists) and handed over by its name, not by what
-# a link of that name points to.
+# export_account: $SECRETS_DIR/.env.account, for the checkout's owner
 export_account() {
   plain_key=$(jq -r .signing_key "$applied/account.json")
   secret=$(seed "$plain_key")
+  owner=$(owner_of "$here")
   printf 'NATS_ACCOUNT_KEY=%s\nNATS_ACCOUNT_SECRET=%s\n' "$(account_id "$account")" "$secret" >"$scratch/env"
   [ ! -L "$SECRETS_DIR/.env.account" ] && [ -f "$SECRETS_DIR/.env.account" ] && same "$scratch/env" "$SECRETS_DIR/.env.account" && return
-  fresh=$SECRETS_DIR/.env.account.new
-  rm -f "$fresh"
-  (set -C && cat "$scratch/env" >"$fresh") 2>"$scratch/error" || refuse_secrets "$fresh"
-  [ "$(id -u)" != 0 ] || chown -h "$(owner_of "$here")" "$fresh"
-  move_over "$fresh" "$SECRETS_DIR/.env.account" || refuse_secrets "$SECRETS_DIR/.env.account"
+  for left in "$SECRETS_DIR"/.part-*; do
+    rm -f "$left/.env.account"
+    rmdir "$left" 2>/dev/null || true
+  done
+  aside=$(mktemp -d "$SECRETS_DIR/.part-XXXXXX")
+  (place_account) || fail "$SECRETS_DIR/.env.account can't be written. It should be a file: remove what stands there"
+  rmdir "$aside"
   changed=true
   say "wrote .env.account, for trusted backends"
 }
 
-refuse_secrets() { fail "$1 can't be written: $(head -n 1 "$scratch/error"). Remove what stands there"; }
+# place_account: others may be able to write to $SECRETS_DIR, and put links and pipes there at any moment. So the file is
+# made inside of a directory of this user, which is entered once and then not named any more.
+place_account() {
+  cd -P "$aside" && [ "$(basename "$(pwd -P)")" = "${aside##*/}" ] && check_own_dir . &&
+    cp "$scratch/env" .env.account &&
+    { [ "$(id -u)" != 0 ] || chown "$owner" .env.account; } &&
+    move_over .env.account ../.env.account
+}
 
 # export_roles: $KEYS_DIR/current -> a directory with account.jwt, roles.json and one <role>.nk per role. A reader
 # that follows the link once sees one export and never half of two.

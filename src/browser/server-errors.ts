@@ -31,7 +31,10 @@ const CONTROLS = "abtnvfr";
 
 const unquote = (text?: string) =>
   text?.replace(/\\(x..|u.{4}|U.{8}|.)/g, (_, code: string) => {
-    if (code.length > 1) return String.fromCodePoint(parseInt(code.slice(1), 16));
+    if (code.length > 1) {
+      const point = parseInt(code.slice(1), 16);
+      return point <= 0x10ffff ? String.fromCodePoint(point) : `\\${code}`;
+    }
     const control = CONTROLS.indexOf(code);
     return control < 0 ? code : String.fromCodePoint(control + 7);
   });

@@ -40,11 +40,12 @@ export function apiKeyId(key: string): string | undefined {
   return end === checksum(unchecked) ? id : undefined;
 }
 
-const KEY_FORM = /mint_[a-z2-7]{8}_[a-z2-7]{60}/g;
+// Looked for at each place, since one may begin inside of what only looks like one.
+const KEY_FORM = /(?=(mint_[a-z2-7]{8}_[a-z2-7]{60}))/g;
 
 /** The API keys in a text: those whose checksums are right, since a name may look like one. */
 export const apiKeysIn = (text: string): string[] =>
-  (text.match(KEY_FORM) ?? []).filter((key) => apiKeyId(key) !== undefined);
+  [...text.matchAll(KEY_FORM)].map(([, form = ""]) => form).filter((key) => apiKeyId(key) !== undefined);
 
 export function hashApiKey(key: string): string {
   return `sha256:${createHash("sha256").update(key).digest("hex")}`;

@@ -1,5 +1,5 @@
-import { lstatSync, mkdirSync, readdirSync, type Stats, statSync } from "node:fs";
-import { join } from "node:path";
+import { lstatSync, mkdirSync, readdirSync, realpathSync, type Stats, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { Trouble } from "./say.ts";
 
 /**
@@ -35,6 +35,7 @@ function checkOwnership(dataDir: string): void {
       `DATA_DIR ${dataDir} ${ofAll}. It holds private keys: choose another directory, or make this one yours alone with chown and chmod 700.`,
     );
   }
+  checkAncestors(dataDir, user);
   for (const name of readdirSync(dataDir)) {
     const ofOne = problem(join(dataDir, name), 0o022);
     if (ofOne) {
@@ -43,6 +44,27 @@ function checkOwnership(dataDir: string): void {
       );
     }
   }
+}
+
+/**
+ * A user who can write to a directory above can put another one in the place of DATA_DIR. Others may write to one that is
+ * sticky, such as /tmp, and the group to one of a group of the same number as its user: many systems give each user such
+ * a group, and files that it may write.
+ */
+function checkAncestors(dataDir: string, user: number): void {
+  for (const path of new Set([...ancestors(dataDir), ...ancestors(realpathSync(dataDir))])) {
+    const { uid, gid, mode } = statSync(path);
+    const byOthers = (mode & 0o1000) === 0 && ((mode & 0o002) !== 0 || ((mode & 0o020) !== 0 && gid !== uid));
+    if ((uid === user || uid === 0) && !byOthers) continue;
+    throw new Trouble(
+      `DATA_DIR ${dataDir} is below ${path}, where another user can replace it (owner ${uid}, group ${gid}, mode ${(mode & 0o7777).toString(8)}). It holds private keys: choose another directory.`,
+    );
+  }
+}
+
+function ancestors(path: string): string[] {
+  const parent = dirname(path);
+  return parent === path ? [] : [parent, ...ancestors(parent)];
 }
 
 /** What is wrong with an entry's owner or mode; `open` has the mode's bits that others must not have. */

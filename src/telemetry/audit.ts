@@ -1,4 +1,5 @@
 import type { Decision } from "../core/decision.ts";
+import { withoutProvenSecrets } from "./redact.ts";
 import { createRefusalBudget } from "./refusal-budget.ts";
 
 /** Where lines go: a pino logger, or anything that takes an object and a sentence. */
@@ -62,5 +63,6 @@ function lineOf(decision: Decision): object {
   };
 }
 
+/** Without secrets before it is cut: one that is cut in two is not recognised any more. */
 const bounded = (text: string | undefined) =>
-  text !== undefined && text.length > MAX_NAME ? `${text.slice(0, MAX_NAME)}…` : text;
+  text !== undefined && text.length > MAX_NAME ? `${withoutProvenSecrets(text).slice(0, MAX_NAME)}…` : text;

@@ -55,7 +55,16 @@ test("out of an audit line goes what is a secret, wherever it stands, and what e
     "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln",
   ];
   for (const secret of secrets) {
-    for (const subject of [secret, `x${secret}`, `SAAA${secret}`, `${secret}~`, `a ${secret} b ${secret}`]) {
+    for (const subject of [
+      secret,
+      `x${secret}`,
+      `SAAA${secret}`,
+      `eyJ${secret}`,
+      `eyJ.x${secret}`,
+      `mint_aaaaaaaa_${"a".repeat(56)}${secret}`,
+      `${secret}~`,
+      `a ${secret} b ${secret}`,
+    ]) {
       const line = ofAudit(JSON.stringify({ subject, user: "mint_a_0123456789abcdef" }));
       expect(line).not.toContain(secret);
       expect(JSON.parse(line)).toEqual({

@@ -28,14 +28,15 @@ const SECRETS =
   /(?<![A-Z2-7])S[A-Z][A-Z2-7]{56}(?![A-Z2-7])|(?<!\\u[0-9a-f]{3})eyJ[\w-]{8,}\.[\w.-]*|mint_[A-Za-z0-9-]+_[\w-]{16,}/g;
 
 // Characters that steer a terminal or turn its text round. JSON escapes only those below the space.
-const STEERING = /[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g;
+const STEERING =
+  /[\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|\udb40[\udc00-\udc7f]/g;
 
 /** What every secret has, and few lines. To look for that takes a third of the time. */
 const mayHoldSecrets = (text: string) => text.includes("eyJ") || text.includes("mint_") || SEED.test(text);
 const SEED = /S[A-Z][A-Z2-7]{56}/;
 
 /** A JWT's header, and what follows it. */
-const JWT_FORM = /eyJ[\w-]*\.[\w.-]*/g;
+const JWT_FORM = /(?=(eyJ[\w-]*\.[\w.-]*))/g;
 
 function isJwt(text: string): boolean {
   try {
@@ -46,9 +47,10 @@ function isJwt(text: string): boolean {
   }
 }
 
-/** A line of JSON without seeds and API keys with a right checksum, and without JWTs that can be read. */
-function withoutProvenSecrets(line: string): string {
-  const secrets = [...seedsIn(line), ...apiKeysIn(line), ...(line.match(JWT_FORM) ?? []).filter(isJwt)];
+/** A text without seeds and API keys with a right checksum, and without JWTs that can be read. */
+export function withoutProvenSecrets(line: string): string {
+  const jwts = [...line.matchAll(JWT_FORM)].map(([, form = ""]) => form).filter(isJwt);
+  const secrets = [...seedsIn(line), ...apiKeysIn(line), ...jwts];
   return secrets.reduce((text, secret) => text.replaceAll(secret, HIDDEN), line);
 }
 
@@ -72,4 +74,7 @@ export function redact(lines: readonly (string | AuditLine)[]): string {
 
 const textOf = (line: string | AuditLine) => (typeof line === "string" ? line : line.audit);
 
-const escaped = (char: string) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
+const escaped = (text: string) =>
+  [...Array(text.length).keys()]
+    .map((i) => `\\u${text.charCodeAt(i).toString(16).padStart(4, "0")}`)
+    .join("");

@@ -84,6 +84,24 @@ describe("DATA_DIR", () => {
       expect(() => prepareDataDir(dataDir)).toThrow("belongs to another user");
     });
 
+    test("is refused above it, and so is a directory above it in which others can write", () => {
+      mkdirSync(dataDir, { mode: 0o700 });
+      for (const [uid, gid, mode, refused] of [
+        [1000, 1000, 0o755, true],
+        [0, 0, 0o777, true],
+        [0, 1000, 0o775, true],
+        [0, 0, 0o775, false],
+        [0, 0, 0o1777, false],
+        [0, 0, 0o755, false],
+      ] as const) {
+        chownSync(parent, uid, gid);
+        chmodSync(parent, mode);
+        const prepare = () => prepareDataDir(dataDir);
+        if (refused) expect(prepare).toThrow(`is below ${parent}, where another user can replace it`);
+        else prepare();
+      }
+    });
+
     test("is refused as one of its entries", () => {
       mkdirSync(join(dataDir, "nsc"), { recursive: true, mode: 0o700 });
       chownSync(join(dataDir, "nsc"), 1000, 1000);

@@ -14,6 +14,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { createOperator } from "nkeys.js";
 import { decode, makeRecipe, must, type Recipe } from "./recipe.ts";
 
 /**
@@ -156,6 +157,35 @@ describe("in the server's directory of accounts", () => {
     }
   });
 
+  test("an account that names this operator's key and, in other letters, the one that signed it is not taken in", async () => {
+    await using recipe = await start();
+    const file = onServer(recipe);
+    const whole = readFileSync(file, "utf8");
+    const own = recipe.account();
+    const stranger = createOperator();
+    const [header, text = ""] = whole.trim().split(".");
+    const claims = Buffer.from(text, "base64url").toString();
+    const later = claims.replace(/"iat":\d+/, `"iat":${own.iat + 1000}`);
+    const signer = `${stranger.getPublicKey()}"`;
+    const forgeries = [
+      ...["ISS", "Iss", "i\u017fs"].flatMap((name) => [
+        later.replace(/\}$/, `,"${name}":"${signer}}`),
+        later.replace(/^\{/, `{"${name}":"${signer},`),
+      ]),
+      // the field itself, twice: both tools take the last one
+      later.replace(/^\{/, `{"iss":"${signer},`),
+    ];
+    for (const forged of forgeries) {
+      const body = `${header}.${Buffer.from(forged).toString("base64url")}`;
+      const signature = Buffer.from(stranger.sign(new TextEncoder().encode(body))).toString("base64url");
+      writeFileSync(file, `${body}.${signature}`);
+      expect(must(await recipe.init())).toContain("its signature is not valid");
+      expect(recipe.account()).toEqual(own);
+    }
+    expect(await recipe.up()).toContain("pushed account app");
+    expect(readFileSync(file, "utf8")).toBe(whole);
+  });
+
   test("an account that somebody else's operator signed stops it, and NATS_CONFLICT=store overwrites it", async () => {
     await using recipe = await start();
     await using other = await start();
@@ -222,7 +252,7 @@ describe("in the directory of the account's secret", () => {
     ["a link to nothing", (path: string, victim: string) => symlinkSync(`${victim}-made`, path)],
     ["a pipe", (path: string) => Bun.spawnSync(["mkfifo", path])],
   ] as const) {
-    test.each([".env.account", ".env.account.new"])(
+    test.each([".env.account", ".part-planted"])(
       `${what} named %s is replaced and not followed`,
       async (name) => {
         await using recipe = await start();
@@ -239,10 +269,20 @@ describe("in the directory of the account's secret", () => {
         expect(lstatSync(secret(recipe)).isFile()).toBe(true);
         expect(lstatSync(secret(recipe)).mode & 0o777).toBe(0o600);
         expect(readFileSync(secret(recipe), "utf8")).toBe(whole);
-        expect(readdirSync(join(recipe.dir, "secrets"))).toEqual([".env.account"]);
+        const left = readdirSync(join(recipe.dir, "secrets")).filter((file) => file !== name);
+        expect(left).toEqual(name === ".env.account" ? [] : [".env.account"]);
       },
     );
   }
+
+  test("what a killed run has left there is removed", async () => {
+    await using recipe = await start();
+    mkdirSync(join(recipe.dir, "secrets/.part-left"), { mode: 0o700 });
+    writeFileSync(join(recipe.dir, "secrets/.part-left/.env.account"), "secret");
+    rmSync(secret(recipe));
+    must(await recipe.export());
+    expect(readdirSync(join(recipe.dir, "secrets"))).toEqual([".env.account"]);
+  });
 
   test("a directory in its place stops it with a sentence", async () => {
     await using recipe = await start();
