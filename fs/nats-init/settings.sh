@@ -3,22 +3,26 @@
 
 check_settings() {
   need SERVER_DIR ROLES_DIR SERVER_FILES NATS_OPERATOR NATS_ACCOUNT NATS_WS_ORIGINS \
+    NATS_MAX_CONNECTIONS NATS_ACCOUNT_CONNECTIONS NATS_MEMORY NATS_GOMEMLIMIT \
     NATS_JS_MEMORY NATS_JS_DISK NATS_ACCOUNT_JS_MEMORY NATS_ACCOUNT_JS_DISK NATS_ACCOUNT_JS_STREAMS NATS_ACCOUNT_JS_CONSUMERS
   NATS_CONFLICT=${NATS_CONFLICT:-stop}
   check NATS_OPERATOR '^[A-Za-z0-9_-]{1,64}$' 'letters, digits, - and _'
   check NATS_ACCOUNT '^[A-Za-z0-9_-]{1,64}$' 'letters, digits, - and _'
   [ "$NATS_ACCOUNT" != SYS ] || fail "NATS_ACCOUNT=SYS is the system account's name; take another"
   check NATS_CONFLICT '^(stop|server|store)$' 'stop, server or store'
-  for size in NATS_JS_MEMORY NATS_JS_DISK NATS_ACCOUNT_JS_MEMORY NATS_ACCOUNT_JS_DISK; do
+  for size in NATS_MEMORY NATS_JS_MEMORY NATS_JS_DISK NATS_ACCOUNT_JS_MEMORY NATS_ACCOUNT_JS_DISK; do
     check "$size" '^[1-9][0-9]{0,5}(B|KB|MB|GB|TB)$' 'a size such as 256MB or 10GB'
   done
-  check NATS_ACCOUNT_JS_STREAMS '^[1-9][0-9]{0,8}$' 'a whole number from 1'
-  check NATS_ACCOUNT_JS_CONSUMERS '^[1-9][0-9]{0,8}$' 'a whole number from 1'
+  for count in NATS_MAX_CONNECTIONS NATS_ACCOUNT_CONNECTIONS NATS_ACCOUNT_JS_STREAMS NATS_ACCOUNT_JS_CONSUMERS; do
+    check "$count" '^[1-9][0-9]{0,8}$' 'a whole number from 1'
+  done
+  check NATS_GOMEMLIMIT '^[1-9][0-9]{0,5}(MiB|GiB)$' 'a size such as 1700MiB or 3GiB'
   # nats-server takes [] for "every origin", and refuses "*" only once it starts
   printf '%s' "$NATS_WS_ORIGINS" | jq -e 'type == "array" and length > 0
     and all(.[]; type == "string" and test("^https?://[^/*?#@\\s]+$"))' >/dev/null 2>&1 ||
     fail "NATS_WS_ORIGINS is $NATS_WS_ORIGINS; it wants a JSON list of at least one origin, such as [\"http://localhost:8080\"], without paths or wildcards"
   read_limits
+  check_server_limits
 }
 
 # check VARIABLE PATTERN WANTED
@@ -34,9 +38,22 @@ check() {
 read_limits() {
   limits=$(jq -nc -L "$here" --arg memory "$NATS_ACCOUNT_JS_MEMORY" --arg disk "$NATS_ACCOUNT_JS_DISK" \
     --argjson streams "$NATS_ACCOUNT_JS_STREAMS" --argjson consumers "$NATS_ACCOUNT_JS_CONSUMERS" \
+    --argjson connections "$NATS_ACCOUNT_CONNECTIONS" \
     --arg all_memory "$NATS_JS_MEMORY" --arg all_disk "$NATS_JS_DISK" 'include "settings";
-    { mem_storage: ($memory | bytes), disk_storage: ($disk | bytes), streams: $streams, consumer: $consumers }
+    { conn: $connections, mem_storage: ($memory | bytes), disk_storage: ($disk | bytes), streams: $streams, consumer: $consumers }
     | select(.mem_storage <= ($all_memory | bytes) and .disk_storage <= ($all_disk | bytes))')
   [ -n "$limits" ] ||
     fail "NATS_ACCOUNT_JS_MEMORY and NATS_ACCOUNT_JS_DISK can't be larger than NATS_JS_MEMORY and NATS_JS_DISK, which are the whole server's"
+}
+
+# check_server_limits: clients of the account can't take all that the server has
+check_server_limits() {
+  [ "$NATS_ACCOUNT_CONNECTIONS" -le $((NATS_MAX_CONNECTIONS - 10)) ] ||
+    fail "NATS_ACCOUNT_CONNECTIONS is $NATS_ACCOUNT_CONNECTIONS; it can't be more than NATS_MAX_CONNECTIONS ($NATS_MAX_CONNECTIONS) less 10, which are for the recipe's own logins"
+  jq -ne -L "$here" --arg memory "$NATS_MEMORY" --arg soft "$NATS_GOMEMLIMIT" \
+    'include "settings"; ($soft | go_bytes) <= ($memory | bytes) * 0.95' >/dev/null ||
+    fail "NATS_GOMEMLIMIT is $NATS_GOMEMLIMIT; it can't be more than 95 % of NATS_MEMORY ($NATS_MEMORY): the server would be killed before it saves memory"
+  jq -ne -L "$here" --arg soft "$NATS_GOMEMLIMIT" --arg memory "$NATS_JS_MEMORY" \
+    'include "settings"; ($memory | bytes) < ($soft | go_bytes)' >/dev/null ||
+    fail "NATS_JS_MEMORY is $NATS_JS_MEMORY; it must be less than NATS_GOMEMLIMIT ($NATS_GOMEMLIMIT), which holds connections too"
 }

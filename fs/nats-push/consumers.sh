@@ -5,6 +5,7 @@
 
 sweep_consumers() {
   can_sign "$plain_key" || return 0
+  ! account_is_full || return 0
   ask "$(account_file "$users_account")" 'include "consumers"; claims | makers | tojson' >"$scratch/makers"
   [ "$(cat "$scratch/makers")" != "[]" ] || return 0
   make_user "$plain_key" consumers --allow-sub '_INBOX_streams.>' \

@@ -31,6 +31,7 @@ reject_stream() {
 
 make_streams() {
   can_sign "$plain_key" || return 0
+  ! account_is_full || return 0
   refused=0
   for file in "$STREAMS_DIR"/*.json; do
     [ ! -e "$file" ] || make_stream "$(stream_name "$file")" "$file"

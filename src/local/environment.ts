@@ -19,6 +19,7 @@ export function serviceEnvironment(config: LocalConfig, toolPath: string): Recor
     RESET_HINT: `rm -r ${["nsc", "nats", "keys"].map((name) => shellQuote(join(dataDir, name))).join(" ")}`,
     AGAIN_HINT: "run npm start again",
     NATS_SERVER_NAME: "nats-server",
+    GOMEMLIMIT: config.environment.NATS_GOMEMLIMIT ?? "",
     NATS_HOST: bind,
     NATS_PORT: String(ports.nats),
     NATS_WS_PORT: String(ports.webSocket),

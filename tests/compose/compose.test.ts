@@ -195,6 +195,17 @@ describe("docker compose up", () => {
     },
   );
 
+  test("has a limit of memory for each container, and collects garbage below it", async () => {
+    for (const service of ["nats-init", "nats-server", "nats-push", "nats-export", "mint"]) {
+      const most = await inspect<number>(service, ".HostConfig.Memory");
+      expect([service, most]).toEqual([service, service === "nats-server" ? 2 ** 31 : 2 ** 29]);
+      const variables = await inspect<string[]>(service, ".Config.Env");
+      const limit = variables.find((variable) => variable.startsWith("GOMEMLIMIT="))?.split("=")[1];
+      if (service === "mint") continue;
+      expect([service, Number.parseInt(limit ?? "", 10) * 2 ** 20 < most]).toEqual([service, true]);
+    }
+  });
+
   test("opens its ports on this machine only", async () => {
     for (const service of ["nats-server", "mint"]) {
       const ports = await inspect<Record<string, { HostIp: string }[] | null>>(

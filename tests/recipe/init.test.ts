@@ -8,6 +8,7 @@ import {
   rmSync,
   truncateSync,
   utimesSync,
+  writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 import { type AccountClaims, makeRecipe, must, type Recipe } from "./recipe.ts";
@@ -36,6 +37,7 @@ describe("a first run", () => {
     expect(Object.keys(scopedKeys(claims)).sort()).toEqual(["browser", "room", "service"]);
     expect(plainKeys(claims)).toHaveLength(1);
     expect(claims.nats.limits).toMatchObject({
+      conn: 9900,
       mem_storage: 128 * 2 ** 20,
       disk_storage: 5 * 2 ** 30,
       streams: 100,
@@ -167,6 +169,14 @@ describe("settings", () => {
     ["NATS_ACCOUNT_JS_DISK", "5G", "a size such as"],
     ["NATS_ACCOUNT_JS_DISK", "5TB", "can't be larger than"],
     ["NATS_ACCOUNT_JS_STREAMS", "-1", "whole number"],
+    ["NATS_ACCOUNT_CONNECTIONS", "9991", "less 10, which are for the recipe's own logins"],
+    ["NATS_ACCOUNT_CONNECTIONS", "-1", "whole number"],
+    ["NATS_MAX_CONNECTIONS", "9909", "less 10, which are for the recipe's own logins"],
+    ["NATS_MEMORY", "2G", "a size such as"],
+    ["NATS_MEMORY", "1700MB", "can't be more than 95 %"],
+    ["NATS_GOMEMLIMIT", "2GB", "1700MiB or 3GiB"],
+    ["NATS_GOMEMLIMIT", "3GiB", "can't be more than 95 %"],
+    ["NATS_JS_MEMORY", "2GB", "must be less than NATS_GOMEMLIMIT"],
     ["NATS_CONFLICT", "yes", "stop, server or store"],
   ];
   test.each(wrong)("%s=%p is refused before anything is made", async (name, value, sentence) => {
@@ -186,6 +196,31 @@ describe("settings", () => {
     expect(said).toContain("set limits: streams");
     expect(said).toContain("limit consumer was changed elsewhere and stays so");
     expect(recipe.account().nats.limits).toMatchObject({ streams: 5, consumer: 7 });
+  });
+
+  test("the connections of an account that an older version made without a limit are limited, those that were set are not changed unasked", async () => {
+    await using recipe = await makeRecipe();
+    await recipe.up();
+    const record = join(recipe.dir, "nsc/current/recipe/applied/account.json");
+    const olderVersion = async (conns: string) => {
+      must(await recipe.nsc("edit", "account", "-n", "app", "--conns", conns));
+      const { limits, ...others } = JSON.parse(readFileSync(record, "utf8"));
+      delete limits.conn;
+      writeFileSync(record, JSON.stringify({ ...others, limits }));
+    };
+    await olderVersion("-1");
+    expect(must(await recipe.init())).toContain("set limits: conn");
+    expect(recipe.account().nats.limits.conn).toBe(9900);
+
+    await olderVersion("5");
+    const { code, said } = await recipe.init();
+    expect(code).toBe(1);
+    expect(said).toContain("the account's limit conn was changed both in .env and in the account");
+    expect(must(await recipe.init({ NATS_CONFLICT: "server" }))).toContain(
+      "limit conn was changed elsewhere",
+    );
+    must(await recipe.init());
+    expect(recipe.account().nats.limits.conn).toBe(5);
   });
 
   test("a limit that was changed here and elsewhere stops it, until NATS_CONFLICT says who wins", async () => {
