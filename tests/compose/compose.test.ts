@@ -240,9 +240,9 @@ describe("docker compose up", () => {
     expect(must(await run(["sh", "-euc", `cd ${dir}\n${command}`]))).toContain('"connections"');
     expect(must(await compose("logs"))).not.toContain(await monitoringPath());
     const file = must(
-      await compose("exec", "nats-server", "stat", "-c", "%u %a", "/data/config/monitoring.conf"),
+      await compose("exec", "nats-server", "stat", "-c", "%u %g %a", "/data/config/monitoring.conf"),
     );
-    expect(file.trim()).toBe("1000 600");
+    expect(file.trim()).toBe("0 1000 640");
   });
 
   test("mounts keys for the mint alone, and no private key for the server", async () => {
