@@ -528,6 +528,7 @@ describe("a grant too many:", () => {
       admin,
     );
     await settle(alice);
+    await until(() => alice.denials.length > 0, "a refused reply subject", alice);
     expect(alice.denials).toEqual(["reply"]);
     expect(await streams()).toContain("OTHER");
   });
@@ -610,6 +611,7 @@ describe("a grant too many:", () => {
       admin,
     );
     await settle(alice);
+    await until(() => alice.denials.length > 0, "a refused reply subject", alice);
     expect(alice.denials).toEqual(["reply"]);
     expect(await streams()).toContain("OTHER");
     await manager.streams.delete("BATCHES");
