@@ -33,7 +33,7 @@ export_account() {
   printf 'NATS_ACCOUNT_KEY=%s\nNATS_ACCOUNT_SECRET=%s\n' "$(account_id "$account")" "$secret" >"$scratch/env"
   [ ! -L "$SECRETS_DIR/.env.account" ] && [ -f "$SECRETS_DIR/.env.account" ] && same "$scratch/env" "$SECRETS_DIR/.env.account" && return
   for left in "$SECRETS_DIR"/.part-*; do
-    rm -f "$left/.env.account"
+    [ -L "$left" ] || rm -f "$left/.env.account"
     rmdir "$left" 2>/dev/null || true
   done
   aside=$(mktemp -d "$SECRETS_DIR/.part-XXXXXX")
