@@ -60,10 +60,21 @@ move_over() { mv -fT "$1" "$2" 2>/dev/null || mv -fh "$1" "$2" 2>/dev/null; }
 
 # point LINK TARGET: make LINK a symbolic link to TARGET in one step
 point() {
-  rm -f "$1.${2##*/}"
-  ln -s "$2" "$1.${2##*/}"
-  move_over "$1.${2##*/}" "$1" || fail "$1 can't be replaced. It should be a symbolic link: remove what stands there"
+  made=$1.${scratch##*/}
+  rm -f "$made"
+  ln -s "$2" "$made"
+  move_over "$made" "$1" || fail "$1 can't be replaced. It should be a symbolic link: remove what stands there"
 }
+
+# lock FILE: wait until no other process holds FILE's lock, and hold it until unlock. The kernel frees the lock of a
+# killed process. macOS has no flock command; there Perl takes the lock, which belongs to the shell's open file.
+lock() {
+  exec 9>>"$1"
+  flock 9 2>/dev/null || perl -e 'use Fcntl ":flock"; open(LOCK, ">&=9") && flock(LOCK, LOCK_EX) or exit 1' ||
+    fail "$1 can't be locked: neither flock nor perl could"
+}
+
+unlock() { exec 9>&-; }
 
 # install_file SOURCE TARGET MODE: put a file in place in one step, in a directory that only this user can write to
 install_file() {

@@ -114,6 +114,7 @@ linked() { readlink "$NSC_DIR/$1" | sed 's|.*/||'; }
 # switch_over: make $store the state in force, in one step; keep the one that it replaces, and drop the one before that
 switch_over() {
   settle "$store"
+  lock "$NSC_DIR/lock"
   [ "$current" = "$(readlink "$NSC_DIR/current" || true)" ] ||
     fail "the nsc store was changed by somebody else at the same time. Nothing was changed here; run again"
   whole=generations/${store##*/part-}
@@ -122,6 +123,7 @@ switch_over() {
   dropped=$(linked previous)
   [ -z "$current" ] || point "$NSC_DIR/previous" "$current"
   point "$NSC_DIR/current" "$whole"
+  unlock
   # after a return to the previous state, both links named the same one
   [ -z "$dropped" ] || [ "generations/$dropped" = "$current" ] || rm -rf "$NSC_DIR/generations/$dropped"
   point_nsc

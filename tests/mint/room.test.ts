@@ -148,7 +148,12 @@ const pages = {
       say: async (text: string) =>
         (await js.publish(`rooms.${room}.${user}.chat`, text, { msgID: crypto.randomUUID() })).seq,
       read: () => readWithJetstream(nc, room),
-      readPlainly: async () => (await js.consumers.getPushConsumer("ROOMS", filter)).consume(),
+      readPlainly: async () => {
+        const messages = await (await js.consumers.getPushConsumer("ROOMS", filter)).consume();
+        // Its watch over heartbeats goes on otherwise.
+        void nc.closed().then(() => messages.stop());
+        return messages;
+      },
     };
   },
 };

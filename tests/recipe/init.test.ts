@@ -516,13 +516,18 @@ test("of several runs at once one wins, the others say so, and the state is whol
   await recipe.up();
   const account = recipe.account().sub;
   for (let round = 0; round < 3; round++) {
-    const edits = ["a", "b", "c"].map((name) =>
-      recipe.nsc("edit", "account", "-n", "app", "--description", `${name}${round}`),
+    const edits = ["a", "b", "c", "d", "e", "f"].map((name) =>
+      recipe.nsc("edit", "account", "-n", "app", "--tag", `${name}${round}`).then((outcome) => ({
+        ...outcome,
+        tag: `${name}${round}`,
+      })),
     );
     const outcomes = await Promise.all(edits);
     expect(outcomes.some(({ code }) => code === 0)).toBe(true);
-    for (const { code, said } of outcomes)
-      if (code !== 0) expect(said).toContain("was changed by somebody else at the same time");
+    // An edit that reported success is in force: no other one replaced it unseen.
+    for (const { code, said, tag } of outcomes)
+      if (code === 0) expect(recipe.account().nats.tags).toContain(tag);
+      else expect(said).toContain("was changed by somebody else at the same time");
     expect(recipe.account().sub).toBe(account);
     expect(must(await recipe.nsc("validate", "--all-accounts"))).toContain("No issues found");
   }

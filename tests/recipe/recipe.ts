@@ -167,6 +167,7 @@ export interface AccountClaims {
   readonly nats: {
     readonly limits: Record<string, number>;
     readonly revocations?: Record<string, number>;
+    readonly tags?: readonly string[];
     readonly signing_keys: (string | { key: string; role: string; template: Record<string, unknown> })[];
   };
 }
