@@ -1,8 +1,8 @@
 import { hash, sign } from "node:crypto";
 import { fromSeed } from "@nats-io/jwt";
-import { encodeBase32 } from "../src/core/base32.ts";
-import { privateKeyOf } from "../src/core/ed25519.ts";
-import { decodeSeed, Prefix } from "../src/core/nkey.ts";
+import { privateKeyOf } from "../src/core/keys/ed25519.ts";
+import { decodeSeed, Prefix } from "../src/core/keys/nkey.ts";
+import { encodeBase32 } from "../src/util/base32.ts";
 import type { State } from "./state.ts";
 
 /**

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { MAX_REMEMBERED } from "../src/auth/oidc.ts";
+import { MAX_REMEMBERED } from "../src/auth/jwt/verifier.ts";
 import { AUDIENCE, startIssuer } from "./issuer.ts";
 import { type Load, type Loaded, load } from "./load.ts";
 import { bun, on, processorSeconds, type Running, type ServerOptions, serve } from "./process.ts";
@@ -39,7 +39,7 @@ export function ours(
   settings: Record<string, string>,
 ): ServerOptions {
   return {
-    command: () => on(core, bun("src/server.ts")),
+    command: () => on(core, bun("src/service/main.ts")),
     env: (port) => ({
       MINT_PORT: String(port),
       MINT_KEYS_DIR: keysDir(scratch),

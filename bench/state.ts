@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createUser, decode } from "@nats-io/jwt";
-import { makeAccount, type RoleTemplate } from "../src/core/account.fixture.ts";
+import { makeAccount, type RoleTemplate } from "../src/core/roles/account.fixture.ts";
 
 /** What all contenders are given: an account, the key of its role `browser`, and users. New for each run. */
 export interface State {

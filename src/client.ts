@@ -1,8 +1,8 @@
 import { parseArgs } from "node:util";
 import type { NatsConnection } from "nats";
 import { createUser } from "nkeys.js";
-import { readClientConfig } from "./config.ts";
-import type { CredsResponse } from "./http/creds.ts";
+import { readClientConfig } from "./config/config.ts";
+import type { CredsResponse } from "./http/creds/handler.ts";
 
 /**
  * `npm run client -- --user alice`: what a client does with the mint, and what its credential lets it do and not.
@@ -71,9 +71,11 @@ async function fetchCredentials(mintUrl: string, request: Record<string, string>
       `no mint at ${mintUrl} (${error.message}): start one with docker compose up, or npm start`,
     );
   });
-  const body = await answer.json();
-  if (!answer.ok) throw new Error(`the mint answered ${answer.status} ${body.code}: ${body.detail}`);
-  return body;
+  if (!answer.ok) {
+    const { code, detail } = (await answer.json()) as { code: string; detail: string };
+    throw new Error(`the mint answered ${answer.status} ${code}: ${detail}`);
+  }
+  return (await answer.json()) as CredsResponse;
 }
 
 /** A prefix that this credential may use, and the same of somebody else. */

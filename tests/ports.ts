@@ -1,5 +1,5 @@
 import { networkInterfaces } from "node:os";
-import { checkPort } from "../src/listen.ts";
+import { checkPort } from "../src/service/listen.ts";
 
 /** Ports for what a test starts later, or starts again. */
 

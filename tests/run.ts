@@ -14,16 +14,18 @@ interface Tally {
 }
 
 const projectDir = join(import.meta.dirname, "..");
+/** The projects of TypeScript: what runs on a server has no DOM, what runs in a page has nothing of Bun. */
+const TYPE_SIDES = [".", "src/browser", "demo", "tests/browser/page", "tests"];
 const compose = process.argv[2] === "compose";
 const tally: Tally = { passed: 0, failed: 0, skipped: 0 };
 
 if (compose) {
   runTests(["./tests/compose"]);
 } else {
-  check("types", ["node_modules/.bin/tsc"]);
+  for (const side of TYPE_SIDES) check(`types: ${side}`, ["node_modules/.bin/tsc", "-p", side]);
   check("format and lint", ["node_modules/.bin/biome", "check", "--error-on-warnings", "."]);
   checkShell();
-  runTests(process.argv.length > 2 ? process.argv.slice(2) : ["./src", ...testFolders()]);
+  runTests(process.argv.length > 2 ? process.argv.slice(2) : ["./src", "./demo", ...testFolders()]);
 }
 
 const skipped = tally.skipped > 0 ? `, ${tally.skipped} skipped` : "";

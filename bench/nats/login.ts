@@ -1,6 +1,6 @@
 import { sign } from "node:crypto";
-import { privateKeyOf } from "../../src/core/ed25519.ts";
-import { decodeSeed, Prefix } from "../../src/core/nkey.ts";
+import { privateKeyOf } from "../../src/core/keys/ed25519.ts";
+import { decodeSeed, Prefix } from "../../src/core/keys/nkey.ts";
 import type { Transport } from "./server.ts";
 import type { User } from "./users.ts";
 

@@ -1,10 +1,10 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createAccount, createOperator, encodeAccount } from "@nats-io/jwt";
-import { makeAccount } from "../../src/core/account.fixture.ts";
-import { accountSigner } from "../../src/core/ed25519.ts";
-import { decodeJwt, encodeJwt } from "../../src/core/jwt.ts";
+import { accountSigner } from "../../src/core/keys/ed25519.ts";
+import { decodeJwt, encodeJwt } from "../../src/core/keys/jwt.ts";
 import { createMint } from "../../src/core/mint.ts";
+import { makeAccount } from "../../src/core/roles/account.fixture.ts";
 import { parseSubjectToken } from "../../src/core/subject-token.ts";
 import { readBrowserRole } from "../state.ts";
 

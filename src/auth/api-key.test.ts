@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { type ApiKey, createApiKey, hashApiKey } from "../core/api-key.ts";
+import { type ApiKey, createApiKey, hashApiKey } from "../core/api-key/key.ts";
 import { InvalidRequestError, RoleNotAllowedError, UnauthorizedError } from "../core/errors.ts";
 import type { Asked } from "../core/identity.ts";
 import { parseLifetime } from "../core/lifetime.ts";

@@ -1,5 +1,5 @@
 import { timingSafeEqual } from "node:crypto";
-import { API_KEY_START, type ApiKey, apiKeyId, hashApiKey } from "../core/api-key.ts";
+import { API_KEY_START, type ApiKey, apiKeyId, hashApiKey } from "../core/api-key/key.ts";
 import { InvalidRequestError, RoleNotAllowedError, UnauthorizedError } from "../core/errors.ts";
 import type { Authenticator, Policy } from "../core/identity.ts";
 import { parseSubjectToken } from "../core/subject-token.ts";

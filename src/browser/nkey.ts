@@ -1,6 +1,6 @@
 /**
  * The text form of user keys, for a page: base32 of prefix, key and CRC16 (`strkey.go` of github.com/nats-io/nkeys). The
- * mint's own is core/nkey.ts, which is fast and strict; this one is small.
+ * mint's own is core/keys/nkey.ts, which is fast and strict; this one is small.
  */
 
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";

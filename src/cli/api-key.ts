@@ -1,10 +1,10 @@
-import type { CliConfig } from "../config.ts";
-import { type ApiKey, createApiKey, hashApiKey } from "../core/api-key.ts";
+import type { CliConfig } from "../config/config.ts";
+import { formatApiKeys, parseApiKeys } from "../core/api-key/file.ts";
+import { type ApiKey, createApiKey, hashApiKey } from "../core/api-key/key.ts";
 import { InvalidApiKeysError } from "../core/errors.ts";
 import { isSubjectToken } from "../core/subject-token.ts";
-import { formatApiKeys, parseApiKeys } from "../files/api-keys.ts";
-import { changeFile } from "../files/change.ts";
 import { readText } from "../files/read.ts";
+import { changeFile } from "../files/replace.ts";
 import { loadMint } from "./policy.ts";
 import { plain, table } from "./table.ts";
 import { noMore, options, UsageError } from "./usage.ts";

@@ -1,10 +1,10 @@
-import type { CliConfig } from "../config.ts";
+import type { CliConfig } from "../config/config.ts";
 import { InvalidTagError, MintError, RoleNotAllowedError, UnauthorizedError } from "../core/errors.ts";
-import { explainRules, type RuleVerdict } from "../core/explain.ts";
 import type { Asked, Grant, Identity } from "../core/identity.ts";
 import { parseLifetime } from "../core/lifetime.ts";
 import type { Mint } from "../core/mint.ts";
-import type { Permissions } from "../core/roles.ts";
+import { explainRules, type RuleVerdict } from "../core/policy/explain.ts";
+import type { Permissions } from "../core/roles/role.ts";
 import { parseTags } from "../core/tags.ts";
 import { readIdentity } from "./identity.ts";
 import { loadMint, loadPolicy } from "./policy.ts";

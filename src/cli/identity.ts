@@ -1,7 +1,7 @@
 import { text as readAll } from "node:stream/consumers";
 import type { Identity } from "../core/identity.ts";
-import { parseJson } from "../files/json.ts";
 import { readText } from "../files/read.ts";
+import { parseJson } from "../util/strict-json.ts";
 import { InputError } from "./usage.ts";
 
 /** `{"` in base64, and two more parts. */

@@ -1,11 +1,11 @@
-import type { CliConfig } from "../config.ts";
+import type { CliConfig } from "../config/config.ts";
 import { KeysUnavailableError } from "../core/errors.ts";
-import { policyWarnings } from "../core/explain.ts";
 import { createMint, type Mint } from "../core/mint.ts";
-import { type PolicyInUse, usePolicy } from "../core/policy-in-use.ts";
+import { type PolicyInUse, usePolicy } from "../core/policy/active.ts";
+import { policyWarnings } from "../core/policy/explain.ts";
+import { readKeys } from "../files/exported-keys.ts";
 import { parsePolicyFile } from "../files/policy.ts";
 import { readText } from "../files/read.ts";
-import { readKeys } from "../keys/read.ts";
 import { noMore, options, UsageError } from "./usage.ts";
 
 /** `policy check` */

@@ -1,5 +1,5 @@
-import { quote } from "../core/quote.ts";
-import type { Permissions, SubjectRules } from "../core/roles.ts";
+import type { Permissions, SubjectRules } from "../core/roles/role.ts";
+import { quote } from "../util/quote.ts";
 import type { Explanation, Granted } from "./explain.ts";
 import { plain, table } from "./table.ts";
 

@@ -1,4 +1,4 @@
-import type { Brand } from "./brand.ts";
+import type { Brand } from "../util/brand.ts";
 import { InvalidLifetimeError, UnauthorizedError } from "./errors.ts";
 
 /** A lifetime in whole seconds, at least `MIN_LIFETIME`. */

@@ -1,8 +1,6 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import { createUser, decode, encodeUser, fmtCreds, fromSeed, type User } from "@nats-io/jwt";
 import fc from "fast-check";
-import { type AccountFixture, BROWSER, makeAccount } from "./account.fixture.ts";
-import { formatCreds } from "./creds.ts";
 import {
   InvalidKeysError,
   InvalidLifetimeError,
@@ -13,9 +11,11 @@ import {
 } from "./errors.ts";
 import { HOSTILE_NAMES } from "./hostile.fixture.ts";
 import { type Grant, withinProof } from "./identity.ts";
+import { formatCreds } from "./keys/creds-file.ts";
+import { parseUserPublicKey } from "./keys/nkey.ts";
 import { parseLifetime } from "./lifetime.ts";
 import { createMint, type Mint, type MintOptions } from "./mint.ts";
-import { parseUserPublicKey } from "./nkey.ts";
+import { type AccountFixture, BROWSER, makeAccount } from "./roles/account.fixture.ts";
 import { parseSubjectToken } from "./subject-token.ts";
 import { parseTags } from "./tags.ts";
 

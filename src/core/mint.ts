@@ -1,12 +1,12 @@
-import { type Account, parseAccount } from "./account.ts";
-import { type AccountSigner, accountSigner, createUserKeyPair, type UserKeyPair } from "./ed25519.ts";
+import { quote } from "../util/quote.ts";
 import { InvalidKeysError, MintError, RoleNotAllowedError } from "./errors.ts";
 import type { Grant } from "./identity.ts";
-import { encodeJwt } from "./jwt.ts";
+import { type AccountSigner, accountSigner, createUserKeyPair, type UserKeyPair } from "./keys/ed25519.ts";
+import { encodeJwt } from "./keys/jwt.ts";
+import type { AccountPublicKey, UserPublicKey } from "./keys/nkey.ts";
 import { boundedLifetime, MAX_LIFETIME, MIN_LIFETIME, parseLifetime, type Seconds } from "./lifetime.ts";
-import type { AccountPublicKey, UserPublicKey } from "./nkey.ts";
-import { quote } from "./quote.ts";
-import { compileRole, type Permissions, type Role } from "./roles.ts";
+import { type Account, parseAccount } from "./roles/account.ts";
+import { compileRole, type Permissions, type Role } from "./roles/role.ts";
 import { parseSubjectToken, type SubjectToken } from "./subject-token.ts";
 import { parseTags, type Tags } from "./tags.ts";
 

@@ -1,6 +1,6 @@
-import type { Brand } from "./brand.ts";
+import type { Brand } from "../util/brand.ts";
 import { InvalidUserError } from "./errors.ts";
-import { seedsIn } from "./nkey.ts";
+import { seedsIn } from "./keys/nkey.ts";
 
 /**
  * One literal token of a NATS subject: no dot, no wildcard, no space, nothing that a permission template could expand.

@@ -1,5 +1,5 @@
+import { quote } from "../util/quote.ts";
 import { InvalidTagError } from "./errors.ts";
-import { quote } from "./quote.ts";
 import { isSubjectToken, type SubjectToken } from "./subject-token.ts";
 
 /** Named values that a role's permissions refer to as `{{tag(name)}}`. One value each: a second one would widen access. */

@@ -1,6 +1,6 @@
 import { InvalidPolicyError } from "../core/errors.ts";
-import { type PolicyFile, parsePolicy } from "../core/policy-file.ts";
-import { JsonError, parseJson } from "./json.ts";
+import { type PolicyFile, parsePolicy } from "../core/policy/file.ts";
+import { JsonError, parseJson } from "../util/strict-json.ts";
 
 /**
  * Reads the text of `policy.json`.

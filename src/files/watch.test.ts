@@ -12,8 +12,8 @@ import {
 } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parseApiKeys } from "../core/api-key/file.ts";
 import { ConfigError, InvalidApiKeysError, InvalidPolicyError } from "../core/errors.ts";
-import { parseApiKeys } from "./api-keys.ts";
 import { parsePolicyFile } from "./policy.ts";
 import { type WatchedFile, watchFile } from "./watch.ts";
 

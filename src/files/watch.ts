@@ -1,4 +1,4 @@
-import { poll } from "../core/poll.ts";
+import { poll } from "../util/poll.ts";
 import { readText } from "./read.ts";
 
 export interface WatchFileOptions<T> {

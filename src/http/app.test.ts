@@ -2,13 +2,13 @@ import { beforeAll, describe, expect, test } from "bun:test";
 import { createUser, decode, parseCreds } from "@nats-io/jwt";
 import { Hono } from "hono";
 import { devAuthentication } from "../auth/dev.ts";
-import { BROWSER, makeAccount } from "../core/account.fixture.ts";
 import type { Answered, Decision } from "../core/decision.ts";
 import { KeysUnavailableError } from "../core/errors.ts";
 import { HOSTILE_NAMES } from "../core/hostile.fixture.ts";
 import { createMint, type Mint } from "../core/mint.ts";
+import { BROWSER, makeAccount } from "../core/roles/account.fixture.ts";
 import { type AppOptions, createApp } from "./app.ts";
-import type { CredsResponse } from "./creds.ts";
+import type { CredsResponse } from "./creds/handler.ts";
 
 const PAGE = "https://app.example.com";
 const servers = { websocket: ["ws://localhost:9222"], tcp: ["nats://localhost:4222"] };

@@ -2,22 +2,27 @@ import { type Context, Hono } from "hono";
 import type { Answered, Decision } from "../core/decision.ts";
 import { NotFoundError } from "../core/errors.ts";
 import type { Mint } from "../core/mint.ts";
-import { DEFAULT_RATE_LIMITS, type RateLimits } from "../core/rate-limits.ts";
-import { formatTrace, traceOf } from "../core/trace.ts";
-import { clientAddress } from "./client-address.ts";
-import { cors } from "./cors.ts";
-import { type CredsOptions, creds } from "./creds.ts";
-import { docsPage } from "./docs-page.ts";
-import { everyRequest, failing, type Page } from "./every-request.ts";
+import { DEFAULT_RATE_LIMITS, type RateLimits } from "../core/rate-limit.ts";
+import { formatTrace, traceOf } from "../util/trace.ts";
+import { type CredsOptions, creds } from "./creds/handler.ts";
+import { type DocumentOptions, lazyDocument, openApiJson } from "./docs/openapi.ts";
+import { docsPage } from "./docs/page.ts";
+import { clientAddress } from "./edge/client-address.ts";
+import { cors } from "./edge/cors.ts";
+import { everyRequest, failing, type Page } from "./edge/envelope.ts";
+import { methodsBut, onlyMethods } from "./edge/method-not-allowed.ts";
+import {
+  DEFAULT_OVERLOAD_LIMITS,
+  type OverloadLimits,
+  overloadGate,
+  overloadLimits,
+} from "./edge/overload.ts";
+import { pathOf } from "./edge/path.ts";
+import { pendingBodies } from "./edge/pending-bodies.ts";
+import { problems } from "./edge/problems.ts";
+import { rateLimiter } from "./edge/rate-limit.ts";
 import { healthz, readyz } from "./health.ts";
 import { type Metrics, metricsPage } from "./metrics.ts";
-import { methodsBut, onlyMethods } from "./only-methods.ts";
-import { type DocumentOptions, lazyDocument, openApiJson } from "./openapi.ts";
-import { DEFAULT_OVERLOAD_LIMITS, type OverloadLimits, overloadGate, overloadLimits } from "./overload.ts";
-import { pathOf } from "./path.ts";
-import { pendingBodies } from "./pending-bodies.ts";
-import { problems } from "./problems.ts";
-import { rateLimiter } from "./rate-limit.ts";
 
 export interface AppOptions extends Pick<CredsOptions, "authenticate" | "grant" | "servers"> {
   /** The mint, or a function that gives the present one and throws `KeysUnavailableError` while there is none. */

@@ -1,6 +1,6 @@
 import { OverloadedError } from "../core/errors.ts";
 import type { Mint } from "../core/mint.ts";
-import type { Page } from "./every-request.ts";
+import type { Page } from "./edge/envelope.ts";
 
 /** The process answers. */
 export const healthz: Page = (c) => c.json({ status: "ok" });

@@ -30,7 +30,7 @@ test("nothing is given through a proxy, and the answer says so", async () => {
     for (const value of ["10.0.0.1", ""]) {
       const response = await withMetrics.request("/metrics", { headers: { [header]: value } });
       expect(response.status).toBe(404);
-      const { code, detail } = await response.json();
+      const { code, detail } = (await response.json()) as { code: string; detail: string };
       expect(code).toBe("not_found");
       expect(detail).toContain("proxy");
     }
@@ -49,5 +49,5 @@ test("they have one path, also where another application decodes paths and has t
 test("without figures there is no such path", async () => {
   const response = await createApp(options).request("/metrics");
   expect(response.status).toBe(404);
-  expect((await response.json()).detail).toBe("no such path");
+  expect(((await response.json()) as { detail: string }).detail).toBe("no such path");
 });

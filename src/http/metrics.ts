@@ -1,6 +1,6 @@
 import { NotFoundError } from "../core/errors.ts";
-import type { Page } from "./every-request.ts";
-import { pathOf } from "./path.ts";
+import type { Page } from "./edge/envelope.ts";
+import { pathOf } from "./edge/path.ts";
 
 /** The figures as text, and the type of that text. */
 export type Metrics = () => Promise<{ readonly body: string; readonly contentType: string }>;

@@ -1,7 +1,7 @@
 import { existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { LocalConfig } from "../config.ts";
-import { findPortProblem } from "../port.ts";
+import type { LocalConfig } from "../config/config.ts";
+import { findPortProblem } from "../util/port.ts";
 import { prepareDataDir } from "./data-dir.ts";
 import { findProcess } from "./processes.ts";
 import { Trouble } from "./say.ts";

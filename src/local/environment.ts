@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { inBrackets, type LocalConfig } from "../config.ts";
+import { inBrackets, type LocalConfig } from "../config/config.ts";
 
 /** The variables that docker-compose.yaml sets for each service, with paths and addresses of this machine. */
 export function serviceEnvironment(config: LocalConfig, toolPath: string): Record<string, string> {

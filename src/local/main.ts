@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type LocalConfig, readLocalConfig, urlHost } from "../config.ts";
+import { buildDemo } from "../../demo/build.ts";
+import { type LocalConfig, readLocalConfig, urlHost } from "../config/config.ts";
 import { ConfigError } from "../core/errors.ts";
-import { buildDemo } from "../demo/build.ts";
 import { checkPorts, claimDataDir, pidFile } from "./checks.ts";
 import { serviceEnvironment } from "./environment.ts";
 import { type Running, run, start } from "./processes.ts";
@@ -66,7 +66,7 @@ async function runRecipe(config: LocalConfig, env: Record<string, string>): Prom
 
     const mint = start({
       name: "the mint",
-      command: [process.execPath, "--no-env-file", join(config.projectDir, "src/server.ts")],
+      command: [process.execPath, "--no-env-file", join(config.projectDir, "src/service/main.ts")],
       env: { ...env, MINT_DEMO_DIR: demoDir },
       pidFile: pidFile(config, "mint"),
     });

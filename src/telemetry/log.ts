@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { type Logger, pino } from "pino";
-import { traceOf } from "../core/trace.ts";
+import { traceOf } from "../util/trace.ts";
 import { HIDDEN, redact, SECRET_FIELDS } from "./redact.ts";
 
 /** The service's log: one JSON object a line. Times are ISO 8601 in UTC, levels are words. */

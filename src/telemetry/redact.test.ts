@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { createAccount, createOperator, createUser } from "@nats-io/jwt";
-import { createApiKey } from "../core/api-key.ts";
+import { createApiKey } from "../core/api-key/key.ts";
 import { HIDDEN, redact } from "./redact.ts";
 
 const withoutSecrets = (line: string) => redact([line]);

@@ -1,5 +1,5 @@
-import { apiKeysIn } from "../core/api-key.ts";
-import { seedsIn } from "../core/nkey.ts";
+import { apiKeysIn } from "../core/api-key/key.ts";
+import { seedsIn } from "../core/keys/nkey.ts";
 
 /**
  * A second fence: secrets are taken out of a line before it is written, wherever they came from. Out of free text goes

@@ -1,5 +1,5 @@
-import { network } from "../core/address.ts";
-import { tokenBucket, tokenBuckets } from "../core/token-buckets.ts";
+import { network } from "../util/address.ts";
+import { tokenBucket, tokenBuckets } from "../util/token-bucket.ts";
 
 /** How many lines refused requests may cost. */
 

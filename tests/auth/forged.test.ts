@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { UnauthorizedReason } from "../../src/core/errors.ts";
-import type { OidcIssuer } from "../../src/core/issuer.ts";
+import type { OidcIssuer } from "../../src/core/policy/issuer.ts";
 import { base64url, forge, jwks, type Parts, pairs, publicJwk, signers, stranger } from "./forge.ts";
 import { answerOf, type OidcMint, oidcMint } from "./mint.ts";
 

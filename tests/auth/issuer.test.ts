@@ -5,12 +5,12 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import { pino } from "pino";
-import { makeAuthentication } from "../../src/authentication.ts";
-import { type MintConfig, readMintConfig } from "../../src/config.ts";
-import { makeAccount } from "../../src/core/account.fixture.ts";
+import { type MintConfig, readMintConfig } from "../../src/config/config.ts";
 import { ConfigError } from "../../src/core/errors.ts";
 import { createMint } from "../../src/core/mint.ts";
+import { makeAccount } from "../../src/core/roles/account.fixture.ts";
 import { createApp } from "../../src/http/app.ts";
+import { makeAuthentication } from "../../src/service/auth-methods.ts";
 
 /**
  * Whatever is written as an issuer, it is refused at the start, or a valid token with this very `iss` gives a credential.

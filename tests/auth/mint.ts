@@ -1,8 +1,12 @@
 import type { Hono } from "hono";
-import { type OidcAuthentication, type OidcOptions, oidcAuthentication } from "../../src/auth/oidc.ts";
-import { makeAccount } from "../../src/core/account.fixture.ts";
+import {
+  type OidcAuthentication,
+  type OidcOptions,
+  oidcAuthentication,
+} from "../../src/auth/jwt/verifier.ts";
 import type { Decision } from "../../src/core/decision.ts";
 import { createMint } from "../../src/core/mint.ts";
+import { makeAccount } from "../../src/core/roles/account.fixture.ts";
 import { parseSubjectToken } from "../../src/core/subject-token.ts";
 import { createApp } from "../../src/http/app.ts";
 

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { decodeJwt, importJWK, SignJWT } from "jose";
-import type { OidcIssuer } from "../../src/core/issuer.ts";
+import type { OidcIssuer } from "../../src/core/policy/issuer.ts";
 import { oidcMint, ROLE_TTL } from "./mint.ts";
 import { API, type OpenIdProvider, PAGE, type SigningKey, signingKey, startProvider } from "./provider.ts";
 

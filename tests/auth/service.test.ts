@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createUser } from "nkeys.js";
-import type { CredsResponse } from "../../src/http/creds.ts";
+import type { CredsResponse } from "../../src/http/creds/handler.ts";
 import { logIn, makeWorld, runService, settle, type World, within } from "../mint/parts.ts";
 import { runCommand } from "../policy/command.ts";
 import { freePorts } from "../ports.ts";
@@ -32,7 +32,7 @@ afterAll(async () => {
 const writePolicy = (policy: unknown) => writeFileSync(join(dir, "policy.json"), JSON.stringify(policy));
 
 function launch(auth: string, settings: Record<string, string> = {}) {
-  return runService([process.execPath, "--no-env-file", join(projectDir, "src/server.ts")], {
+  return runService([process.execPath, "--no-env-file", join(projectDir, "src/service/main.ts")], {
     PATH: process.env.PATH ?? "",
     MINT_AUTH: auth,
     MINT_KEYS_DIR: world.recipe.env.KEYS_DIR ?? "",

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
-import { buildDemo } from "../../src/demo/build.ts";
+import { buildDemo } from "../../demo/build.ts";
 import { runService } from "../mint/parts.ts";
 import { freePorts } from "../ports.ts";
 import { makeRecipe, type Recipe } from "../recipe/recipe.ts";
@@ -34,7 +34,7 @@ beforeAll(async () => {
   recipe = await makeRecipe({ MINT_PORT: String(port), NATS_WS_ORIGINS: JSON.stringify([base]) });
   const demoDir = join(recipe.dir, "demo");
   [browser] = await Promise.all([launchBrowser(), buildDemo(demoDir), recipe.up()]);
-  mint = Bun.spawn([process.execPath, "--no-env-file", join(projectDir, "src/server.ts")], {
+  mint = Bun.spawn([process.execPath, "--no-env-file", join(projectDir, "src/service/main.ts")], {
     env: { ...recipe.env, MINT_DEMO_DIR: demoDir },
     stdio: ["ignore", "ignore", "ignore"],
   });
@@ -405,12 +405,15 @@ test("no key and no credential is kept in the browser", async () => {
 
 test("the mint serves no page unless it was given one", async () => {
   const [port] = await freePorts(1);
-  await using service = runService([process.execPath, "--no-env-file", join(projectDir, "src/server.ts")], {
-    PATH: process.env.PATH ?? "",
-    MINT_AUTH: "dev",
-    MINT_PORT: String(port),
-    MINT_KEYS_DIR: recipe.env.KEYS_DIR ?? "",
-  });
+  await using service = runService(
+    [process.execPath, "--no-env-file", join(projectDir, "src/service/main.ts")],
+    {
+      PATH: process.env.PATH ?? "",
+      MINT_AUTH: "dev",
+      MINT_PORT: String(port),
+      MINT_KEYS_DIR: recipe.env.KEYS_DIR ?? "",
+    },
+  );
   await service.says(/mint listens on/);
   expect((await fetch(`http://127.0.0.1:${port}/`)).status).toBe(404);
 });

@@ -3,8 +3,8 @@ import { readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Hono } from "hono";
 import { connect, credsAuthenticator, type NatsConnection } from "nats";
-import { readLocalConfig } from "../../src/config.ts";
-import type { CredsResponse } from "../../src/http/creds.ts";
+import { readLocalConfig } from "../../src/config/config.ts";
+import type { CredsResponse } from "../../src/http/creds/handler.ts";
 import { decode, makeRecipe, must, type Outcome, type Recipe } from "../recipe/recipe.ts";
 import { blocks, codeSpans, rows, section } from "./markdown.ts";
 
@@ -20,7 +20,7 @@ let mintLines: AsyncGenerator<string>;
 beforeAll(async () => {
   recipe = await makeRecipe();
   await recipe.up();
-  mint = Bun.spawn([process.execPath, "--no-env-file", join(projectDir, "src/server.ts")], {
+  mint = Bun.spawn([process.execPath, "--no-env-file", join(projectDir, "src/service/main.ts")], {
     env: recipe.env,
     stdio: ["ignore", "pipe", "inherit"],
   });

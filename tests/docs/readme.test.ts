@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parse } from "dotenv";
-import { readClientConfig, readLocalConfig, readMintConfig } from "../../src/config.ts";
+import { readClientConfig, readLocalConfig, readMintConfig } from "../../src/config/config.ts";
 import * as errors from "../../src/core/errors.ts";
 import { createApp } from "../../src/http/app.ts";
 import { makeRecipe } from "../recipe/recipe.ts";
@@ -21,9 +21,9 @@ describe("the configuration tables", () => {
     table.map(([variable, value]) => [name(variable), value === "empty" ? "" : name(value)]),
   );
   const envFile = parse(read(".env"));
-  const inCode = [...read("src/config.ts").matchAll(/from\.\w+\(\s*"([A-Z_]+)"|\benv\.([A-Z_]+)/g)].map(
-    ([, a, b]) => a ?? b ?? "",
-  );
+  const inCode = [
+    ...read("src/config/config.ts").matchAll(/from\.\w+\(\s*"([A-Z_]+)"|\benv\.([A-Z_]+)/g),
+  ].map(([, a, b]) => a ?? b ?? "");
 
   test("have every variable of .env and of the code, once, and no other", () => {
     expect(table.map(([variable]) => name(variable)).sort()).toEqual(

@@ -1,8 +1,8 @@
 import { createMint } from "../../src/core/mint.ts";
 import { parseSubjectToken } from "../../src/core/subject-token.ts";
+import { readKeys } from "../../src/files/exported-keys.ts";
 import { createApp } from "../../src/http/app.ts";
-import { readKeys } from "../../src/keys/read.ts";
-import { listen, peerAddress, stopSignal } from "../../src/listen.ts";
+import { listen, peerAddress, stopSignal } from "../../src/service/listen.ts";
 
 /**
  * The mint with a login that asks elsewhere who is calling, at `HELD_BY`, and has to wait for the answer. It works on at

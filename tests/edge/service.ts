@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { makeAccount } from "../../src/core/account.fixture.ts";
+import { makeAccount } from "../../src/core/roles/account.fixture.ts";
 import { runService, within } from "../mint/parts.ts";
 import { freePorts } from "../ports.ts";
 
@@ -28,7 +28,7 @@ async function makeKeys(): Promise<string> {
  */
 export async function start(
   settings: Record<string, string> = {},
-  program = "src/server.ts",
+  program = "src/service/main.ts",
   reader?: string,
 ) {
   const keysDir = await makeKeys();

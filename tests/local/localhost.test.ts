@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer, isIP } from "node:net";
 import { join } from "node:path";
-import { readLocalConfig } from "../../src/config.ts";
+import { readLocalConfig } from "../../src/config/config.ts";
 import { hasIPv6 } from "../ports.ts";
 import { makeRecipe } from "../recipe/recipe.ts";
 
@@ -29,7 +29,7 @@ test.skipIf(!hasIPv6)("a program that listens on ::1 beside the recipe is not ca
   );
   await Promise.all(squatters.map((squatter) => once(squatter, "listening")));
   await recipe.up();
-  await using mint = Bun.spawn([process.execPath, "--no-env-file", join(projectDir, "src/server.ts")], {
+  await using mint = Bun.spawn([process.execPath, "--no-env-file", join(projectDir, "src/service/main.ts")], {
     env: { ...recipe.env, MINT_HOST: "127.0.0.2" },
     stdio: ["ignore", "pipe", "inherit"],
   });

@@ -286,7 +286,7 @@ describe("npm start", () => {
       [
         "sh",
         "-c",
-        `mkdir "${copy}" && cp -R src fs tools .env package.json package-lock.json "${copy}" && ln -s "${projectDir}/node_modules" "${copy}/node_modules"`,
+        `mkdir "${copy}" && cp -R src demo fs tools .env package.json package-lock.json "${copy}" && ln -s "${projectDir}/node_modules" "${copy}/node_modules"`,
       ],
       { cwd: projectDir },
     );

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createUser, encodeUser, fromSeed } from "@nats-io/jwt";
-import { readKeys } from "../../src/keys/read.ts";
+import { readKeys } from "../../src/files/exported-keys.ts";
 import {
   bytes,
   credentials,

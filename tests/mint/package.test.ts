@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { decode, type User } from "@nats-io/jwt";
-import type { CredsResponse } from "../../src/http/creds.ts";
+import type { CredsResponse } from "../../src/http/creds/handler.ts";
 import { freePorts } from "../ports.ts";
 import { must } from "../recipe/recipe.ts";
 import { logIn, makeWorld, runService, type World } from "./parts.ts";

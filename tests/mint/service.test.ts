@@ -27,7 +27,7 @@ afterAll(async () => {
 /** The service with these settings and nothing else from around here. */
 function launch(settings: Record<string, string>) {
   const env = { PATH: process.env.PATH ?? "", ...settings };
-  return runService([process.execPath, "--no-env-file", join(projectDir, "src/server.ts")], env);
+  return runService([process.execPath, "--no-env-file", join(projectDir, "src/service/main.ts")], env);
 }
 
 /** The service, listening, on the recipe's keys unless it is told otherwise. */

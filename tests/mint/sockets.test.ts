@@ -15,7 +15,7 @@ beforeAll(async () => {
   world = await makeWorld();
   [port = 0] = await freePorts(1);
   service = runService(
-    [process.execPath, "--no-env-file", join(import.meta.dirname, "../../src/server.ts")],
+    [process.execPath, "--no-env-file", join(import.meta.dirname, "../../src/service/main.ts")],
     {
       PATH: process.env.PATH ?? "",
       MINT_AUTH: "dev",

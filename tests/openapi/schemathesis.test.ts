@@ -25,7 +25,7 @@ describe.skipIf(why !== undefined)("Schemathesis finds", () => {
     world = await makeWorld();
     const [port] = await freePorts(1);
     url = `http://127.0.0.1:${port}`;
-    service = runService([process.execPath, "--no-env-file", join(projectDir, "src/server.ts")], {
+    service = runService([process.execPath, "--no-env-file", join(projectDir, "src/service/main.ts")], {
       PATH: process.env.PATH ?? "",
       MINT_AUTH: "dev",
       MINT_PORT: String(port),

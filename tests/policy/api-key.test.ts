@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { apiKeyAuthentication } from "../../src/auth/api-key.ts";
-import type { ApiKey } from "../../src/core/api-key.ts";
+import { parseApiKeys } from "../../src/core/api-key/file.ts";
+import type { ApiKey } from "../../src/core/api-key/key.ts";
 import { createMint } from "../../src/core/mint.ts";
-import { parseApiKeys } from "../../src/files/api-keys.ts";
+import { readKeys } from "../../src/files/exported-keys.ts";
 import { watchFile } from "../../src/files/watch.ts";
 import { createApp } from "../../src/http/app.ts";
-import type { CredsResponse } from "../../src/http/creds.ts";
-import { readKeys } from "../../src/keys/read.ts";
+import type { CredsResponse } from "../../src/http/creds/handler.ts";
 import { logIn, makeWorld, settle, type World } from "../mint/parts.ts";
 import { makePlace } from "./command.ts";
 

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { makeAccount, type RoleTemplate } from "../../src/core/account.fixture.ts";
+import { makeAccount, type RoleTemplate } from "../../src/core/roles/account.fixture.ts";
 
 /** The mint's commands as processes, in a directory of their own. */
 
@@ -14,9 +14,9 @@ export interface Answer {
   readonly err: string;
 }
 
-/** Runs `src/cli.ts` with this environment and nothing else from around here. */
+/** Runs `src/cli/main.ts` with this environment and nothing else from around here. */
 export async function runCommand(args: string[], env: Record<string, string>, stdin = ""): Promise<Answer> {
-  const child = Bun.spawn([process.execPath, "--no-env-file", join(projectDir, "src/cli.ts"), ...args], {
+  const child = Bun.spawn([process.execPath, "--no-env-file", join(projectDir, "src/cli/main.ts"), ...args], {
     env: { PATH: process.env.PATH ?? "", ...env },
     stdin: new Blob([stdin]),
     stdout: "pipe",

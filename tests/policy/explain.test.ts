@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { BROWSER } from "../../src/core/account.fixture.ts";
+import { BROWSER } from "../../src/core/roles/account.fixture.ts";
 import { makePlace } from "./command.ts";
 
 /** What `explain` and `policy check` say. */

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Identity } from "../../src/core/identity.ts";
-import { usePolicy } from "../../src/core/policy-in-use.ts";
+import { usePolicy } from "../../src/core/policy/active.ts";
 import { parseTags } from "../../src/core/tags.ts";
 import { parsePolicyFile } from "../../src/files/policy.ts";
 import { blocks, codeSpans, rows, section } from "../docs/markdown.ts";
@@ -67,7 +67,7 @@ describe("the examples give what the text beside them says:", () => {
 });
 
 test("the table of fields has every field that a policy may have", async () => {
-  const source = readFileSync(join(import.meta.dirname, "../../src/core/policy-file.ts"), "utf8");
+  const source = readFileSync(join(import.meta.dirname, "../../src/core/policy/file.ts"), "utf8");
   const said = rows(section(guide, "## Rules"), "field").flatMap(([field]) => codeSpans(field ?? ""));
   for (const field of said) expect(source).toContain(field.split(".").at(-1) ?? "");
   const full = {

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { createMint } from "../../src/core/mint.ts";
-import { compilePolicy } from "../../src/core/policy.ts";
-import { parsePolicy } from "../../src/core/policy-file.ts";
+import { parsePolicy } from "../../src/core/policy/file.ts";
+import { compilePolicy } from "../../src/core/policy/rules.ts";
+import { readKeys } from "../../src/files/exported-keys.ts";
 import { createApp } from "../../src/http/app.ts";
-import type { CredsResponse } from "../../src/http/creds.ts";
-import { readKeys } from "../../src/keys/read.ts";
+import type { CredsResponse } from "../../src/http/creds/handler.ts";
 import { logIn, makeWorld, settle, type World } from "../mint/parts.ts";
 
 /** What a policy gives, as the server sees it. The callers are those of an application with its own sessions. */

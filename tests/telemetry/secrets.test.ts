@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createAccount, createOperator, createUser } from "@nats-io/jwt";
-import { createApiKey } from "../../src/core/api-key.ts";
+import { createApiKey } from "../../src/core/api-key/key.ts";
 import { accountEnv, makeWorld, runService, type World } from "../mint/parts.ts";
 import { freePorts } from "../ports.ts";
 
@@ -46,7 +46,7 @@ beforeAll(async () => {
   own = [...seedsUnder(keysDir), (await accountEnv(world.recipe)).NATS_ACCOUNT_SECRET ?? ""];
   const [port] = await freePorts(1);
   url = `http://127.0.0.1:${port}`;
-  service = runService([process.execPath, "--no-env-file", join(projectDir, "src/server.ts")], {
+  service = runService([process.execPath, "--no-env-file", join(projectDir, "src/service/main.ts")], {
     PATH: process.env.PATH ?? "",
     MINT_AUTH: "dev",
     MINT_PORT: String(port),

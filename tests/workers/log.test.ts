@@ -9,7 +9,7 @@ const REQUESTS = 80;
 
 test("every line is whole and none is missing", async () => {
   // Read in small bites.
-  await using service = await start({ MINT_WORKERS: "3" }, "src/server.ts", "dd bs=500 2>/dev/null");
+  await using service = await start({ MINT_WORKERS: "3" }, "src/service/main.ts", "dd bs=500 2>/dev/null");
   const answered: (string | null)[] = [];
   const clients = Array.from({ length: CLIENTS }, async () => {
     for (let i = 0; i < REQUESTS; i++) answered.push((await service.ask()).headers.get("X-Request-Id"));

@@ -9,7 +9,7 @@ import { connectionsToEach, pids } from "./parts.ts";
 
 /** What is wrong at the start is said once, by however many workers; and what goes wrong later. */
 
-const server = join(import.meta.dirname, "../../src/server.ts");
+const server = join(import.meta.dirname, "../../src/service/main.ts");
 const dir = mkdtempSync(join(tmpdir(), "mistakes-"));
 afterAll(() => rmSync(dir, { recursive: true }));
 const API_KEYS = join(dir, "api-keys.json");

@@ -32,13 +32,13 @@ describe("several workers", () => {
 
   test("are there as well when the service is one file, as in its image", async () => {
     const out = mkdtempSync(join(tmpdir(), "bundle-"));
-    const entry = ["src/server.ts", "src/cli.ts"];
+    const entry = ["src/service/main.ts", "src/cli/main.ts"];
     const build = Bun.spawnSync([process.execPath, "build", ...entry, "--target=bun", `--outdir=${out}`], {
       cwd: projectDir,
     });
     expect(build.exitCode).toBe(0);
     try {
-      await using service = await start(TWO, relative(projectDir, join(out, "server.js")));
+      await using service = await start(TWO, relative(projectDir, join(out, "service/main.js")));
       await connectionsToEach(service, 2);
       service.kill("SIGTERM");
       expect(await service.ended).toBe(0);

@@ -1,0 +1,72 @@
+import type { SessionEvent } from "../src/browser/index.ts";
+import { announce, byId, element, setText, timeElement } from "./dom.ts";
+
+/** The session's events, the newest first, and in the head of the page what they mean for the connection. */
+
+const MOST = 100;
+
+export class LogView {
+  readonly #list = byId("events");
+  #isFirst = true;
+
+  constructor() {
+    this.#list.replaceChildren();
+  }
+
+  session(event: SessionEvent): void {
+    const entry = element(
+      "li",
+      "",
+      timeElement(new Date(), true),
+      element("p", "", element("code", "event-type", event.type), " ", describe(event)),
+    );
+    entry.dataset.type = event.type;
+    this.#list.prepend(entry);
+    while (this.#list.childElementCount > MOST) this.#list.lastElementChild?.remove();
+    this.#showState(event);
+  }
+
+  #showState(event: SessionEvent): void {
+    const [state, text] = stateAfter(event) ?? [];
+    if (!state || !text) return;
+    byId("state").dataset.state = state;
+    setText(byId("state-text"), text);
+    // Renewals are too many to be read out.
+    if (event.type !== "refreshed" || this.#isFirst) announce(text);
+    this.#isFirst = false;
+  }
+}
+
+function describe(event: SessionEvent): string {
+  switch (event.type) {
+    case "connected":
+      return event.server;
+    case "refreshed":
+      return `good for ${Math.round(event.lifetime / 1000)} s`;
+    case "delayed":
+      return `${event.error.message}; next try in ${(event.delay / 1000).toFixed(1)} s`;
+    case "disconnected":
+      return event.reason;
+    case "denied":
+      return `${event.operation} ${event.subject}`;
+    case "unauthorized":
+      return event.error.message;
+    default:
+      return "";
+  }
+}
+
+function stateAfter({ type }: SessionEvent): [state: string, text: string] | undefined {
+  switch (type) {
+    case "connected":
+      return ["on", "Connected"];
+    case "disconnected":
+      return ["waiting", "Connecting again"];
+    case "unauthorized":
+      return ["off", "No more credentials"];
+    case "closed":
+      return ["off", "Not connected"];
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,126 @@
+import { decodeJwt, decodeProtectedHeader, errors, type JWTPayload } from "jose";
+import { UnauthorizedError, type UnauthorizedReason } from "../../core/errors.ts";
+import { ALGORITHMS } from "../../core/policy/issuer.ts";
+
+/** What a token has to look like, before and after its signature is checked. RFC 7519, 8725 and 9068; OpenID Connect Core. */
+
+/** Seconds by which the issuer's clock may be ahead of ours. */
+export const CLOCK_SKEW = 30;
+
+/** OpenID Connect Core, section 2. */
+const MAX_SUBJECT_LENGTH = 255;
+
+/** Access tokens (RFC 9068) and ID tokens. Logout tokens, DPoP proofs and the like are for something else. */
+const TYPES = ["jwt", "at+jwt"];
+
+/** The bits that are left over are zero; otherwise there would be many spellings of one token. */
+const BASE64URL = "(?:[\\w-]{4})*(?:[\\w-][AQgw]|[\\w-]{2}[AEIMQUYcgkosw048])?";
+const JWT = new RegExp(`^(?!\\.)${BASE64URL}\\.${BASE64URL}\\.${BASE64URL}$`);
+
+/**
+ * Reads a token as far as it takes to know whose keys to check it with, and refuses what no key could make good. Nothing
+ * of it is proved by that.
+ * @param now seconds since the epoch
+ * @returns who the token says has issued it
+ * @throws {UnauthorizedError}
+ */
+export function readIssuer(token: string, now: number): string {
+  const { header, claims } = decode(token);
+  const { alg, kid, typ, cty } = header;
+  if (typeof alg !== "string" || !(ALGORITHMS as readonly string[]).includes(alg))
+    throw algorithmNotAllowed();
+  if (kid !== undefined && typeof kid !== "string") {
+    throw refused("malformed", "the token's key name is not text");
+  }
+  // No extension is understood. RFC 7797, section 7: a JWT may not have an unencoded payload.
+  if (Object.hasOwn(header, "crit") || Object.hasOwn(header, "b64")) {
+    throw refused("malformed", "the token needs an extension that is not supported");
+  }
+  if (cty !== undefined) throw refused("wrong_type", "the token holds something else than claims");
+  if (typ !== undefined && !isAllowedType(typ)) {
+    throw refused("wrong_type", "the token is not an access token or an ID token");
+  }
+  if (typeof claims.iss !== "string" || claims.iss === "") throw missing("iss");
+  // Asked again when it is verified. Here it saves the issuer from being asked for the keys of bygone days.
+  if (typeof claims.exp === "number" && claims.exp <= now) throw expired();
+  return claims.iss;
+}
+
+/**
+ * Checks what a library for JWTs can't know about: what this service asks of the claims of a verified token.
+ * @param now seconds since the epoch
+ * @returns what the identity is made of
+ * @throws {UnauthorizedError}
+ */
+export function checkClaims(claims: JWTPayload, now: number): { subject: string; expiresAt: number } {
+  const { sub, exp, iat } = claims;
+  // Half a surrogate pair can't be written as UTF-8: two such subjects could become one.
+  const isSubject =
+    typeof sub === "string" && sub !== "" && sub.length <= MAX_SUBJECT_LENGTH && !/\p{Cs}/u.test(sub);
+  if (!isSubject) throw missing("sub");
+  // `1e400` is JSON, and infinite.
+  if (typeof exp !== "number" || !Number.isFinite(exp)) throw missing("exp");
+  if (exp <= now) throw expired();
+  if (iat !== undefined && iat > now + CLOCK_SKEW) throw notYetValid();
+  // OpenID Connect Back-Channel Logout, section 2.4, and RFC 8417.
+  if (Object.hasOwn(claims, "events")) {
+    throw refused("wrong_type", "the token reports an event and is no proof of identity");
+  }
+  // RFC 9449 and 8705: bound to a key that its sender would have to show too. Without it, it may be stolen.
+  if (Object.hasOwn(claims, "cnf")) {
+    throw refused("sender_constrained", "the token is bound to a key and can't be used as a Bearer token");
+  }
+  return { subject: sub, expiresAt: exp };
+}
+
+/** What was wrong with a token, from the error that the library threw. Its own message may quote the token. */
+export function unauthorized(error: unknown): unknown {
+  if (error instanceof errors.JWTExpired) return expired();
+  if (error instanceof errors.JWTClaimValidationFailed) {
+    if (error.reason === "missing" || error.reason === "invalid") return missing(error.claim);
+    if (error.claim === "aud") {
+      return refused("wrong_audience", "the token is not for this service: its audience is another");
+    }
+    if (error.claim === "nbf") return notYetValid();
+    return refused("malformed", "the token's claims are not valid");
+  }
+  if (error instanceof errors.JOSEAlgNotAllowed) return algorithmNotAllowed();
+  if (error instanceof errors.JWSSignatureVerificationFailed) {
+    return refused("bad_signature", "the token's signature is not valid");
+  }
+  if (error instanceof errors.JOSEError) return notAJwt();
+  return error;
+}
+
+const algorithmNotAllowed = () =>
+  refused("algorithm_not_allowed", "the token is signed with an algorithm that is not allowed");
+
+export const expired = () => refused("expired", "the token has expired");
+
+export const unknownIssuer = () =>
+  refused("unknown_issuer", "the token is from an issuer that is not trusted here");
+
+function refused(reason: UnauthorizedReason, message: string): UnauthorizedError {
+  return new UnauthorizedError(message, reason);
+}
+
+const missing = (claim: string) =>
+  refused("missing_claim", `the token's claim "${claim}" is missing or can't be used`);
+
+const notYetValid = () => refused("not_yet_valid", "the token is not valid yet");
+
+const notAJwt = () => refused("malformed", "the token is not a signed JWT");
+
+function decode(token: string): { header: Record<string, unknown>; claims: JWTPayload } {
+  // An empty signature is read on, to be refused for its algorithm.
+  if (!JWT.test(token)) throw notAJwt();
+  try {
+    return { header: { ...decodeProtectedHeader(token) }, claims: decodeJwt(token) };
+  } catch {
+    throw notAJwt();
+  }
+}
+
+/** RFC 7515, section 4.1.9: a media type, of which `application/` may be left out; in any case. */
+const isAllowedType = (typ: unknown) =>
+  typeof typ === "string" && TYPES.includes(typ.toLowerCase().replace(/^application\//, ""));

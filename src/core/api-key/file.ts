@@ -1,0 +1,67 @@
+import { z } from "zod";
+import { JsonError, parseJson } from "../../util/strict-json.ts";
+import { mistakes } from "../../util/zod-issues.ts";
+import { InvalidApiKeysError } from "../errors.ts";
+import { isSubjectToken } from "../subject-token.ts";
+import { API_KEY_HASH, API_KEY_ID, type ApiKey } from "./key.ts";
+
+/** The shape of `api-keys.json`: a list of what is kept of each key. Times are RFC 3339, in UTC. */
+
+const time = z.iso
+  .datetime("must be a time in UTC, 2027-01-31T00:00:00Z")
+  .transform((text) => Math.floor(Date.parse(text) / 1000));
+const role = z.string().refine(isSubjectToken, "must be a role's name");
+
+const entry = z.strictObject({
+  id: z.string().regex(API_KEY_ID, "is not a key's id"),
+  description: z.string(),
+  hash: z.string().regex(API_KEY_HASH, "is not sha256: and 64 hexadecimal digits"),
+  roles: z.array(role).min(1, "must not be empty"),
+  created_at: time,
+  expires_at: time.optional(),
+});
+
+const file = z
+  .array(entry)
+  .refine((all) => new Set(all.map(({ id }) => id)).size === all.length, "has an id twice");
+
+/**
+ * Reads the text of `api-keys.json`. No file means no keys.
+ * @throws {InvalidApiKeysError} that lists everything wrong, one line per place, and shows no hash
+ */
+export function parseApiKeys(text: string | undefined): readonly ApiKey[] {
+  if (text === undefined) return [];
+  const json = parse(text);
+  const parsed = file.safeParse(json);
+  if (!parsed.success) throw new InvalidApiKeysError(mistakes(parsed.error, json).join("\n"));
+  return parsed.data.map(({ created_at, expires_at, ...key }) => ({
+    ...key,
+    createdAt: created_at,
+    ...(expires_at !== undefined && { expiresAt: expires_at }),
+  }));
+}
+
+function parse(text: string): unknown {
+  try {
+    return parseJson(text);
+  } catch (error) {
+    if (error instanceof JsonError) throw new InvalidApiKeysError(`the file of API keys ${error.message}`);
+    throw error;
+  }
+}
+
+/** The text of `api-keys.json` for these keys. */
+export function formatApiKeys(keys: readonly ApiKey[]): string {
+  const entries = keys.map(({ id, description, hash, roles, createdAt, expiresAt }) => ({
+    id,
+    description,
+    hash,
+    roles,
+    created_at: iso(createdAt),
+    ...(expiresAt !== undefined && { expires_at: iso(expiresAt) }),
+  }));
+  return `${JSON.stringify(entries, null, 2)}\n`;
+}
+
+/** Seconds since the epoch as RFC 3339. */
+const iso = (seconds: number) => new Date(seconds * 1000).toISOString().replace(".000Z", "Z");

@@ -1,0 +1,33 @@
+import { quote } from "../../util/quote.ts";
+
+/**
+ * Where a claim stands: its name, or the names that lead to it. A name is taken as it is, dots and slashes included:
+ * `https://example.com/roles` is one claim.
+ */
+export type ClaimPath = string | readonly string[];
+
+/** What a claim can be compared with. */
+export type Scalar = string | number | boolean;
+
+/**
+ * The claim's value; undefined when it isn't there. Only what the token itself says counts, not what every object has
+ * (`constructor`), and no place in a list.
+ */
+export function claimAt(claims: Readonly<Record<string, unknown>>, path: ClaimPath): unknown {
+  let value: unknown = claims;
+  for (const name of namesOf(path)) {
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+    if (!Object.hasOwn(value, name)) return undefined;
+    value = (value as Record<string, unknown>)[name];
+  }
+  return value;
+}
+
+/** The path for a message: `realm_access.roles`. */
+export function showPath(path: ClaimPath): string {
+  return namesOf(path)
+    .map((name) => (/^[A-Za-z0-9_-]{1,64}$/.test(name) ? name : quote(name)))
+    .join(".");
+}
+
+const namesOf = (path: ClaimPath): readonly string[] => (typeof path === "string" ? [path] : path);

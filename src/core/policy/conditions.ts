@@ -1,0 +1,76 @@
+import { quote } from "../../util/quote.ts";
+import type { Identity } from "../identity.ts";
+import { type ClaimPath, claimAt, type Scalar, showPath } from "./claims.ts";
+
+/** What a rule asks of one claim: exactly one test. There is no negation, so that a claim less never gives more. */
+export type Condition = { readonly claim: ClaimPath } & (
+  | { readonly equals: Scalar }
+  | { readonly one_of: readonly Scalar[] }
+  | { readonly contains: Scalar }
+  | { readonly present: true }
+);
+
+/** Whom a rule is for: whoever meets all of it. */
+export interface When {
+  /** The identity's issuer, exactly. */
+  readonly issuer?: string;
+  readonly claims?: readonly Condition[];
+}
+
+/** Does the identity meet all of it? */
+export function holds(when: When, identity: Identity): boolean {
+  if (when.issuer !== undefined && when.issuer !== identity.issuer) return false;
+  return (when.claims ?? []).every((condition) =>
+    passes(condition, claimAt(identity.claims, condition.claim)),
+  );
+}
+
+/** Strictly equal, never converted: `"true"` is not `true`, and a list is not its only element. */
+function passes(condition: Condition, value: unknown): boolean {
+  if ("equals" in condition) return value === condition.equals;
+  if ("one_of" in condition) return condition.one_of.some((wanted) => wanted === value);
+  if ("contains" in condition)
+    return Array.isArray(value) && value.some((item) => item === condition.contains);
+  if ("present" in condition) return value !== undefined && value !== null;
+  // A test that this code doesn't know can only come from a caller without types.
+  return false;
+}
+
+/** Why it doesn't hold, one sentence for each part that fails; empty when it holds. For whoever writes the policy. */
+export function failures(when: When, identity: Identity): string[] {
+  const found: string[] = [];
+  if (when.issuer !== undefined && when.issuer !== identity.issuer) {
+    found.push(`the issuer is not ${quote(when.issuer)}`);
+  }
+  for (const condition of when.claims ?? []) {
+    const value = claimAt(identity.claims, condition.claim);
+    if (passes(condition, value)) continue;
+    found.push(`${showPath(condition.claim)} is ${show(value)}, wanted ${wanted(condition)}`);
+  }
+  return found;
+}
+
+function wanted(condition: Condition): string {
+  if ("equals" in condition) return show(condition.equals);
+  if ("one_of" in condition) return `one of ${condition.one_of.map(show).join(", ")}`;
+  if ("contains" in condition) return `a list with ${show(condition.contains)}`;
+  return "any value";
+}
+
+const MAX_SHOWN = 40;
+
+/** A claim's value, unless it is long: then it may be a key or a token. */
+function show(value: unknown): string {
+  if (value === undefined) return "missing";
+  if (value === null || typeof value === "number" || typeof value === "boolean") return String(value);
+  if (typeof value === "string") {
+    return value.length <= MAX_SHOWN ? quote(value) : `a text of ${value.length} characters`;
+  }
+  if (Array.isArray(value)) return `a list of ${value.length}${value.length > 0 ? `: ${items(value)}` : ""}`;
+  return "an object";
+}
+
+function items(list: readonly unknown[]): string {
+  const first = list.slice(0, 8).map((item) => (Array.isArray(item) ? "a list" : show(item)));
+  return [...first, ...(list.length > first.length ? ["…"] : [])].join(", ");
+}

@@ -1,0 +1,39 @@
+import { hash } from "node:crypto";
+import { encodeBase32 } from "../../util/base32.ts";
+import { UserNotAllowedError } from "../errors.ts";
+import type { Identity } from "../identity.ts";
+import { parseSubjectToken, type SubjectToken } from "../subject-token.ts";
+
+/**
+ * The user name that an identity has when no policy says otherwise. Streams and keys are named after users, so the
+ * format is stable: `u-` and, in lower-case base32 without padding, the first 20 bytes of
+ * SHA-256(length(issuer) ‖ issuer ‖ length(subject) ‖ subject), texts in UTF-8 and lengths in bytes, as 32-bit
+ * big-endian numbers. The lengths keep `("ab", "c")` and `("a", "bc")` apart.
+ */
+
+const DERIVED = /^u-[a-z2-7]{32}$/;
+const DIGEST_BYTES = 20;
+const LENGTH_BYTES = 4;
+const SURROGATE = /\p{Surrogate}/u;
+
+/**
+ * The derived name: always the same for one issuer and subject, and no other pair's.
+ * @throws {UserNotAllowedError} when one of them has half a surrogate pair, which UTF-8 can't tell from another half
+ */
+export function deriveUser({ issuer, subject }: Pick<Identity, "issuer" | "subject">): SubjectToken {
+  if (SURROGATE.test(issuer) || SURROGATE.test(subject)) {
+    throw new UserNotAllowedError("issuer or subject is not valid Unicode");
+  }
+  const issuerBytes = Buffer.byteLength(issuer);
+  const subjectBytes = Buffer.byteLength(subject);
+  const bytes = Buffer.alloc(LENGTH_BYTES + issuerBytes + LENGTH_BYTES + subjectBytes);
+  bytes.writeUInt32BE(issuerBytes, 0);
+  bytes.write(issuer, LENGTH_BYTES);
+  bytes.writeUInt32BE(subjectBytes, LENGTH_BYTES + issuerBytes);
+  bytes.write(subject, LENGTH_BYTES + issuerBytes + LENGTH_BYTES);
+  const name = encodeBase32(hash("sha256", bytes, "buffer").subarray(0, DIGEST_BYTES)).toLowerCase();
+  return parseSubjectToken(`u-${name}`);
+}
+
+/** Whether the name has the form of a derived one. */
+export const looksDerived = (name: string): boolean => DERIVED.test(name);

@@ -1,0 +1,68 @@
+import { quote } from "../../util/quote.ts";
+import { showPlace } from "../../util/zod-issues.ts";
+import type { Asked, Identity } from "../identity.ts";
+import { failures } from "./conditions.ts";
+import { gives, type PolicyRules, type Rule } from "./rules.ts";
+
+/** What one rule says about an identity. */
+export interface RuleVerdict {
+  /** `rules[0]`, as messages about the policy name it. */
+  readonly place: string;
+  readonly description?: string;
+  readonly role: string;
+  /** Is it the one? */
+  readonly matches: boolean;
+  /** Why not. */
+  readonly why: readonly string[];
+}
+
+/** The rules in their order, up to the one that decides; all of them when none does. */
+export function explainRules({ rules }: PolicyRules, identity: Identity, asked: Asked): RuleVerdict[] {
+  const verdicts = rules.map((rule, i): RuleVerdict => {
+    const why = whyNot(rule, identity, asked);
+    return {
+      place: showPlace(["rules", i]),
+      ...(rule.description !== undefined && { description: rule.description }),
+      role: rule.grant.role,
+      matches: why.length === 0,
+      why,
+    };
+  });
+  const decides = verdicts.findIndex(({ matches }) => matches);
+  return decides < 0 ? verdicts : verdicts.slice(0, decides + 1);
+}
+
+function whyNot(rule: Rule, identity: Identity, asked: Asked): string[] {
+  if (!gives(rule, asked))
+    return [`it gives ${quote(rule.grant.role)}, and ${quote(asked.role ?? "")} is asked for`];
+  return failures(rule.when, identity);
+}
+
+/**
+ * What is strange about a policy that can be used, one sentence each.
+ * @param issuers every issuer in use
+ * @param roles those that the mint has keys for; unknown when there are no keys yet
+ */
+export function policyWarnings(
+  { rules }: PolicyRules,
+  issuers: readonly string[],
+  roles?: readonly string[],
+): string[] {
+  const forEverybody = new Set<string>();
+  const warnings = rules.flatMap(({ when, grant: { role } }, i) => {
+    const at = showPlace(["rules", i]);
+    const found: string[] = [];
+    if (when.issuer !== undefined && !issuers.includes(when.issuer)) {
+      found.push(`${at}.when.issuer: no such issuer is in use, so the rule is for nobody`);
+    }
+    if (roles && !roles.includes(role))
+      found.push(`${at}.grant.role: the mint has no key for ${quote(role)}`);
+    if (forEverybody.has(role)) {
+      found.push(`${at}: is never reached, since a rule before it gives everybody ${quote(role)}`);
+    }
+    if (when.issuer === undefined && when.claims === undefined) forEverybody.add(role);
+    return found;
+  });
+  if (rules.length === 0) warnings.push("rules: there is none, so nobody gets anything");
+  return warnings;
+}

@@ -1,0 +1,178 @@
+import { expect, test } from "bun:test";
+import { InvalidPolicyError } from "../errors.ts";
+import { parsePolicy } from "./file.ts";
+
+/** What is said about a policy, one line for each mistake. */
+function said(json: unknown): string[] {
+  try {
+    parsePolicy(json);
+  } catch (error) {
+    expect(error).toBeInstanceOf(InvalidPolicyError);
+    return (error as Error).message.split("\n");
+  }
+  throw new Error(`it was taken: ${JSON.stringify(json)}`);
+}
+
+const grant = { role: "browser" };
+const rule = (when: unknown) => ({ rules: [{ when, grant }] });
+const granting = (more: object) => ({ rules: [{ when: {}, grant: { ...grant, ...more } }] });
+const issuer = { issuer: "https://login.example.com", audience: ["nats"] };
+const condition = (condition: unknown) => rule({ claims: [{ claim: "plan", equals: "a" }, condition] });
+
+test("a policy says who gets what", () => {
+  expect(parsePolicy({ rules: [] })).toEqual({ issuers: [], rules: [] });
+  const rules = [
+    {
+      description: "Staff",
+      when: { issuer: "https://login.example.com", claims: [{ claim: ["a", "b"], one_of: ["x", 1, true] }] },
+      grant: { role: "room", tags: { room: { claim: "rooms" }, site: { value: "main" } }, ttl: 300 },
+    },
+  ];
+  const issuers = [{ ...issuer, algorithms: ["ES256"], jwks_uri: "https://login.example.com/keys?p=1" }];
+  expect(parsePolicy({ issuers, user: { claim: "name", unique: true }, rules } as unknown)).toEqual({
+    issuers: [{ ...issuer, algorithms: ["ES256"], jwksUri: "https://login.example.com/keys?p=1" }],
+    user: { claim: "name", unique: true },
+    rules,
+  } as never);
+});
+
+test("every mistake is named by its place, all of them at once", () => {
+  const lines = said({
+    issuers: [{ issuer: "x", audience: "nats" }],
+    rules: [
+      { when: {}, grant },
+      { when: { claims: [{ claim: "plan" }] }, grant: { role: "a.b", ttl: 5 } },
+    ],
+    rule: [],
+  });
+  expect(lines.map((line) => line.split(": ")[0]).sort()).toEqual([
+    "issuers[0].audience",
+    "issuers[0].issuer",
+    "rules[1].grant.role",
+    "rules[1].grant.ttl",
+    "rules[1].when.claims[0]",
+    "the whole",
+  ]);
+});
+
+test("a condition that is misspelt is refused, and not left out", () => {
+  for (const [json, place] of [
+    [rule(undefined), "rules[0].when: is missing"],
+    [rule(null), "rules[0].when: must be an object"],
+    [rule([]), "rules[0].when: must be an object"],
+    [rule({ claim: [] }), 'rules[0].when: unknown field "claim"'],
+    [rule({ Issuer: "x" }), 'rules[0].when: unknown field "Issuer"'],
+    [rule({ issuer: "" }), "rules[0].when.issuer: must not be empty"],
+    [rule({ issuer: ["x"] }), "rules[0].when.issuer: must be a string"],
+    [rule({ claims: [] }), "rules[0].when.claims: must not be empty"],
+    [rule({ claims: { plan: "a" } }), "rules[0].when.claims: must be a list"],
+    [rule(JSON.parse('{"__proto__":{"issuer":"x"}}')), "rules[0].when: "],
+    [condition({ claim: "plan" }), "rules[0].when.claims[1]: needs exactly one of"],
+    [condition({ claim: "plan", equals: 1, present: true }), "rules[0].when.claims[1]: needs exactly one of"],
+    [condition({ claim: "plan", equals: 1, not: 2 }), 'rules[0].when.claims[1]: unknown field "not"'],
+    [condition({ claim: "plan", equals: null }), "rules[0].when.claims[1].equals: "],
+    [condition({ claim: "plan", equals: ["a"] }), "rules[0].when.claims[1].equals: "],
+    [condition({ claim: "plan", one_of: "a" }), "rules[0].when.claims[1].one_of: must be a list"],
+    [condition({ claim: "plan", one_of: [] }), "rules[0].when.claims[1].one_of: must not be empty"],
+    [condition({ claim: "plan", one_of: ["a", {}] }), "rules[0].when.claims[1].one_of[1]: "],
+    [condition({ claim: "plan", present: false }), "rules[0].when.claims[1].present: must be true"],
+    [condition({ equals: 1 }), "rules[0].when.claims[1].claim: "],
+    [condition({ claim: "", equals: 1 }), "rules[0].when.claims[1].claim: "],
+    [condition({ claim: [], equals: 1 }), "rules[0].when.claims[1].claim: "],
+    [condition({ claim: ["a", 0], equals: 1 }), "rules[0].when.claims[1].claim"],
+  ] as const) {
+    expect(said(json).join("\n")).toContain(place);
+  }
+});
+
+test("what is granted is checked as far as it can be", () => {
+  for (const [json, place] of [
+    [{ rules: [{ when: {} }] }, "rules[0].grant: is missing"],
+    [{ rules: [{ when: {}, grant: {} }] }, "rules[0].grant.role: is missing"],
+    [granting({ role: "*" }), "rules[0].grant.role: "],
+    [granting({ user: "root" }), 'rules[0].grant: unknown field "user"'],
+    [granting({ ttl: 9 }), "rules[0].grant.ttl: must be at least 10"],
+    [granting({ ttl: 3601 }), "rules[0].grant.ttl: must be at most 3600"],
+    [granting({ ttl: 60.5 }), "rules[0].grant.ttl: must be a whole number"],
+    [granting({ ttl: "60" }), "rules[0].grant.ttl: must be a number"],
+    [granting({ tags: { Room: { value: "a" } } }), "rules[0].grant.tags.Room: a tag's name is"],
+    [granting({ tags: { room: "a" } }), "rules[0].grant.tags.room: "],
+    [granting({ tags: { room: { value: "*" } } }), "rules[0].grant.tags.room"],
+    [granting({ tags: { room: { value: "a", claim: "b" } } }), "rules[0].grant.tags.room"],
+    [granting({ tags: { room: {} } }), "rules[0].grant.tags.room"],
+    [
+      granting({ tags: Object.fromEntries(Array.from({ length: 17 }, (_, i) => [`t${i}`, { value: "a" }])) }),
+      "rules[0].grant.tags: at most 16 tags",
+    ],
+    [{}, "rules: is missing"],
+    [{ rules: [null] }, "rules[0]: must be an object"],
+    [null, "the whole: must be an object"],
+    [[], "the whole: must be an object"],
+    [{ rules: [], user: { claim: "name" } }, "user.unique: must be true"],
+    [{ rules: [], user: { claim: "name", unique: false } }, "user.unique: must be true"],
+    [{ rules: [], user: "name" }, "user: must be an object"],
+  ] as const) {
+    expect(said(json).join("\n")).toContain(place);
+  }
+});
+
+test("an issuer is a URL that nobody in between can speak for, and its tokens are for somebody", () => {
+  for (const url of [
+    "login.example.com",
+    "http://login.example.com",
+    "http://127.0.0.1.example.com",
+    "http://localhost.example.com",
+    "https://login.example.com?tenant=a",
+    "https://login.example.com#a",
+    "https://a:b@login.example.com",
+    "https:// login.example.com",
+    "HTTPS://login.example.com",
+    "https:login.example.com",
+    "https:\\\\login.example.com",
+    "https:///login.example.com",
+    "https://@login.example.com",
+    "https://login.example.com/\u0000",
+    "https://münchen.example",
+    "ftp://login.example.com",
+    "",
+  ]) {
+    expect([url, ...said({ rules: [], issuers: [{ ...issuer, issuer: url }] })]).toEqual([
+      url,
+      expect.stringContaining("issuers[0].issuer: must be an https URL"),
+    ]);
+  }
+  for (const url of [
+    "http://localhost:8090/a",
+    "http://127.0.0.1",
+    "http://[::1]:80",
+    "https://a.example/b/",
+    "https://a.example:443",
+    "https://A.example.",
+  ]) {
+    expect(parsePolicy({ rules: [], issuers: [{ ...issuer, issuer: url }] }).issuers[0]?.issuer).toBe(url);
+  }
+  for (const [more, place] of [
+    [{ audience: undefined }, "issuers[0].audience: is missing"],
+    [{ audience: [] }, "issuers[0].audience: must not be empty"],
+    [{ audience: "nats" }, "issuers[0].audience: must be a list"],
+    [{ audience: [""] }, "issuers[0].audience[0]: must not be empty"],
+    [{ jwks_uri: "http://login.example.com/keys" }, "issuers[0].jwks_uri: "],
+    [{ jwks_uri: "https://a:b@login.example.com/keys?x=1" }, "issuers[0].jwks_uri: "],
+    [{ jwks_uri: "https://login.example.com/keys#x" }, "issuers[0].jwks_uri: "],
+    [{ jwksUri: "https://login.example.com" }, 'issuers[0]: unknown field "jwksUri"'],
+    [{ algorithms: [] }, "issuers[0].algorithms: must not be empty"],
+  ] as const) {
+    expect(said({ rules: [], issuers: [{ ...issuer, ...more }] }).join("\n")).toContain(place);
+  }
+  expect(said({ rules: [], issuers: [issuer, { ...issuer, audience: ["b"] }] })).toEqual([
+    "issuers: has an issuer twice",
+  ]);
+});
+
+test("only signatures that need a private key are believed", () => {
+  for (const algorithm of ["none", "HS256", "HS512", "es256", "", "dir", "RSA-OAEP"]) {
+    expect(said({ rules: [], issuers: [{ ...issuer, algorithms: ["ES256", algorithm] }] }).join()).toContain(
+      "issuers[0].algorithms[1]: must be one of RS256",
+    );
+  }
+});

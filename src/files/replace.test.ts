@@ -1,0 +1,80 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ConfigError } from "../core/errors.ts";
+import { changeFile } from "./replace.ts";
+
+let directory: string;
+let path: string;
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "mint-change-"));
+  path = join(directory, "file");
+});
+
+afterEach(() => rm(directory, { recursive: true }));
+
+const append = (text: string) => changeFile(path, (before = "") => before + text);
+const read = () => readFile(path, "utf8");
+
+test("a file is made, and changed, and nothing is left beside it", async () => {
+  await append("a");
+  await append("b");
+  expect(await read()).toBe("ab");
+  expect(await readdir(directory)).toEqual(["file"]);
+});
+
+test("of changes at the same time none is lost", async () => {
+  await Promise.all(Array.from({ length: 30 }, (_, i) => append(`${i},`)));
+  const numbers = (await read()).split(",").filter(Boolean).map(Number);
+  expect(numbers.sort((a, b) => a - b)).toEqual(Array.from({ length: 30 }, (_, i) => i));
+});
+
+test("everybody may read it, whatever the umask", async () => {
+  const before = process.umask(0o077);
+  try {
+    await append("a");
+  } finally {
+    process.umask(before);
+  }
+  expect((await stat(path)).mode & 0o777).toBe(0o644);
+});
+
+test("a change that fails leaves all as it was, and the next one can be made", async () => {
+  await append("a");
+  const failing = changeFile(path, () => {
+    throw new Error("no");
+  });
+  await expect(failing).rejects.toThrow("no");
+  expect(await readdir(directory)).toEqual(["file"]);
+  await append("b");
+  expect(await read()).toBe("ab");
+});
+
+test("who finds it held waits until it is let go", async () => {
+  await writeFile(`${path}.lock`, "");
+  let done = false;
+  const change = append("a").then(() => {
+    done = true;
+  });
+  await readdir(directory);
+  expect(done).toBe(false);
+  await rm(`${path}.lock`);
+  await change;
+  expect(await read()).toBe("a");
+});
+
+test("what one that was killed left beside it is no hindrance", async () => {
+  await writeFile(`${path}.next`, "half of someth");
+  await append("a");
+  expect(await read()).toBe("a");
+});
+
+test("where it can't be written, that is said with the path", async () => {
+  const nowhere = join(directory, "nowhere", "file");
+  await expect(changeFile(nowhere, () => "")).rejects.toThrow(ConfigError);
+  await expect(changeFile(nowhere, () => "")).rejects.toThrow(`${nowhere}.lock: can't be made (ENOENT)`);
+  await mkdir(path);
+  await expect(append("a")).rejects.toThrow("is a directory");
+});

@@ -1,0 +1,71 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { Hono } from "hono";
+import { pendingBodies } from "../edge/pending-bodies.ts";
+import { problems } from "../edge/problems.ts";
+import { readJson } from "./read-json.ts";
+
+/** A body that doesn't come. Only a real connection has one. */
+
+let server: Bun.Server<undefined>;
+let reached = 0;
+
+const within = (deadline: number) => {
+  const bodies = pendingBodies({ total: 100, perNetwork: 100, deadline });
+  return (body: Promise<string>) => bodies.receive(body, undefined);
+};
+
+beforeAll(() => {
+  const app = new Hono();
+  app.post("/", async (c) => {
+    const json = await readJson(c, within(100));
+    reached++;
+    return c.json(json as object);
+  });
+  app.post("/patient", async (c) => c.json((await readJson(c, within(60_000))) as object));
+  app.onError(problems((error) => expect(error).toBeUndefined(), { bearerChallenge: true }));
+  server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: app.fetch });
+});
+afterAll(() => server.stop(true));
+
+const HEAD = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
+
+function open(start: string): { socket: Socket; answer: Promise<string> } {
+  const socket = connect(server.port as number, "127.0.0.1", () => socket.write(start));
+  let answer = "";
+  socket.on("data", (data) => {
+    answer += data;
+  });
+  return { socket, answer: new Promise((resolve) => socket.on("close", () => resolve(answer))) };
+}
+
+test("a body that stops half-way is answered 408, and its connection closed", async () => {
+  for (const start of [
+    `${HEAD}Content-Length: 100\r\n\r\n{"a"`,
+    `${HEAD}Content-Length: 100\r\n\r\n`,
+    `${HEAD}Transfer-Encoding: chunked\r\n\r\n4\r\n{"a"\r\n`,
+  ]) {
+    const answer = await open(start).answer;
+    expect(answer).toStartWith("HTTP/1.1 408 ");
+    expect(answer).toContain('"code":"request_timeout"');
+  }
+  expect(reached).toBe(0);
+});
+
+test("a body that comes a byte at a time is not given more time for that", async () => {
+  const { socket, answer } = open(`${HEAD}Content-Length: 8000\r\n\r\n`);
+  socket.on("error", () => {});
+  const timer = setInterval(() => socket.write(" "), 10);
+  expect(await answer).toStartWith("HTTP/1.1 408 ");
+  clearInterval(timer);
+});
+
+test("a body that comes in two parts is read", async () => {
+  const patient = HEAD.replace("/", "/patient");
+  const { socket, answer } = open(`${patient}Connection: close\r\nContent-Length: 7\r\n\r\n{"a"`);
+  await once(socket, "connect");
+  await new Promise((resolve) => setImmediate(resolve));
+  socket.write(":1}");
+  expect(await answer).toMatch(/^HTTP\/1.1 200 [\s\S]*\{"a":1\}$/);
+});

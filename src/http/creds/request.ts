@@ -1,0 +1,115 @@
+import { z } from "@hono/zod-openapi";
+import { InvalidRequestError } from "../../core/errors.ts";
+import type { Asked } from "../../core/identity.ts";
+import { parseUserPublicKey, type UserPublicKey } from "../../core/keys/nkey.ts";
+import { MIN_LIFETIME, parseLifetime } from "../../core/lifetime.ts";
+import { parseSubjectToken, SUBJECT_TOKEN } from "../../core/subject-token.ts";
+import { MAX_TAGS, parseTags, TAG_NAME } from "../../core/tags.ts";
+import { quote } from "../../util/quote.ts";
+import { showPlace } from "../../util/zod-issues.ts";
+
+const token = { pattern: SUBJECT_TOKEN.source };
+
+/**
+ * The shape of a request, and for the document what the values may be; to refuse a wrong value, and to say why, is for
+ * the parsers in `core`.
+ */
+export const CredsRequestShape = z
+  .strictObject({
+    user: z
+      .string()
+      .optional()
+      .openapi({ ...token, description: "Whom the credential is for: one subject token.", example: "alice" }),
+    public_key: z.string().optional().openapi({
+      // The checksum in it is more than a pattern can say.
+      format: "nats-user-public-key",
+      pattern: "^U[A-Z2-7]{55}$",
+      description:
+        "The public half of the client's user nkey. Without it the service makes a pair and answers with the `seed`.",
+    }),
+    role: z.string().optional().openapi({
+      description: "The role; without it, the one that the caller gets by default.",
+      example: "browser",
+    }),
+    tags: z
+      .record(z.string(), z.string())
+      .optional()
+      .openapi({
+        // New in 3.1, and not yet in the library's types.
+        ...({ propertyNames: { pattern: TAG_NAME.source } } as object),
+        additionalProperties: { type: "string", ...token },
+        maxProperties: MAX_TAGS,
+        description: "Values for roles that say `{{tag(name)}}` in a permission.",
+        example: { room: "lobby" },
+      }),
+    ttl: z.number().optional().openapi({
+      type: "integer",
+      minimum: MIN_LIFETIME,
+      maximum: Number.MAX_SAFE_INTEGER,
+      description:
+        "Seconds to live. Never longer than the role's, or than what is left of the caller's proof.",
+      example: 60,
+    }),
+  })
+  .openapi("CredsRequest");
+
+/** What a caller of `POST /creds` asks for. */
+export interface CredsRequest {
+  readonly asked: Asked;
+  /** The caller's own key; without it the service makes a pair. */
+  readonly publicKey: UserPublicKey | undefined;
+}
+
+/**
+ * Reads a request out of JSON.
+ * @throws {InvalidRequestError} for a wrong shape or an unknown field
+ * @throws {InvalidUserError} {InvalidPublicKeyError} {InvalidTagError} {InvalidLifetimeError} for a wrong value
+ */
+export function parseCredsRequest(json: unknown): CredsRequest {
+  const { user, public_key, role, tags, ttl } = hasShape(json);
+  // What isn't asked for is not there at all: applications write `{ ttl: 60, ...asked }`.
+  const asked: { -readonly [Name in keyof Asked]: Asked[Name] } = {};
+  if (user !== undefined) asked.user = parseSubjectToken(user);
+  if (role !== undefined) asked.role = role;
+  if (tags !== undefined) asked.tags = parseTags(tags);
+  if (ttl !== undefined) asked.ttl = parseLifetime(ttl);
+  return { asked, publicKey: public_key === undefined ? undefined : parseUserPublicKey(public_key) };
+}
+
+interface Shape {
+  readonly user?: string;
+  readonly public_key?: string;
+  readonly role?: string;
+  readonly tags?: Record<string, string>;
+  readonly ttl?: number;
+}
+
+const USUAL = new Set(["user", "public_key", "role"]);
+
+/** What nearly every request has, and nothing else, needs no closer look: that takes longer than to read the JSON. */
+function isUsual(json: unknown): json is Shape {
+  if (typeof json !== "object" || json === null || Array.isArray(json)) return false;
+  for (const name in json) {
+    if (!USUAL.has(name) || typeof (json as Record<string, unknown>)[name] !== "string") return false;
+  }
+  return true;
+}
+
+function hasShape(json: unknown): Shape {
+  if (isUsual(json)) return json;
+  const parsed = CredsRequestShape.safeParse(json);
+  if (!parsed.success) throw new InvalidRequestError(describe(parsed.error));
+  // Not zod's copy: it leaves out a tag named `__proto__` without a word.
+  return json as Shape;
+}
+
+/** One sentence about the first thing wrong, naming the field but not what stood in it. */
+function describe({ issues: [issue] }: z.ZodError): string {
+  if (issue?.code === "unrecognized_keys") return `unknown field ${quote(issue.keys[0] ?? "")}`;
+  const where = issue?.path.length ? showPlace(issue.path) : "the body";
+  return issue?.code === "invalid_type"
+    ? `${where}: must be ${wanted(issue.expected)}`
+    : `${where}: is not valid`;
+}
+
+const wanted = (type: string) => (/^[aeiou]/.test(type) ? `an ${type}` : `a ${type}`);

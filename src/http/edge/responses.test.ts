@@ -1,0 +1,52 @@
+import { expect, test } from "bun:test";
+import { Hono } from "hono";
+import type { Answered } from "../../core/decision.ts";
+import { KeysUnavailableError } from "../../core/errors.ts";
+import { createApp } from "../app.ts";
+
+function makeApp() {
+  const seen: Answered[] = [];
+  const app = createApp({
+    mint: () => {
+      throw new KeysUnavailableError();
+    },
+    authenticate: () => null,
+    grant: () => {
+      throw new Error("nobody gets this far");
+    },
+    servers: { websocket: [], tcp: [] },
+    onAnswer: (answer) => seen.push(answer),
+  });
+  return { app, told: () => seen.map(({ route, method, status }) => `${method} ${route} ${status}`) };
+}
+
+test("each answer is told, with the path's pattern and its status", async () => {
+  const { app, told } = makeApp();
+  const json = { "Content-Type": "application/json" };
+  await app.request("/healthz");
+  await app.request("/healthz", { method: "HEAD" });
+  await app.request("/readyz");
+  await app.request("/creds", { method: "POST", headers: json, body: "{}" });
+  await app.request("/creds", { method: "POST", headers: json, body: "{" });
+  await app.request("/creds", { method: "DELETE" });
+  expect(told()).toEqual([
+    "GET /healthz 200",
+    "HEAD /healthz 200",
+    "GET /readyz 503",
+    "POST /creds 401",
+    "POST /creds 400",
+    "DELETE /creds 405",
+  ]);
+});
+
+test("paths that aren't there are all the same one", async () => {
+  const { app, told } = makeApp();
+  for (const path of ["/", "/admin", "/creds/x", `/${crypto.randomUUID()}`]) await app.request(path);
+  expect([...new Set(told())]).toEqual(["GET other 404"]);
+});
+
+test("a mounted application's paths have their prefix", async () => {
+  const { app, told } = makeApp();
+  await new Hono().route("/nats", app).request("/nats/healthz");
+  expect(told()).toEqual(["GET /nats/healthz 200"]);
+});

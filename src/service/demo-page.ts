@@ -1,0 +1,57 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Page } from "../http/edge/envelope.ts";
+
+/** The demo page: three files, read once, under a policy that lets it load and reach nothing else. */
+
+export interface DemoOptions {
+  /** The directory that demo/build.ts wrote. */
+  readonly dir: string;
+  /** URLs of the servers that the page connects to. */
+  readonly websocket: readonly string[];
+  /** Throws for a request that is not to be answered. */
+  readonly check: (request: Request) => unknown;
+}
+
+const FILES = [
+  { paths: ["/", "/index.html"], name: "index.html", type: "text/html; charset=utf-8" },
+  { paths: ["/demo/main.js"], name: "main.js", type: "text/javascript; charset=utf-8" },
+  { paths: ["/demo/style.css"], name: "style.css", type: "text/css; charset=utf-8" },
+] as const;
+
+/** The page's files, by their paths, for `createApp`. */
+export function demoPages({ dir, websocket, check }: DemoOptions): Record<string, Page> {
+  const policy = contentPolicy(websocket);
+  const files = FILES.flatMap(({ paths, name, type }) => {
+    const body = readFileSync(join(dir, name));
+    const answer: Page = async (c) => {
+      await check(c.req.raw);
+      c.header("Content-Security-Policy", policy);
+      c.header("Referrer-Policy", "no-referrer");
+      return c.body(body, 200, { "Content-Type": type });
+    };
+    return paths.map((path) => [path, answer]);
+  });
+  return Object.fromEntries(files);
+}
+
+function contentPolicy(websocket: readonly string[]): string {
+  return [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self' data:",
+    `connect-src ${["'self'", ...new Set(websocket.map(source))].join(" ")}`,
+    "base-uri 'none'",
+    "form-action 'self'",
+    "frame-ancestors 'none'",
+    "require-trusted-types-for 'script'",
+    "trusted-types 'none'",
+  ].join("; ");
+}
+
+/** A URL as a policy names it. Policies know no IPv6 addresses: there the scheme has to do. */
+function source(url: string): string {
+  const { protocol, host } = new URL(url);
+  return host.startsWith("[") ? protocol : `${protocol}//${host}`;
+}
