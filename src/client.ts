@@ -2,7 +2,7 @@ import { parseArgs } from "node:util";
 import type { NatsConnection } from "nats";
 import { createUser } from "nkeys.js";
 import { readClientConfig } from "./config/config.ts";
-import type { CredsResponse } from "./http/creds/handler.ts";
+import type { CredsResponse } from "./http/creds/response.ts";
 
 /**
  * `npm run client -- --user alice`: what a client does with the mint, and what its credential lets it do and not.

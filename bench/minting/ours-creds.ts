@@ -6,7 +6,7 @@ await timed(({ accountJwt, seed, ttl }) => {
   const mint = createMint({ accountJwt, roles: { browser: { seed, ttl } } });
   return {
     once(name) {
-      const { jwt, seed = "" } = mint.mint({ role: "browser", user: parseSubjectToken(name) });
+      const { jwt, seed = "" } = mint.issue({ role: "browser", user: parseSubjectToken(name) });
       return formatCreds(jwt, seed);
     },
     jwt: (creds) => String(creds).split("\n")[1] ?? "",

@@ -6,6 +6,6 @@ await timed(({ accountJwt, seed, ttl }) => {
   const mint = createMint({ accountJwt, roles: { browser: { seed, ttl } } });
   return {
     once: (name, publicKey) =>
-      mint.mint({ role: "browser", user: parseSubjectToken(name) }, parseUserPublicKey(publicKey)).jwt,
+      mint.issue({ role: "browser", user: parseSubjectToken(name) }, parseUserPublicKey(publicKey)).jwt,
   };
 });

@@ -67,7 +67,7 @@ export async function makeUsers(scratch: string): Promise<Users> {
     ["large", large, SCOPED_LARGE, INLINE_LARGE],
   ] as const) {
     const credentials = Array.from({ length: PEOPLE }, (_, i) =>
-      mint.mint({ role, user: parseSubjectToken(`person-${i}`) }),
+      mint.issue({ role, user: parseSubjectToken(`person-${i}`) }),
     );
     write(
       scopedKind,

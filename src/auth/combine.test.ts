@@ -1,35 +1,40 @@
 import { expect, test } from "bun:test";
 import { UnauthorizedError } from "../core/errors.ts";
-import type { Authenticator } from "../core/identity.ts";
+import type { TokenAuthenticator } from "../core/identity.ts";
 import { firstOf } from "./combine.ts";
 
-const request = new Request("http://mint.test/creds");
-const nobody: Authenticator = () => null;
-const somebody =
-  (subject: string): Authenticator =>
-  async () => ({ issuer: "test", subject, claims: {} });
-const refuses: Authenticator = () => {
+const token = "a.b.c";
+const unknown: TokenAuthenticator = () => null;
+const known =
+  (subject: string): TokenAuthenticator =>
+  async () => ({ method: "test", issuer: "test", subject, claims: {} });
+const refuses: TokenAuthenticator = () => {
   throw new UnauthorizedError("no", "expired");
 };
 
-test("the first who knows the caller says who it is", async () => {
-  expect((await firstOf([nobody, somebody("a"), somebody("b")])(request, {}))?.subject).toBe("a");
+test("the first authenticator that knows the token returns the identity", async () => {
+  expect((await firstOf([unknown, known("a"), known("b")])(token, {}))?.subject).toBe("a");
 });
 
-test("nobody knows a caller whom nobody knows", async () => {
-  expect(await firstOf([nobody, nobody])(request, {})).toBeNull();
-  expect(await firstOf([])(request, {})).toBeNull();
+test("a token that no authenticator knows gives no identity", async () => {
+  expect(await firstOf([unknown, unknown])(token, {})).toBeNull();
+  expect(await firstOf([])(token, {})).toBeNull();
 });
 
-test("a proof that is refused is not shown to the next", async () => {
-  await expect(firstOf([nobody, refuses, somebody("a")])(request, {})).rejects.toThrow(UnauthorizedError);
+test("a token that one authenticator refuses is not offered to the next", async () => {
+  await expect(firstOf([unknown, refuses, known("a")])(token, {})).rejects.toThrow(UnauthorizedError);
 });
 
-test("what was asked is passed on", async () => {
-  const asked = { role: "browser" };
-  const echo: Authenticator = (given, wish) => ({ issuer: given.url, subject: wish.role ?? "", claims: {} });
-  expect(await firstOf([nobody, echo])(request, asked)).toMatchObject({
-    issuer: request.url,
+test("what the caller requests is passed on", async () => {
+  const requested = { role: "browser" };
+  const echo: TokenAuthenticator = (given, { role }) => ({
+    method: "test",
+    issuer: given,
+    subject: role ?? "",
+    claims: {},
+  });
+  expect(await firstOf([unknown, echo])(token, requested)).toMatchObject({
+    issuer: token,
     subject: "browser",
   });
 });

@@ -1,15 +1,15 @@
-import type { Authenticator } from "../core/identity.ts";
+import type { TokenAuthenticator } from "../core/identity.ts";
 
 /**
- * Asks one authenticator after the other until one knows the caller. What one throws ends it: a proof that was looked
- * at and is bad must not become another authenticator's nobody.
+ * Calls one authenticator after the other until one returns an identity. An error that one throws ends it: a token that
+ * one authenticator refused must not be offered to the next.
  */
-export function firstOf(authenticators: readonly Authenticator[]): Authenticator {
+export function firstOf(authenticators: readonly TokenAuthenticator[]): TokenAuthenticator {
   const [only] = authenticators;
   if (only && authenticators.length === 1) return only;
-  return async (request, asked) => {
-    for (const authenticate of authenticators) {
-      const identity = await authenticate(request, asked);
+  return async (token, requested) => {
+    for (const authenticateToken of authenticators) {
+      const identity = await authenticateToken(token, requested);
       if (identity) return identity;
     }
     return null;

@@ -1,6 +1,6 @@
 import type { CliConfig } from "../config/config.ts";
 import { InvalidTagError, MintError, RoleNotAllowedError, UnauthorizedError } from "../core/errors.ts";
-import type { Asked, Grant, Identity } from "../core/identity.ts";
+import type { Grant, Identity, Requested } from "../core/identity.ts";
 import { parseLifetime } from "../core/lifetime.ts";
 import type { Mint } from "../core/mint.ts";
 import { explainRules, type RuleVerdict } from "../core/policy/explain.ts";
@@ -53,7 +53,7 @@ export async function explainCommand(args: string[], config: CliConfig): Promise
   return explanation.granted ? 0 : 1;
 }
 
-async function explain(config: CliConfig, identity: Identity, asked: Asked): Promise<Explanation> {
+async function explain(config: CliConfig, identity: Identity, asked: Requested): Promise<Explanation> {
   const { file, grant: policy } = await loadPolicy(config);
   const mint = await loadMint(config);
   const notes = mint ? [] : [`no keys in ${config.keysDir}, so what the role permits is not known here`];
@@ -80,7 +80,7 @@ const NOT_BELIEVED =
 function whatIsMinted(grant: Grant, mint: Mint | undefined): Omit<Granted, "user_from"> {
   const { user, role, tags = {}, ttl } = grant;
   if (!mint) return { user, role, tags, ...(ttl !== undefined && { ttl }) };
-  const { permissions, issuedAt, expiresAt } = mint.mint(grant);
+  const { permissions, issuedAt, expiresAt } = mint.issue(grant);
   return { user, role, tags, ttl: expiresAt - issuedAt, permissions };
 }
 
@@ -92,7 +92,7 @@ function reasonOf(error: MintError, rules: readonly RuleVerdict[]): string {
   return decided ? `the mint has no key for the role ${decided.role}` : "no rule fits";
 }
 
-function readAsked({ role, tag = [], ttl }: { role?: string; tag?: string[]; ttl?: string }): Asked {
+function readAsked({ role, tag = [], ttl }: { role?: string; tag?: string[]; ttl?: string }): Requested {
   const pairs = tag.map((text): [string, string] => {
     const [name = "", ...value] = text.split("=");
     return [name, value.join("=")];

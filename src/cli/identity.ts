@@ -20,7 +20,7 @@ export async function readIdentity(path: string, issuer: string | undefined): Pr
     throw new InputError("the claims have no iss: --issuer says whose they are");
   }
   if (typeof sub !== "string" || sub === "") throw new InputError("the claims have no sub");
-  return { issuer: issuer ?? iss, subject: sub, claims };
+  return { method: "oidc", issuer: issuer ?? iss, subject: sub, claims };
 }
 
 async function readClaims(path: string): Promise<string> {

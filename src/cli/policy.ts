@@ -1,7 +1,7 @@
 import type { CliConfig } from "../config/config.ts";
 import { KeysUnavailableError } from "../core/errors.ts";
 import { createMint, type Mint } from "../core/mint.ts";
-import { type PolicyInUse, usePolicy } from "../core/policy/active.ts";
+import { type ActivePolicy, activatePolicy } from "../core/policy/active.ts";
 import { policyWarnings } from "../core/policy/explain.ts";
 import { readKeys } from "../files/exported-keys.ts";
 import { parsePolicyFile } from "../files/policy.ts";
@@ -28,8 +28,8 @@ export async function policyCommand(args: string[], config: CliConfig): Promise<
 }
 
 /** The policy as the service uses it. */
-export async function loadPolicy({ policyFile, issuer }: CliConfig): Promise<PolicyInUse> {
-  return usePolicy(parsePolicyFile(await readText(policyFile)), issuer);
+export async function loadPolicy({ policyFile, issuer }: CliConfig): Promise<ActivePolicy> {
+  return activatePolicy(parsePolicyFile(await readText(policyFile)), issuer);
 }
 
 /** A mint on the exported keys; undefined while there are none. */

@@ -1,42 +1,45 @@
 import type { UnauthorizedReason } from "./errors.ts";
 
 /**
- * What became of one request for a credential: all that an audit wants to know. It is made field by field out of names
- * that were checked, so that nothing secret can be in it.
+ * The outcome of one request for a credential, for audit and metrics. It is made field by field from checked values, so
+ * that it can hold no secret.
  */
 export interface Decision {
   readonly outcome: "granted" | "refused";
-  /** `granted`, or the `code` of the answer. */
+  /** `granted`, or the error's `code`; `internal_error` for an error that is not a `MintError`. */
   readonly code: string;
   /** For the code `unauthorized`: what was wrong with the proof. */
   readonly reason?: UnauthorizedReason | undefined;
-  /** The answer's status. */
-  readonly status: number;
+  /** The status of the door's response, where the door has such a thing. */
+  readonly status?: number | undefined;
   readonly requestId: string;
-  /** Where from, as far as it is known. */
+  /** The client's address, where it is known. */
   readonly address?: string | undefined;
-  /** Who vouches for the caller, and who it is; any text. Only when it was proved. */
+  /** The identity's method, issuer and subject; the latter two are any text. Absent when no identity was proved. */
+  readonly method?: string | undefined;
   readonly issuer?: string | undefined;
   readonly subject?: string | undefined;
   /** What was signed. */
   readonly credential?: DecidedCredential | undefined;
-  /** Milliseconds from the request to the answer, and those of them that the mint took. */
+  /** Milliseconds from the request to the response, and those of them that signing took. */
   readonly duration: number;
   readonly mintDuration?: number | undefined;
 }
 
-/** One answer of the service, to whatever request. */
-export interface Answered {
-  /** The pattern of the path, `/creds`, or `other` for a path that isn't there. */
+/** One HTTP request that was responded to. */
+export interface HandledRequest {
+  /** The pattern of the path, such as `/creds`; `other` for a path that doesn't exist. */
   readonly route: string;
   readonly method: string;
   readonly status: number;
-  /** Milliseconds from the request's head to the answer. */
+  /** Milliseconds from the request's head to the response. */
   readonly duration: number;
 }
 
 /** What was signed, without what makes it usable. Times in seconds since the epoch. */
 export interface DecidedCredential {
+  /** The account's public key. */
+  readonly account: string;
   readonly role: string;
   readonly user: string;
   readonly tags: Readonly<Record<string, string>>;

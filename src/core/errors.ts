@@ -1,35 +1,7 @@
-/** Every way a request or a set of keys can be wrong. Codes are stable; messages are for people and may change. */
-export type ErrorCode =
-  | "invalid_json"
-  | "invalid_request"
-  | "unsupported_media_type"
-  | "body_too_large"
-  | "not_acceptable"
-  | "not_found"
-  | "method_not_allowed"
-  | "invalid_user"
-  | "invalid_public_key"
-  | "invalid_tag"
-  | "invalid_ttl"
-  | "unauthorized"
-  | "host_not_allowed"
-  | "origin_not_allowed"
-  | "role_not_allowed"
-  | "user_not_allowed"
-  | "tag_not_allowed"
-  | "request_timeout"
-  | "rate_limited"
-  | "overloaded"
-  | "issuer_unavailable"
-  | "keys_unavailable"
-  | "invalid_keys"
-  | "invalid_policy"
-  | "invalid_api_keys"
-  | "invalid_config";
-
 /** What all errors of this package have in common. Its message never holds a seed, a token or a whole request. */
 export abstract class MintError extends Error {
-  abstract readonly code: ErrorCode;
+  /** A stable word. Compare this, never the message. */
+  abstract readonly code: string;
   /** Seconds after which it may go better, when that is known. */
   readonly retryAfter?: number;
 
@@ -39,46 +11,9 @@ export abstract class MintError extends Error {
   }
 }
 
-/** The body is not JSON. */
-export class InvalidJsonError extends MintError {
-  readonly code = "invalid_json";
-}
-
 /** The body is JSON of the wrong shape; the message names the field. */
 export class InvalidRequestError extends MintError {
   readonly code = "invalid_request";
-}
-
-/** The body is not `application/json`, or it is compressed. */
-export class UnsupportedMediaTypeError extends MintError {
-  readonly code = "unsupported_media_type";
-}
-
-/** The body is longer than the mint reads. */
-export class BodyTooLargeError extends MintError {
-  readonly code = "body_too_large";
-}
-
-/** What `Accept` asks for can't be made from this request. */
-export class NotAcceptableError extends MintError {
-  readonly code = "not_acceptable";
-}
-
-/** No such path. */
-export class NotFoundError extends MintError {
-  readonly code = "not_found";
-}
-
-/** The path exists, the method doesn't. */
-export class MethodNotAllowedError extends MintError {
-  readonly code = "method_not_allowed";
-  /** The methods that the path has, for the `Allow` header. */
-  readonly allow: readonly string[];
-
-  constructor(allow: readonly string[]) {
-    super(`this path answers ${allow.join(", ")}`);
-    this.allow = allow;
-  }
 }
 
 /** A user name that is not one literal subject token. */
@@ -129,11 +64,6 @@ export class UnauthorizedError extends MintError {
   }
 }
 
-/** The request came under a host name that `dev` authentication doesn't answer for. */
-export class HostNotAllowedError extends MintError {
-  readonly code = "host_not_allowed";
-}
-
 /** The role doesn't exist or isn't for this caller. Both read the same, so that roles can't be listed by guessing. */
 export class RoleNotAllowedError extends MintError {
   readonly code = "role_not_allowed";
@@ -153,16 +83,6 @@ export class TagNotAllowedError extends MintError {
   readonly code = "tag_not_allowed";
 }
 
-/** A page of this origin may not ask. */
-export class OriginNotAllowedError extends MintError {
-  readonly code = "origin_not_allowed";
-}
-
-/** The body did not come in time. */
-export class RequestTimeoutError extends MintError {
-  readonly code = "request_timeout";
-}
-
 /** More requests from this address, or for this caller, than are answered. */
 export class RateLimitedError extends MintError {
   readonly code = "rate_limited";
@@ -173,12 +93,6 @@ export class RateLimitedError extends MintError {
     super(message);
     this.retryAfter = retryAfter;
   }
-}
-
-/** The service has more to do than it can do in time. */
-export class OverloadedError extends MintError {
-  readonly code = "overloaded";
-  override readonly retryAfter = 1;
 }
 
 /** The issuer's keys are not known and can't be fetched: whether the token is good can't be said. */
@@ -216,3 +130,22 @@ export class InvalidApiKeysError extends MintError {
 export class ConfigError extends MintError {
   readonly code = "invalid_config";
 }
+
+/** All errors of this file. `switch (error.code)` narrows to one of them. */
+export type CoreError =
+  | InvalidRequestError
+  | InvalidUserError
+  | InvalidPublicKeyError
+  | InvalidTagError
+  | InvalidLifetimeError
+  | UnauthorizedError
+  | RoleNotAllowedError
+  | UserNotAllowedError
+  | TagNotAllowedError
+  | RateLimitedError
+  | IssuerUnavailableError
+  | KeysUnavailableError
+  | InvalidKeysError
+  | InvalidPolicyError
+  | InvalidApiKeysError
+  | ConfigError;

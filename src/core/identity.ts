@@ -2,49 +2,63 @@ import type { Seconds } from "./lifetime.ts";
 import type { SubjectToken } from "./subject-token.ts";
 import type { Tags } from "./tags.ts";
 
-/** Who the caller proved to be. */
+/** Who is calling, as an authentication method established it. */
 export interface Identity {
-  /** Who vouches for it: an OpenID issuer, an application's own sessions, `dev`. */
+  /**
+   * The method that established it: `oidc`, `api-key`, `dev`, or `application` for an application's own login. The
+   * method's policy judges the identity, and audit and metrics name the method by this word.
+   */
+  readonly method: string;
+  /** The authority that issued the identity: an OpenID issuer's URL, `api-key:<id>`, an application's name. */
   readonly issuer: string;
-  /** Who it is, unique within the issuer; any text. */
+  /** The caller, unique within the issuer; any text. */
   readonly subject: string;
-  /** What else the issuer says about it. */
+  /** Further claims of the issuer about the caller. */
   readonly claims: Readonly<Record<string, unknown>>;
-  /** When the proof ends, in seconds since the epoch. No credential outlives it. */
-  readonly expiresAt?: number;
+  /** When the proof ends, in seconds since the epoch. No credential outlives it. Absent for a proof without an end. */
+  readonly expiresAt?: number | undefined;
 }
 
-/** What the caller would like to have. Well-formed, but only wishes: a policy decides. */
-export interface Asked {
-  /** Whom the credential is for. Only for an authenticator that lets its caller say so, such as `dev`. */
+/** The method of identities that an application established by a login of its own. */
+export const APPLICATION = "application";
+
+/** What a caller presents to a door to prove its identity. */
+export type Proof =
+  /** A JWT or an API key that is still to be verified. */
+  | { readonly kind: "token"; readonly token: string }
+  /** An identity that the door itself established, for example from a session cookie. */
+  | { readonly kind: "identity"; readonly identity: Identity };
+
+/** What the caller requests. Well-formed, but not yet allowed: the policy decides. */
+export interface Requested {
+  /** The user that the credential is for. Only methods whose callers act for others, such as `api-key`, honour it. */
   readonly user?: SubjectToken;
   readonly role?: string;
   readonly tags?: Tags;
   readonly ttl?: Seconds;
 }
 
-/** What an identity gets, now. */
+/** What an identity gets. */
 export interface Grant {
+  /** The name of the account that the credential is for. Absent: the service's first account. */
+  readonly account?: string | undefined;
   readonly role: string;
   readonly user: SubjectToken;
   readonly tags?: Tags | undefined;
   /** A lifetime shorter than the role's. */
   readonly ttl?: Seconds | undefined;
-  /** The latest end, in seconds since the epoch. */
+  /** The latest expiry, in seconds since the epoch. */
   readonly expiresBy?: number | undefined;
 }
 
 /**
- * Who is calling? Null for a caller that proves nothing. The request's body has been read already; what it said is
- * in `asked`. May throw a `MintError` to refuse with more than 401.
+ * Verifies a token. Null for a token of a kind that this authenticator doesn't know.
+ * @throws {MintError} for a token that it knows and refuses
  */
-export type Authenticator = (request: Request, asked: Asked) => Identity | null | Promise<Identity | null>;
+export type TokenAuthenticator = (
+  token: string,
+  requested: Requested,
+) => Identity | null | Promise<Identity | null>;
 
-/** What may they have? Throws `RoleNotAllowedError` for what they may not. */
-export type Policy = (identity: Identity, asked: Asked) => Grant | Promise<Grant>;
-
-/** The grant, ending no later than the proof it rests on. */
-export function withinProof(grant: Grant, { expiresAt }: Identity): Grant {
-  if (expiresAt === undefined) return grant;
-  return { ...grant, expiresBy: Math.min(grant.expiresBy ?? expiresAt, expiresAt) };
-}
+/** Decides what an identity gets. Throws `RoleNotAllowedError` and the like for what it doesn't get. */
+export type Policy = (identity: Identity, requested: Requested) => Grant | Promise<Grant>;

@@ -10,7 +10,7 @@ import {
   UnauthorizedError,
 } from "./errors.ts";
 import { HOSTILE_NAMES } from "./hostile.fixture.ts";
-import { type Grant, withinProof } from "./identity.ts";
+import type { Grant } from "./identity.ts";
 import { formatCreds } from "./keys/creds-file.ts";
 import { parseUserPublicKey } from "./keys/nkey.ts";
 import { parseLifetime } from "./lifetime.ts";
@@ -47,7 +47,7 @@ describe("a credential", () => {
   test("decodes and verifies with the official library, and says the same as encodeUser", async () => {
     const user = createUser();
     const tags = parseTags({ room: "Lobby", team: "a" });
-    const { jwt } = mint.mint({ ...grant, tags }, parseUserPublicKey(user.getPublicKey()));
+    const { jwt } = mint.issue({ ...grant, tags }, parseUserPublicKey(user.getPublicKey()));
     const { jti, ...ours } = decode<User>(jwt);
 
     const signer = fromSeed(new TextEncoder().encode(account.seeds.browser));
@@ -68,7 +68,7 @@ describe("a credential", () => {
     const token = fc.stringMatching(/^[A-Za-z0-9_-]{1,64}$/).map(parseSubjectToken);
     fc.assert(
       fc.property(token, token, (user, room) => {
-        const { jwt, permissions, seed } = mint.mint({ role: "service", user, tags: parseTags({ room }) });
+        const { jwt, permissions, seed } = mint.issue({ role: "service", user, tags: parseTags({ room }) });
         const claims = decode<User>(jwt);
         expect(claims.name).toBe(user);
         expect(claims.nats).toEqual({
@@ -86,7 +86,7 @@ describe("a credential", () => {
 
   test("comes with what its holder needs to know", () => {
     const publicKey = parseUserPublicKey(createUser().getPublicKey());
-    const { jwt, seed, ...rest } = mint.mint(grant, publicKey);
+    const { jwt, seed, ...rest } = mint.issue(grant, publicKey);
     expect(seed).toBeUndefined();
     expect(rest as object).toEqual({
       jti: JSON.parse(Buffer.from(jwt.split(".")[1] ?? "", "base64url").toString()).jti,
@@ -104,11 +104,11 @@ describe("a credential", () => {
   });
 
   test("has a new key pair each time it isn't asked for a given key", () => {
-    expect(mint.mint(grant).seed).not.toBe(mint.mint(grant).seed as string);
+    expect(mint.issue(grant).seed).not.toBe(mint.issue(grant).seed as string);
   });
 
   test("as a creds file is what the official library writes", () => {
-    const { jwt, seed = "" } = mint.mint(grant);
+    const { jwt, seed = "" } = mint.issue(grant);
     const theirs = fmtCreds(jwt, fromSeed(new TextEncoder().encode(seed)));
     expect(formatCreds(jwt, seed)).toBe(new TextDecoder().decode(theirs));
   });
@@ -116,7 +116,7 @@ describe("a credential", () => {
 
 describe("a lifetime", () => {
   const lifetime = (more: Partial<Grant>) => {
-    const { issuedAt, expiresAt } = mint.mint({ ...grant, ...more });
+    const { issuedAt, expiresAt } = mint.issue({ ...grant, ...more });
     return expiresAt - issuedAt;
   };
 
@@ -147,13 +147,6 @@ describe("a lifetime", () => {
       expect(() => lifetime({ ttl: ttl as never })).toThrow(InvalidLifetimeError);
     }
   });
-
-  test("never passes the end of the identity's proof, whatever the policy granted", () => {
-    const identity = { issuer: "x", subject: "alice", claims: {}, expiresAt: NOW + 60 };
-    expect(withinProof(grant, identity).expiresBy).toBe(NOW + 60);
-    expect(withinProof({ ...grant, expiresBy: NOW + 500 }, identity).expiresBy).toBe(NOW + 60);
-    expect(withinProof({ ...grant, expiresBy: NOW + 20 }, identity).expiresBy).toBe(NOW + 20);
-  });
 });
 
 describe("the mint refuses", () => {
@@ -168,17 +161,17 @@ describe("the mint refuses", () => {
       "toString",
       "hasOwnProperty",
     ]) {
-      expect(() => mint.mint({ ...grant, role })).toThrow(RoleNotAllowedError);
+      expect(() => mint.issue({ ...grant, role })).toThrow(RoleNotAllowedError);
     }
   });
 
   test("a name or a tag that reaches elsewhere, even from a caller without types", () => {
     for (const name of HOSTILE_NAMES) {
-      expect(() => mint.mint({ ...grant, user: name as never })).toThrow(InvalidUserError);
-      expect(() => mint.mint({ ...grant, tags: { room: name as never } })).toThrow(InvalidTagError);
+      expect(() => mint.issue({ ...grant, user: name as never })).toThrow(InvalidUserError);
+      expect(() => mint.issue({ ...grant, tags: { room: name as never } })).toThrow(InvalidTagError);
     }
-    expect(() => mint.mint({ ...grant, user: ["alice"] as never })).toThrow(InvalidUserError);
-    expect(() => mint.mint({ ...grant, tags: { room: ["a", "b"] as never } })).toThrow(InvalidTagError);
+    expect(() => mint.issue({ ...grant, user: ["alice"] as never })).toThrow(InvalidUserError);
+    expect(() => mint.issue({ ...grant, tags: { room: ["a", "b"] as never } })).toThrow(InvalidTagError);
   });
 });
 
@@ -219,7 +212,7 @@ describe("keys are refused as a whole", () => {
     const claims = JSON.parse(Buffer.from(body ?? "", "base64url").toString());
     const changed = Buffer.from(JSON.stringify({ ...claims, name: "EVIL" })).toString("base64url");
     const none = Buffer.from('{"typ":"JWT","alg":"none"}').toString("base64url");
-    const user = mint.mint(grant).jwt;
+    const user = mint.issue(grant).jwt;
     for (const accountJwt of [
       "",
       "a.b.c",

@@ -1,5 +1,5 @@
 import { quote } from "../util/quote.ts";
-import { InvalidKeysError, MintError, RoleNotAllowedError } from "./errors.ts";
+import { InvalidKeysError, KeysUnavailableError, MintError, RoleNotAllowedError } from "./errors.ts";
 import type { Grant } from "./identity.ts";
 import { type AccountSigner, accountSigner, createUserKeyPair, type UserKeyPair } from "./keys/ed25519.ts";
 import { encodeJwt } from "./keys/jwt.ts";
@@ -21,9 +21,11 @@ export interface MintOptions {
 
 export interface Mint {
   readonly account: AccountPublicKey;
+  /** The account's name, by which grants name it. */
+  readonly accountName: string;
   readonly roles: readonly string[];
   /**
-   * Signs a user JWT for what was granted.
+   * Signs a user JWT for a grant.
    * @param publicKey the client's own; without it a key pair is made and the seed returned
    * @throws {RoleNotAllowedError} for a role this mint has no key for
    * @throws {InvalidUserError} for a name that could reach other subjects than its own
@@ -31,7 +33,7 @@ export interface Mint {
    * @throws {InvalidLifetimeError} for a `ttl` that is not a whole number of seconds, or below 10
    * @throws {UnauthorizedError} when less than 10 s are left of `grant.expiresBy`
    */
-  mint(grant: Grant, publicKey?: UserPublicKey): Credentials;
+  issue(grant: Grant, publicKey?: UserPublicKey): Credentials;
 }
 
 /** A signed user JWT and what its holder needs to know about it. Times in seconds since the epoch. */
@@ -75,18 +77,19 @@ export function createMint({ accountJwt, roles, now = Date.now }: MintOptions): 
 
   return {
     account: account.publicKey,
+    accountName: account.name,
     roles: [...keys.keys()],
-    mint(grant, publicKey) {
+    issue(grant, publicKey) {
       const key = keys.get(grant.role);
       if (!key) throw new RoleNotAllowedError();
       // Parsed again, although the types say it was: JavaScript callers have none, and a user `*` would read everybody.
       const user = parseSubjectToken(grant.user);
       const tags = parseTags(grant.tags ?? NO_TAGS);
-      const asked = grant.ttl === undefined ? undefined : parseLifetime(grant.ttl);
+      const requested = grant.ttl === undefined ? undefined : parseLifetime(grant.ttl);
 
       const issuedAt = Math.floor(now() / 1000);
       const left = grant.expiresBy === undefined ? undefined : grant.expiresBy - issuedAt;
-      const expiresAt = issuedAt + boundedLifetime(key.ttl, asked, left);
+      const expiresAt = issuedAt + boundedLifetime(key.ttl, requested, left);
 
       const pair: Pick<UserKeyPair, "publicKey"> & Partial<UserKeyPair> =
         publicKey === undefined ? createUserKeyPair() : { publicKey };
@@ -113,6 +116,17 @@ export function createMint({ accountJwt, roles, now = Date.now }: MintOptions): 
       };
     },
   };
+}
+
+/**
+ * The mint of an account, found by the account's name; the first one for a grant that names none.
+ * @throws {KeysUnavailableError} when there is no mint at all
+ * @throws {RoleNotAllowedError} when none is of this account
+ */
+export function findMint(mints: readonly Mint[], account: string | undefined): Mint {
+  const mint = account === undefined ? mints[0] : mints.find(({ accountName }) => accountName === account);
+  if (mint) return mint;
+  throw mints.length === 0 ? new KeysUnavailableError() : new RoleNotAllowedError();
 }
 
 function loadRole(name: string, { seed, ttl }: MintOptions["roles"][string], account: Account): RoleKey {

@@ -1,14 +1,15 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import { createUser, decode, parseCreds } from "@nats-io/jwt";
 import { Hono } from "hono";
-import { devAuthentication } from "../auth/dev.ts";
-import type { Answered, Decision } from "../core/decision.ts";
+import type { Decision, HandledRequest } from "../core/decision.ts";
 import { KeysUnavailableError } from "../core/errors.ts";
 import { HOSTILE_NAMES } from "../core/hostile.fixture.ts";
 import { createMint, type Mint } from "../core/mint.ts";
 import { BROWSER, makeAccount } from "../core/roles/account.fixture.ts";
 import { type AppOptions, createApp } from "./app.ts";
-import type { CredsResponse } from "./creds/handler.ts";
+import type { Authenticator } from "./creds/proof.ts";
+import type { CredsResponse } from "./creds/response.ts";
+import { devAuthentication } from "./dev.ts";
 
 const PAGE = "https://app.example.com";
 const servers = { websocket: ["ws://localhost:9222"], tcp: ["nats://localhost:4222"] };
@@ -352,7 +353,7 @@ describe("without keys", () => {
 });
 
 describe("an application's own authenticator", () => {
-  const with_ = (authenticate: AppOptions["authenticate"]) => makeApp({ authenticate });
+  const with_ = (authenticate: Authenticator) => makeApp({ authenticate });
 
   test("that knows nobody gives 401", async () => {
     await expectProblem(ask({}, { to: with_(() => null) }), 401, "unauthorized");
@@ -377,14 +378,14 @@ describe("an application's own authenticator", () => {
     ]) {
       const reported: unknown[] = [];
       const decided: Decision[] = [];
-      const answered: Answered[] = [];
+      const answered: HandledRequest[] = [];
       const to = makeApp({
         authenticate: () => {
           throw failure;
         },
         onError: (error) => reported.push(error),
         onDecision: (decision) => decided.push(decision),
-        onAnswer: (answer) => answered.push(answer),
+        onResponse: (answer) => answered.push(answer),
       });
       for (const app of [to, new Hono().route("/", to)]) {
         const response = ask({}, { to: app });
@@ -428,7 +429,7 @@ describe("a report that fails", () => {
 
   test("on an answer changes nothing of it", async () => {
     const reported: unknown[] = [];
-    const to = makeApp({ onAnswer: fail, onError: (error) => reported.push(error) });
+    const to = makeApp({ onResponse: fail, onError: (error) => reported.push(error) });
     expect((await answerOf(ask({ user: "alice" }, { to }))).user).toBe("alice");
     expect(reported).toEqual(["the disk is full"]);
   });

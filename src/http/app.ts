@@ -1,15 +1,17 @@
 import { type Context, Hono } from "hono";
-import type { Answered, Decision } from "../core/decision.ts";
-import { NotFoundError } from "../core/errors.ts";
-import type { Mint } from "../core/mint.ts";
-import { DEFAULT_RATE_LIMITS, type RateLimits } from "../core/rate-limit.ts";
+import type { Decision, HandledRequest } from "../core/decision.ts";
+import type { Policy, TokenAuthenticator } from "../core/identity.ts";
+import { findMint, type Mint } from "../core/mint.ts";
+import { DEFAULT_RATE_LIMITS, type RateLimits, rateLimiter } from "../core/rate-limit.ts";
 import { formatTrace, traceOf } from "../util/trace.ts";
-import { type CredsOptions, creds } from "./creds/handler.ts";
-import { type DocumentOptions, lazyDocument, openApiJson } from "./docs/openapi.ts";
-import { docsPage } from "./docs/page.ts";
+import { credsRoute } from "./creds/handler.ts";
+import type { Authenticator } from "./creds/proof.ts";
+import type { Servers } from "./creds/servers.ts";
+import { type DocumentOptions, lazyDocument, openApiRoute } from "./docs/openapi.ts";
+import { docsRoute } from "./docs/page.ts";
 import { clientAddress } from "./edge/client-address.ts";
-import { cors } from "./edge/cors.ts";
-import { everyRequest, failing, type Page } from "./edge/envelope.ts";
+import { type Cors, cors } from "./edge/cors.ts";
+import { type Envelope, envelope, errorResponder } from "./edge/envelope.ts";
 import { methodsBut, onlyMethods } from "./edge/method-not-allowed.ts";
 import {
   DEFAULT_OVERLOAD_LIMITS,
@@ -20,138 +22,157 @@ import {
 import { pathOf } from "./edge/path.ts";
 import { pendingBodies } from "./edge/pending-bodies.ts";
 import { problems } from "./edge/problems.ts";
-import { rateLimiter } from "./edge/rate-limit.ts";
-import { healthz, readyz } from "./health.ts";
-import { type Metrics, metricsPage } from "./metrics.ts";
+import { NotFoundError } from "./errors.ts";
+import { healthzRoute, readyzRoute } from "./health.ts";
+import { type Metrics, metricsRoute } from "./metrics.ts";
+import { methodsByPath, type Route } from "./routes.ts";
 
-export interface AppOptions extends Pick<CredsOptions, "authenticate" | "grant" | "servers"> {
-  /** The mint, or a function that gives the present one and throws `KeysUnavailableError` while there is none. */
-  readonly mint: Mint | (() => Mint);
-  /** Origins of pages that may ask from elsewhere (`https://app.example.com`), compared exactly. None by default. */
+export interface AppOptions {
+  /**
+   * The mint, or one for each account, of which the first is for grants that name none; or a function that returns the
+   * present one and throws `KeysUnavailableError` while there is none.
+   */
+  readonly mint: Mint | readonly Mint[] | (() => Mint | readonly Mint[]);
+  /** Verifies the Bearer token of a request. Without it, tokens are not a proof. */
+  readonly authenticateToken?: TokenAuthenticator;
+  /** A login of the application's own, for requests without a Bearer token. */
+  readonly authenticate?: Authenticator;
+  /** Decides what an identity gets. */
+  readonly grant: Policy;
+  /** The NATS servers that clients connect to. */
+  readonly servers: Servers;
+  /** Origins of pages elsewhere that may send requests (`https://app.example.com`), compared exactly. None by default. */
   readonly allowedOrigins?: readonly string[];
   /** Whether those pages may send cookies along, for an application whose login is a cookie. Not by default. */
   readonly allowCredentials?: boolean;
   /**
-   * Whether a 401 asks for a Bearer token (RFC 6750). It does by default; an application whose login is a cookie has
-   * nothing of the kind to ask for.
+   * Whether a 401 asks for a Bearer token (RFC 6750). It does by default; an application whose login is a cookie has no
+   * use for it.
    */
   readonly bearerChallenge?: boolean;
   /** The address of the client, or of the proxy before it, as the runtime knows it. */
   readonly peerAddress?: (c: Context) => string | undefined;
   /**
-   * Addresses and CIDR ranges (`10.0.0.0/8`) of proxies whose `X-Forwarded-For` and `X-Request-Id` are believed. None by
-   * default. Name only proxies: whoever connects from such an address can say that it is anybody.
+   * Addresses and CIDR ranges (`10.0.0.0/8`) of proxies whose `X-Forwarded-For` and `X-Request-Id` are trusted. None by
+   * default. List proxies only: a client with such an address can claim to be any other client.
    */
   readonly trustedProxies?: readonly string[];
-  /** Requests for credentials in a minute, and at once; 600 for an address and 60 for a caller by default. */
+  /** Requests for credentials in a minute, all of which may come at once; 600 per address and 60 per caller by default. */
   readonly rateLimit?: RateLimits | "off";
-  /** From when on requests for credentials are refused, so that the others are answered in time. */
+  /** When requests for credentials are refused, so that the others are processed in time. */
   readonly overload?: OverloadLimits | "off";
-  /** When it is aborted, the service is about to stop: it is no longer ready, and answers end their connections. */
+  /** Aborted when the service is about to stop: it is no longer ready, and responses end their connections. */
   readonly stopping?: AbortSignal;
-  /** Told of each answer to a request for a credential. If it throws, the answer is a 500, and no credential. */
+  /** Receives the decision on each request for a credential. If it throws, the response is a 500, and no credential. */
   readonly onDecision?: (decision: Decision) => void;
-  /** Told of each answer, whatever was asked. What it throws goes to `onError`; the answer stands. */
-  readonly onAnswer?: (answer: Answered) => void;
-  /** More pages, by their paths: what is answered to a GET. */
-  readonly pages?: Readonly<Record<string, Page>>;
-  /** What `GET /metrics` answers to whoever asks without a proxy. Without it there is no such path. */
+  /** Receives each response, of every path. What it throws goes to `onError`; the response stands. */
+  readonly onResponse?: (response: HandledRequest) => void;
+  /** Further routes, such as pages. */
+  readonly routes?: readonly Route[];
+  /** Renders `GET /metrics`, which doesn't exist without it. It responds 404 to requests through a proxy. */
   readonly metrics?: Metrics;
   /** What `/openapi.json` and `/docs` can't know by themselves. */
-  readonly document?: Omit<DocumentOptions, "metrics">;
+  readonly document?: DocumentOptions;
   /**
-   * Told of an error that nobody expected; the caller only gets a 500. By default it goes to stderr: what it was and
-   * where, but not its message, which may hold what the caller sent.
+   * Receives an unexpected error; the caller only gets a 500. By default its type and stack go to stderr, but not its
+   * message, which may hold what the caller sent.
    */
   readonly onError?: (error: unknown) => void;
 }
 
 /**
  * The mint over HTTP: `POST /creds`, `GET /healthz`, `GET /readyz`, `GET /openapi.json`, `GET /docs`. Serve it, or mount
- * it in another Hono application with `app.route("/nats", createApp({ … }))`; paths it doesn't know are then the other
- * application's to answer.
+ * it in another Hono application with `app.route("/nats", createApp({ … }))`; unknown paths below are then the other
+ * application's.
  * @throws {ConfigError} for a limit or a trusted proxy that can't be one
  */
 export function createApp(options: AppOptions): Hono {
-  const {
-    mint,
-    allowedOrigins = [],
-    allowCredentials = false,
-    bearerChallenge = true,
-    peerAddress = () => undefined,
-    trustedProxies = [],
-    rateLimit = DEFAULT_RATE_LIMITS,
-    overload = DEFAULT_OVERLOAD_LIMITS,
-    stopping,
-    onDecision = () => {},
-    onAnswer,
-    metrics,
-    pages = {},
-    onError = (error) => console.error("unexpected error:", formatTrace(traceOf(error))),
-  } = options;
-  const currentMint = typeof mint === "function" ? mint : () => mint;
+  const { peerAddress = () => undefined, trustedProxies = [], stopping, onResponse } = options;
+  const onError =
+    options.onError ?? ((error: unknown) => console.error("unexpected error:", formatTrace(traceOf(error))));
+  const answerError = problems(onError, { bearerChallenge: options.bearerChallenge ?? true });
+  const respondToError = errorResponder(answerError);
 
-  const document = lazyDocument({ ...options.document, metrics: metrics !== undefined });
+  const document = lazyDocument(() => routes, options.document);
+  const mints = currentMints(options.mint);
+  const routes: readonly Route[] = [
+    makeCredsRoute(options, mints, respondToError),
+    healthzRoute,
+    readyzRoute(mints, stopping),
+    ...(options.metrics ? [metricsRoute(options.metrics)] : []),
+    openApiRoute(document),
+    docsRoute(document),
+    ...(options.routes ?? []),
+  ];
 
-  const answerError = problems(onError, { bearerChallenge });
-  const failed = failing(answerError);
-  const pagesOfOthers = cors({ allowedOrigins, allowCredentials });
-
-  const every = everyRequest({
-    clientOf: clientAddress({ peerAddress, trustedProxies }),
-    cors: pagesOfOthers,
-    failed,
-    stopping,
-    onAnswer: onAnswer && quietly(onAnswer, onError),
+  const pagesElsewhere = cors({
+    allowedOrigins: options.allowedOrigins ?? [],
+    allowCredentials: options.allowCredentials ?? false,
+    methods: routes.map(({ method }) => method),
   });
-  const atOnce = overloadLimits(overload);
-  const answer = creds({
-    ...options,
-    mint: currentMint,
-    limits: rateLimiter(rateLimit),
+  const everyRequest = envelope({
+    clientOf: clientAddress({ peerAddress, trustedProxies }),
+    cors: pagesElsewhere,
+    respondToError,
+    stopping,
+    onResponse: onResponse && swallowErrors(onResponse, onError),
+  });
+  return routed(routes, everyRequest, pagesElsewhere).onError(answerError);
+}
+
+function currentMints(mint: AppOptions["mint"]): () => readonly Mint[] {
+  const asList = (one: Mint | readonly Mint[]) => (Array.isArray(one) ? one : [one]) as readonly Mint[];
+  if (typeof mint === "function") return () => asList(mint());
+  const mints = asList(mint);
+  return () => mints;
+}
+
+function makeCredsRoute(
+  { authenticateToken, authenticate, grant, servers, rateLimit, overload, onDecision }: AppOptions,
+  mints: () => readonly Mint[],
+  respondToError: ReturnType<typeof errorResponder>,
+): Route {
+  const atOnce = overloadLimits(overload ?? DEFAULT_OVERLOAD_LIMITS);
+  return credsRoute({
+    parts: {
+      authenticateToken,
+      grant,
+      mintFor: (account) => findMint(mints(), account),
+      limits: rateLimiter(rateLimit ?? DEFAULT_RATE_LIMITS),
+      onDecision: onDecision ?? (() => {}),
+    },
+    authenticate,
+    servers,
     gate: overloadGate(atOnce),
     bodies: pendingBodies({ total: atOnce.bodies, perNetwork: atOnce.perAddress }),
-    failed,
-    onDecision,
+    respondToError,
   });
+}
 
+/** The routes as a Hono application. Other methods of their paths get a 405, other paths a 404, preflights a response. */
+function routed(routes: readonly Route[], everyRequest: Envelope, pagesElsewhere: Cors): Hono {
   const app = new Hono({ getPath: pathOf });
-  app.post("/creds", every.lean(answer));
-  rest("/creds", "POST");
-
-  const all: Readonly<Record<string, Page>> = {
-    "/healthz": healthz,
-    "/readyz": readyz(currentMint, stopping),
-    "/openapi.json": openApiJson(document),
-    "/docs": docsPage(document),
-    ...(metrics && { "/metrics": metricsPage(metrics) }),
-    ...pages,
-  };
-  for (const [path, page] of Object.entries(all)) {
-    app.get(path, every.page(page));
-    rest(path, "GET", "HEAD");
+  for (const { method, path, handler, bare } of routes) {
+    app.on(method, path, bare ? everyRequest.bare(handler) : everyRequest.full(handler));
   }
-  const other = every.page((c) => {
-    const preflight = pagesOfOthers.preflight(c);
+  for (const [path, methods] of methodsByPath(routes)) {
+    const refuse = onlyMethods(methods);
+    app.on(
+      methodsBut(methods),
+      path,
+      everyRequest.full((c, context) => pagesElsewhere.preflight(c) ?? refuse(c, context)),
+    );
+  }
+  const other = everyRequest.full((c) => {
+    const preflight = pagesElsewhere.preflight(c);
     if (preflight) return preflight;
     throw new NotFoundError("no such path");
   }, "other");
   app.notFound((c) => other(c, async () => {}) as Promise<Response>);
-  app.onError(answerError);
   return app;
-
-  /** What is asked of a path by another method. */
-  function rest(path: string, ...allow: string[]): void {
-    const refuse = onlyMethods(allow);
-    app.on(
-      methodsBut(allow),
-      path,
-      every.page((c) => pagesOfOthers.preflight(c) ?? refuse(c)),
-    );
-  }
 }
 
-function quietly<T>(report: (value: T) => void, onError: (error: unknown) => void): (value: T) => void {
+function swallowErrors<T>(report: (value: T) => void, onError: (error: unknown) => void): (value: T) => void {
   return (value) => {
     try {
       report(value);

@@ -1,15 +1,38 @@
-import { OverloadedError } from "../core/errors.ts";
-import type { Mint } from "../core/mint.ts";
-import type { Page } from "./edge/envelope.ts";
+import { z } from "@hono/zod-openapi";
+import { findMint, type Mint } from "../core/mint.ts";
+import { jsonResponse, problemResponses } from "./docs/operation.ts";
+import { OverloadedError } from "./errors.ts";
+import type { Route } from "./routes.ts";
 
-/** The process answers. */
-export const healthz: Page = (c) => c.json({ status: "ok" });
+/** `GET /healthz`: the process responds. */
+export const healthzRoute: Route = {
+  method: "GET",
+  path: "/healthz",
+  handler: (c) => c.json({ status: "ok" }),
+  operation: () => ({
+    operationId: "isAlive",
+    summary: "Does the service run?",
+    responses: { 200: jsonResponse("It does", z.object({ status: z.literal("ok") })) },
+  }),
+};
 
-/** There are keys to sign with, and the service goes on; 503 otherwise. */
-export function readyz(mint: () => Mint, stopping: AbortSignal | undefined): Page {
-  return (c) => {
-    if (stopping?.aborted) throw new OverloadedError("the service is stopping");
-    mint();
-    return c.json({ status: "ready" });
+/** `GET /readyz`: there are keys to sign with, and the service isn't stopping; 503 otherwise. */
+export function readyzRoute(mints: () => readonly Mint[], stopping: AbortSignal | undefined): Route {
+  return {
+    method: "GET",
+    path: "/readyz",
+    handler(c) {
+      if (stopping?.aborted) throw new OverloadedError("the service is stopping");
+      findMint(mints(), undefined);
+      return c.json({ status: "ready" });
+    },
+    operation: () => ({
+      operationId: "isReady",
+      summary: "Does the service have keys to sign with?",
+      responses: {
+        200: jsonResponse("It does", z.object({ status: z.literal("ready") })),
+        ...problemResponses(["keys_unavailable"]),
+      },
+    }),
   };
 }

@@ -11,7 +11,7 @@ const marks = {
   launcher: "local/main.ts",
   script: "/fs/nats-",
   server: "nats-server",
-  mint: "server.ts",
+  mint: "service/main.ts",
 } as const;
 
 const leftovers = { script: "A script of the recipe", server: "nats-server", mint: "The mint" } as const;

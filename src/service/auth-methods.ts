@@ -1,116 +1,154 @@
 import type { Logger } from "pino";
-import { apiKeyAuthentication, isApiKeyIssuer } from "../auth/api-key.ts";
+import { apiKeyAuthentication } from "../auth/api-key.ts";
 import { firstOf } from "../auth/combine.ts";
-import { devAuthentication } from "../auth/dev.ts";
-import { oidcAuthentication } from "../auth/jwt/verifier.ts";
+import type { JwtIssuer } from "../auth/jwt/issuer-table.ts";
+import { jwtAuthentication } from "../auth/jwt/verifier.ts";
 import type { Auth, MintConfig } from "../config/config.ts";
 import { parseApiKeys } from "../core/api-key/file.ts";
 import { ConfigError, MintError } from "../core/errors.ts";
-import type { Authenticator, Policy } from "../core/identity.ts";
-import { type PolicyInUse, usePolicy } from "../core/policy/active.ts";
+import type { Policy, TokenAuthenticator } from "../core/identity.ts";
+import { type ActivePolicy, activatePolicy } from "../core/policy/active.ts";
 import { policyWarnings } from "../core/policy/explain.ts";
-import { hasUrlScheme } from "../core/policy/issuer.ts";
 import { parsePolicyFile } from "../files/policy.ts";
 import { watchFile } from "../files/watch.ts";
+import type { Authenticator } from "../http/creds/proof.ts";
+import { devAuthentication } from "../http/dev.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 
-/** Who is calling, and what may they have: all the ways that `MINT_AUTH` lists, as one. */
-export interface Authentication {
-  readonly authenticate: Authenticator;
+/** The authentication methods that `MINT_AUTH` lists, as one. */
+export interface AuthMethods extends Disposable {
+  /** Undefined when no method has tokens. */
+  readonly authenticateToken: TokenAuthenticator | undefined;
+  /** For requests without a token; undefined when every method has tokens. */
+  readonly authenticate: Authenticator | undefined;
+  /** The decision of the policy of the identity's method. */
   readonly grant: Policy;
-  /** For each issuer whose keys are here, how long ago they were fetched. */
+  /** For each issuer whose keys were fetched, the seconds since then. */
   readonly keyAges: () => readonly { readonly issuer: string; readonly seconds: number }[];
-  /** Stops watching files and fetching keys. */
-  close(): void;
 }
 
-/** One way of proving who one is, and what those who did get. */
-interface Way extends Pick<Authentication, "authenticate" | "grant"> {
-  /** Whether this is an `issuer` of its identities. */
-  readonly owns: (issuer: string) => boolean;
-  readonly keyAges?: Authentication["keyAges"];
-  close?(): void;
+/** One way to prove an identity, and the policy for these identities. */
+interface AuthMethod extends Partial<Disposable> {
+  readonly grant: Policy;
+  /** Issuers whose JWTs prove identities of this method. */
+  readonly issuers?: () => readonly JwtIssuer[];
+  /** Verifies other tokens of this method. */
+  readonly authenticateToken?: TokenAuthenticator;
+  readonly authenticate?: Authenticator;
 }
 
-/** Told of files that are read again while the service runs. */
+/** Receives reports about files that are read again while the service runs. */
 interface Watch {
   readonly log: Logger;
   readonly reloaded: Metrics["reloaded"];
 }
 
-/** Milliseconds between looks at the age of the issuers' keys. */
+/** Milliseconds between checks of the age of the issuers' keys. */
 const WARM_UP_INTERVAL = 60_000;
 
 /** @throws {ConfigError} when a file can't be used, with its path and all that is wrong with it */
-export async function makeAuthentication(config: MintConfig, watch: Watch): Promise<Authentication> {
-  // A proof goes to the way that it is for. Who shows none at all is for `dev` to believe, so that comes last.
-  const make: Readonly<Record<Auth, () => Way | Promise<Way>>> = {
+export async function makeAuthMethods(config: MintConfig, watch: Watch): Promise<AuthMethods> {
+  const make: Readonly<Record<Auth, () => AuthMethod | Promise<AuthMethod>>> = {
     oidc: () => oidc(config, watch),
     "api-key": () => apiKey(config, watch),
-    dev: () => dev(config, watch, config.auth.length > 1),
+    dev: () => dev(config, watch),
   };
-  const inUse = (Object.keys(make) as Auth[]).filter((auth) => config.auth.includes(auth));
-  const ways = await Promise.all(inUse.map((auth) => make[auth]()));
+  const names = (Object.keys(make) as Auth[]).filter((name) => config.auth.includes(name));
+  using stack = new DisposableStack();
+  const methods = new Map<string, AuthMethod>();
+  for (const name of names) {
+    const method = await make[name]();
+    methods.set(name, method);
+    stack.defer(() => method[Symbol.dispose]?.());
+  }
+
+  const all = [...methods.values()];
+  const authenticators = all.flatMap(({ authenticateToken }) => authenticateToken ?? []);
+  const jwt = issuerTable(all, watch.log);
+  if (jwt) {
+    authenticators.push(jwt.authenticateToken);
+    stack.defer(() => jwt[Symbol.dispose]());
+  }
+  const disposables = stack.move();
   return {
-    authenticate: firstOf(ways.map(({ authenticate }) => authenticate)),
-    grant(identity, asked) {
-      const way = ways.find(({ owns }) => owns(identity.issuer));
-      if (!way) throw new Error("an identity of an issuer that nobody stands for");
-      return way.grant(identity, asked);
+    authenticateToken: authenticators.length > 0 ? firstOf(authenticators) : undefined,
+    authenticate: all.find(({ authenticate }) => authenticate)?.authenticate,
+    grant(identity, requested) {
+      const method = methods.get(identity.method);
+      if (!method) throw new Error("an identity of a method that is not configured");
+      return method.grant(identity, requested);
     },
-    keyAges: () => ways.flatMap(({ keyAges }) => keyAges?.() ?? []),
-    close() {
-      for (const way of ways) way.close?.();
+    keyAges: () => jwt?.keyAges() ?? [],
+    [Symbol.dispose]: () => disposables.dispose(),
+  };
+}
+
+/** One verifier for the JWTs of all methods: the token's `iss` says which issuer, and so which method, it belongs to. */
+function issuerTable(methods: readonly AuthMethod[], log: Logger) {
+  const sources = methods.flatMap(({ issuers }) => issuers ?? []);
+  if (sources.length === 0) return undefined;
+  const jwt = jwtAuthentication({
+    issuers: concatenated(sources),
+    onWarning: (message) => log.warn(message),
+  });
+  void jwt.warmUp();
+  const timer = setInterval(() => void jwt.warmUp(), WARM_UP_INTERVAL);
+  return {
+    ...jwt,
+    [Symbol.dispose]() {
+      clearInterval(timer);
+      jwt.close();
     },
   };
 }
 
-async function oidc({ policyFile, issuer }: MintConfig, watch: Watch): Promise<Way> {
-  const warn = ({ file, issuers }: PolicyInUse) => {
+/** The lists as one, which is the same object as long as each of them is. */
+function concatenated<T>(sources: readonly (() => readonly T[])[]): () => readonly T[] {
+  let parts: readonly (readonly T[])[] = [];
+  let all: readonly T[] = [];
+  return () => {
+    const next = sources.map((source) => source());
+    if (next.length !== parts.length || next.some((part, i) => part !== parts[i])) {
+      parts = next;
+      all = next.flat();
+    }
+    return all;
+  };
+}
+
+async function oidc({ policyFile, issuer }: MintConfig, watch: Watch): Promise<AuthMethod> {
+  const warn = ({ file, issuers }: ActivePolicy) => {
     const names = issuers.map((known) => known.issuer);
     for (const warning of policyWarnings(file, names)) watch.log.warn(`${policyFile}: ${warning}`);
   };
-  const parse = (text: string | undefined) => usePolicy(parsePolicyFile(text), issuer);
+  const parse = (text: string | undefined) => activatePolicy(parsePolicyFile(text), issuer);
   const policy = await follow("policy", policyFile, watch, parse, warn);
   warn(policy.current());
-  const tokens = oidcAuthentication({
+  return {
     issuers: () => policy.current().issuers,
-    onWarning: (message) => watch.log.warn(message),
-  });
-  void tokens.warmUp();
-  const timer = setInterval(() => void tokens.warmUp(), WARM_UP_INTERVAL);
-  return {
-    // Whether it is a trusted one is for the policy to say.
-    owns: hasUrlScheme,
-    authenticate: tokens.authenticate,
-    grant: (identity, asked) => policy.current().grant(identity, asked),
-    keyAges: tokens.keyAges,
-    close() {
-      clearInterval(timer);
-      tokens.close();
-      policy.close();
-    },
+    grant: (identity, requested) => policy.current().grant(identity, requested),
+    [Symbol.dispose]: policy.close,
   };
 }
 
-async function apiKey({ apiKeysFile }: MintConfig, watch: Watch): Promise<Way> {
+async function apiKey({ apiKeysFile }: MintConfig, watch: Watch): Promise<AuthMethod> {
   const keys = await follow("api_keys", apiKeysFile, watch, parseApiKeys);
-  return { owns: isApiKeyIssuer, ...apiKeyAuthentication({ keys: keys.current }), close: keys.close };
+  return { ...apiKeyAuthentication({ keys: keys.current }), [Symbol.dispose]: keys.close };
 }
 
-/** @param beside another way: whoever shows a proof, even one that nobody knows, is then not believed without it */
-function dev({ defaultRole, devHosts }: MintConfig, { log }: Watch, beside: boolean): Way {
-  log.warn("MINT_AUTH=dev believes every caller; it is for your own machine only");
+function dev({ auth, defaultRole, devHosts }: MintConfig, { log }: Watch): AuthMethod {
+  log.warn("MINT_AUTH=dev lets every caller name itself; use it on your own machine only");
   const { authenticate, grant } = devAuthentication({ defaultRole, hosts: devHosts });
+  const isOnly = auth.length === 1;
   return {
-    owns: (issuer) => issuer === "dev",
-    authenticate: (request, asked) =>
-      beside && request.headers.has("authorization") ? null : authenticate(request, asked),
     grant,
+    // Beside other methods, a request with a proof, even one of an unknown kind, must not become one without.
+    authenticate: (request, requested) =>
+      isOnly || !request.headers.has("authorization") ? authenticate(request, requested) : null,
   };
 }
 
-/** Watches a file. What is wrong with it at the start ends the service; later it is a warning. */
+/** Watches a file. An unusable file ends the service at its start; later it is a warning. */
 async function follow<T>(
   what: "policy" | "api_keys",
   path: string,
@@ -136,7 +174,7 @@ async function follow<T>(
   }
 }
 
-/** What is wrong in a file doesn't name it; that it can't be read at all does. */
+/** An error about a file's content doesn't name the file; one about reading it does. */
 function named(path: string, error: Error): Error {
   const isAboutContent = error instanceof MintError && !(error instanceof ConfigError);
   return isAboutContent ? new ConfigError(`${path}: ${error.message}`) : error;

@@ -2,11 +2,11 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { devAuthentication } from "../auth/dev.ts";
 import { KeysUnavailableError } from "../core/errors.ts";
 import { parseSubjectToken } from "../core/subject-token.ts";
 import { createApp } from "../http/app.ts";
-import { demoPages } from "./demo-page.ts";
+import { devAuthentication } from "../http/dev.ts";
+import { demoRoutes } from "./demo-page.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "demo-"));
 const user = parseSubjectToken("page");
@@ -27,7 +27,7 @@ function makeApp({ demo = true, websocket = ["ws://localhost:9222"] } = {}) {
     grant,
     servers: { websocket, tcp: [] },
     ...(demo && {
-      pages: demoPages({ dir, websocket, check: (request) => authenticate(request, { user }) }),
+      routes: demoRoutes({ dir, websocket, check: (request) => authenticate(request, { user }) }),
     }),
   });
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Page } from "../http/edge/envelope.ts";
+import type { Route, RouteHandler } from "../http/routes.ts";
 
 /** The demo page: three files, read once, under a policy that lets it load and reach nothing else. */
 
@@ -9,7 +9,7 @@ export interface DemoOptions {
   readonly dir: string;
   /** URLs of the servers that the page connects to. */
   readonly websocket: readonly string[];
-  /** Throws for a request that is not to be answered. */
+  /** Throws for a request that is to be refused. */
   readonly check: (request: Request) => unknown;
 }
 
@@ -19,20 +19,19 @@ const FILES = [
   { paths: ["/demo/style.css"], name: "style.css", type: "text/css; charset=utf-8" },
 ] as const;
 
-/** The page's files, by their paths, for `createApp`. */
-export function demoPages({ dir, websocket, check }: DemoOptions): Record<string, Page> {
+/** The page's files as routes of `createApp`. */
+export function demoRoutes({ dir, websocket, check }: DemoOptions): readonly Route[] {
   const policy = contentPolicy(websocket);
-  const files = FILES.flatMap(({ paths, name, type }) => {
+  return FILES.flatMap(({ paths, name, type }) => {
     const body = readFileSync(join(dir, name));
-    const answer: Page = async (c) => {
+    const handler: RouteHandler = async (c) => {
       await check(c.req.raw);
       c.header("Content-Security-Policy", policy);
       c.header("Referrer-Policy", "no-referrer");
       return c.body(body, 200, { "Content-Type": type });
     };
-    return paths.map((path) => [path, answer]);
+    return paths.map((path) => ({ method: "GET", path, handler }));
   });
-  return Object.fromEntries(files);
 }
 
 function contentPolicy(websocket: readonly string[]): string {

@@ -1,62 +1,50 @@
-import about from "../../package.json" with { type: "json" };
-import { devAuthentication } from "../auth/dev.ts";
 import type { MintConfig } from "../config/config.ts";
 import { parseSubjectToken } from "../core/subject-token.ts";
-import { watchKeys } from "../files/watch-keys.ts";
 import { createApp } from "../http/app.ts";
-import type { Page } from "../http/edge/envelope.ts";
-import { createAudit } from "../telemetry/audit.ts";
-import { createLog, logCrashes, logUnexpected } from "../telemetry/log.ts";
-import { createMetrics } from "../telemetry/metrics.ts";
-import { makeAuthentication } from "./auth-methods.ts";
-import { demoPages } from "./demo-page.ts";
+import { devAuthentication } from "../http/dev.ts";
+import type { Route } from "../http/routes.ts";
+import { logUnexpected } from "../telemetry/log.ts";
+import { demoRoutes } from "./demo-page.ts";
 import { listen, peerAddress } from "./listen.ts";
+import { makeParts, type Parts, version } from "./parts.ts";
 import type { Worker } from "./workers/worker.ts";
 
-/** One process of the service: wires its parts together. */
-
-const { version } = about;
+/** One process of the service, with HTTP as its door. */
 
 export interface ServeOptions {
   readonly config: MintConfig;
-  /** Ends it, when what has begun is finished. */
+  /** Ends it, after the requests that have begun. */
   readonly stopping: AbortSignal;
-  /** Its place among several. */
+  /** Present when it is one of several processes. */
   readonly worker?: Worker | undefined;
 }
 
 /**
  * Serves until it is told to stop.
- * @throws {ConfigError} when a file that the settings name can't be used
+ * @throws {ConfigError} when a file that the configuration names can't be used
  */
 export async function serve({ config, stopping, worker }: ServeOptions): Promise<void> {
-  const logging = createLog(worker && { fields: { worker: worker.number } });
-  logCrashes(logging);
-  const { log } = logging;
-  const { audit, close: closeAudit } = createAudit({ info: logging.record });
-  const metrics = createMetrics({
-    version,
-    keyAges: () => authentication.keyAges(),
-    droppedLines: logging.dropped,
-  });
+  await using parts = await makeParts(config, worker?.number);
+  const { log, metrics } = parts;
+  const { host, port } = config;
+  const app = makeApp(config, parts, { stopping, render: worker?.totals ?? metrics.render });
+  const server = listen({ host, port, app, stopping, shared: worker !== undefined });
+  if (worker) worker.listens(metrics.figures);
+  else log.info(`mint listens on http://${host}:${port}`);
+  await server.stopped;
+}
 
-  const authentication = await makeAuthentication(config, { log, reloaded: metrics.reloaded });
-  const keys = await watchKeys(config.keysDir, {
-    onLoaded: (mint, path) => {
-      log.info(`keys ${path} loaded, roles: ${mint.roles.join(", ")}`);
-      metrics.keysLoaded();
-    },
-    onRefused: ({ message }) => {
-      log.warn(`no new keys: ${message}`);
-      metrics.keysRefused();
-    },
-  });
-
-  const { authenticate, grant } = authentication;
+function makeApp(
+  config: MintConfig,
+  { log, audit, metrics, keys, methods }: Parts,
+  { stopping, render }: { readonly stopping: AbortSignal; readonly render: Parts["metrics"]["render"] },
+) {
+  const { authenticateToken, authenticate, grant } = methods;
   const { servers, allowedOrigins, rateLimit, trustedProxies } = config;
-  const app = createApp({
+  return createApp({
     mint: keys.mint,
-    authenticate,
+    ...(authenticateToken && { authenticateToken }),
+    ...(authenticate && { authenticate }),
     grant,
     servers,
     allowedOrigins,
@@ -68,28 +56,18 @@ export async function serve({ config, stopping, worker }: ServeOptions): Promise
       audit(decision);
       metrics.decided(decision);
     },
-    onAnswer: metrics.answered,
+    onResponse: metrics.answered,
     onError: logUnexpected(log),
-    metrics: worker?.totals ?? metrics.render,
+    metrics: render,
     document: { version, login: config.auth },
-    pages: demo(config),
+    routes: demo(config),
   });
-  const { host, port } = config;
-  const server = listen({ host, port, app, stopping, shared: worker !== undefined });
-  if (worker) worker.listens(metrics.figures);
-  else log.info(`mint listens on http://${host}:${port}`);
-
-  await server.stopped;
-  authentication.close();
-  keys.close();
-  closeAudit();
-  await logging.close();
 }
 
-/** The demo page, where it may be: whoever may ask for a credential with a name may have it. */
-function demo({ auth, demoDir, defaultRole, devHosts, servers }: MintConfig): Record<string, Page> {
-  if (!demoDir || !auth.includes("dev")) return {};
+/** The demo page, served only where every visitor may also request a credential by naming a user. */
+function demo({ auth, demoDir, defaultRole, devHosts, servers }: MintConfig): readonly Route[] {
+  if (!demoDir || !auth.includes("dev")) return [];
   const dev = devAuthentication({ defaultRole, hosts: devHosts });
   const check = (request: Request) => dev.authenticate(request, { user: parseSubjectToken("page") });
-  return demoPages({ dir: demoDir, websocket: servers.websocket, check });
+  return demoRoutes({ dir: demoDir, websocket: servers.websocket, check });
 }

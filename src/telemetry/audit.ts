@@ -42,7 +42,7 @@ export function createAudit(log: AuditLog, now: () => number = performance.now.b
  * written.
  */
 function lineOf(decision: Decision): object {
-  const { outcome, code, reason, status, requestId, address, issuer, subject, credential, duration } =
+  const { outcome, code, reason, status, requestId, address, method, issuer, subject, credential, duration } =
     decision;
   return {
     audit: outcome,
@@ -51,8 +51,10 @@ function lineOf(decision: Decision): object {
     status: outcome === "refused" ? status : undefined,
     request_id: bounded(requestId),
     address: bounded(address),
+    method: bounded(method),
     issuer: bounded(issuer),
     subject: bounded(subject),
+    account: credential?.account,
     role: credential?.role,
     user: credential?.user,
     tags: credential && Object.keys(credential.tags).length > 0 ? { ...credential.tags } : undefined,

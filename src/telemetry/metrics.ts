@@ -1,5 +1,5 @@
 import { Counter, Gauge, Registry } from "prom-client";
-import type { Answered, Decision } from "../core/decision.ts";
+import type { Decision, HandledRequest } from "../core/decision.ts";
 import { collectProcess } from "./process.ts";
 import { histogram, tally } from "./tallies.ts";
 import type { Figures } from "./totals.ts";
@@ -21,7 +21,7 @@ export interface MetricsOptions {
 
 export interface Metrics {
   /** To be given to `createApp` as `onAnswer`. */
-  readonly answered: (answer: Answered) => void;
+  readonly answered: (answer: HandledRequest) => void;
   /** To be told of each decision, beside the audit. */
   readonly decided: (decision: Decision) => void;
   /** To be told when keys were loaded, and when there were new ones that could not be used. */

@@ -10,7 +10,7 @@ import { ConfigError } from "../../src/core/errors.ts";
 import { createMint } from "../../src/core/mint.ts";
 import { makeAccount } from "../../src/core/roles/account.fixture.ts";
 import { createApp } from "../../src/http/app.ts";
-import { makeAuthentication } from "../../src/service/auth-methods.ts";
+import { makeAuthMethods } from "../../src/service/auth-methods.ts";
 
 /**
  * Whatever is written as an issuer, it is refused at the start, or a valid token with this very `iss` gives a credential.
@@ -63,11 +63,17 @@ async function outcome(issuer: string, where: "settings" | "policy"): Promise<nu
 }
 
 async function statusOf(config: MintConfig, issuer: string): Promise<number> {
-  const { authenticate, grant, close } = await makeAuthentication(config, {
+  using methods = await makeAuthMethods(config, {
     log: pino({ level: "silent" }),
     reloaded: () => {},
   });
-  const app = createApp({ mint, authenticate, grant, servers: { websocket: [], tcp: [] } });
+  const { authenticateToken, grant } = methods;
+  const app = createApp({
+    mint,
+    ...(authenticateToken && { authenticateToken }),
+    grant,
+    servers: { websocket: [], tcp: [] },
+  });
   const token = await new SignJWT()
     .setProtectedHeader({ alg: "ES256", kid: "1" })
     .setIssuer(issuer)
@@ -77,7 +83,6 @@ async function statusOf(config: MintConfig, issuer: string): Promise<number> {
     .sign(privateKey);
   const headers = { "Content-Type": "application/json", Authorization: `Bearer ${token}` };
   const { status } = await app.request("/creds", { method: "POST", headers, body: "{}" });
-  close();
   return status;
 }
 

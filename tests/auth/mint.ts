@@ -1,9 +1,5 @@
 import type { Hono } from "hono";
-import {
-  type OidcAuthentication,
-  type OidcOptions,
-  oidcAuthentication,
-} from "../../src/auth/jwt/verifier.ts";
+import { type JwtAuthentication, type JwtOptions, jwtAuthentication } from "../../src/auth/jwt/verifier.ts";
 import type { Decision } from "../../src/core/decision.ts";
 import { createMint } from "../../src/core/mint.ts";
 import { makeAccount } from "../../src/core/roles/account.fixture.ts";
@@ -13,7 +9,7 @@ import { createApp } from "../../src/http/app.ts";
 /** The mint as an app that believes OpenID tokens and nothing else. */
 export interface OidcMint {
   readonly app: Hono;
-  readonly auth: OidcAuthentication;
+  readonly auth: JwtAuthentication;
   readonly clock: Clock;
   readonly decisions: Decision[];
   readonly warnings: string[];
@@ -46,7 +42,7 @@ export const ROLE_TTL = 900;
 
 const account = await makeAccount();
 
-export function oidcMint(options: Omit<OidcOptions, "now" | "onWarning">): OidcMint {
+export function oidcMint(options: Omit<JwtOptions, "now" | "onWarning">): OidcMint {
   const clock = makeClock();
   const decisions: Decision[] = [];
   const warnings: string[] = [];
@@ -57,10 +53,10 @@ export function oidcMint(options: Omit<OidcOptions, "now" | "onWarning">): OidcM
     roles: { browser: { seed, ttl: ROLE_TTL } },
     now: clock.now,
   });
-  const auth = oidcAuthentication({ ...options, now: clock.now, onWarning: (text) => warnings.push(text) });
+  const auth = jwtAuthentication({ ...options, now: clock.now, onWarning: (text) => warnings.push(text) });
   const app = createApp({
     mint,
-    authenticate: auth.authenticate,
+    authenticateToken: auth.authenticateToken,
     grant: () => ({ role: "browser", user: parseSubjectToken("somebody") }),
     servers: { websocket: [], tcp: [] },
     // What is measured here is what authentication answers by itself.

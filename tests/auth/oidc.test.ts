@@ -45,23 +45,23 @@ describe("a valid token", () => {
     const provider = await provide();
     const { auth, clock } = mintFor(provider);
     const token = await provider.idToken("bob", 600);
-    const request = new Request("http://mint.test/creds", { headers: { Authorization: `bearer ${token}` } });
     const claims = decodeJwt(token);
-    const identity = await auth.authenticate(request, {});
+    const identity = await auth.authenticateToken(token, {});
     expect(identity).toEqual({
+      method: "oidc",
       issuer: provider.issuer,
       subject: "bob",
       claims,
       expiresAt: claims.exp as number,
     });
     // Remembered: not read anew.
-    expect(await auth.authenticate(request, {})).toBe(identity);
+    expect(await auth.authenticateToken(token, {})).toBe(identity);
     clock.advance(600);
-    await expect(auth.authenticate(request, {})).rejects.toMatchObject({ reason: "expired" });
+    await expect(auth.authenticateToken(token, {})).rejects.toMatchObject({ reason: "expired" });
     // Nor is it believed when it is new.
     const late = mintFor(provider);
     late.clock.advance(600);
-    await expect(late.auth.authenticate(request, {})).rejects.toMatchObject({ reason: "expired" });
+    await expect(late.auth.authenticateToken(token, {})).rejects.toMatchObject({ reason: "expired" });
   });
 
   test("gives no credential that outlives it", async () => {
@@ -221,11 +221,10 @@ describe("keys that change", () => {
     await until(() => keys.requests() === 2);
     expect((await ask(token)).status).toBe(200);
     keys.open();
-    const request = new Request("http://mint.test", { headers: { Authorization: `Bearer ${token}` } });
-    const identity = await auth.authenticate(request, {});
+    const identity = await auth.authenticateToken(token, {});
     await until(() => (auth.keyAges()[0]?.seconds as number) < 10 * MINUTE);
     // With the same keys, what is known stays known.
-    expect(await auth.authenticate(request, {})).toBe(identity);
+    expect(await auth.authenticateToken(token, {})).toBe(identity);
     expect(keys.requests()).toBe(2);
     expect(warnings).toEqual([]);
   });

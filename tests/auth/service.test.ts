@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createUser } from "nkeys.js";
-import type { CredsResponse } from "../../src/http/creds/handler.ts";
+import type { CredsResponse } from "../../src/http/creds/response.ts";
 import { logIn, makeWorld, runService, settle, type World, within } from "../mint/parts.ts";
 import { runCommand } from "../policy/command.ts";
 import { freePorts } from "../ports.ts";

@@ -1,9 +1,9 @@
 import type { NatsConnection } from "nats";
 import type { Page } from "playwright-core";
-import { devAuthentication } from "../../src/auth/dev.ts";
 import { createMint, type Mint } from "../../src/core/mint.ts";
 import { readKeys } from "../../src/files/exported-keys.ts";
 import { createApp } from "../../src/http/app.ts";
+import { devAuthentication } from "../../src/http/dev.ts";
 import { type Client, logIn, plainUser } from "../mint/parts.ts";
 import { freePorts } from "../ports.ts";
 import { makeRecipe } from "../recipe/recipe.ts";

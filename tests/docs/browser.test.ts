@@ -3,12 +3,12 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writ
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { NatsConnection } from "nats.ws";
-import { devAuthentication } from "../../src/auth/dev.ts";
 import type { NatsSession } from "../../src/browser/index.ts";
 import { readLocalConfig } from "../../src/config/config.ts";
 import { createMint } from "../../src/core/mint.ts";
 import { readKeys } from "../../src/files/exported-keys.ts";
 import { createApp } from "../../src/http/app.ts";
+import { devAuthentication } from "../../src/http/dev.ts";
 import { launchBrowser } from "../browser/chromium.ts";
 import { within } from "../mint/parts.ts";
 import { freePorts } from "../ports.ts";

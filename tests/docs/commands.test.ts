@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Hono } from "hono";
 import { connect, credsAuthenticator, type NatsConnection } from "nats";
 import { readLocalConfig } from "../../src/config/config.ts";
-import type { CredsResponse } from "../../src/http/creds/handler.ts";
+import type { CredsResponse } from "../../src/http/creds/response.ts";
 import { decode, makeRecipe, must, type Outcome, type Recipe } from "../recipe/recipe.ts";
 import { blocks, codeSpans, rows, section } from "./markdown.ts";
 

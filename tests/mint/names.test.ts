@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createUser, decode, type User } from "@nats-io/jwt";
 import fc from "fast-check";
-import type { CredsResponse } from "../../src/http/creds/handler.ts";
+import type { CredsResponse } from "../../src/http/creds/response.ts";
 import { ask, credentials, makeWorld, settle, type World } from "./parts.ts";
 
 /** A user is one literal token. Nothing else gets a credential, in whatever spelling it comes. */

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { decode, type User } from "@nats-io/jwt";
-import type { CredsResponse } from "../../src/http/creds/handler.ts";
+import type { CredsResponse } from "../../src/http/creds/response.ts";
 import { freePorts } from "../ports.ts";
 import { must } from "../recipe/recipe.ts";
 import { logIn, makeWorld, runService, type World } from "./parts.ts";
@@ -87,7 +87,7 @@ for (const answer of [ask({}), ask({ "X-User": "*" }), ask({ "X-User": "alice" }
 }
 let code: string | undefined;
 try {
-  mint.mint({ role: "browser", user: "*" as never });
+  mint.issue({ role: "browser", user: "*" as never });
 } catch (error) {
   if (error instanceof MintError) code = error.code;
 }

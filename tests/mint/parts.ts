@@ -9,11 +9,11 @@ import {
   connect as overTcp,
 } from "nats";
 import { connect as overWebSocket } from "nats.ws";
-import { devAuthentication } from "../../src/auth/dev.ts";
 import { createMint } from "../../src/core/mint.ts";
 import { readKeys } from "../../src/files/exported-keys.ts";
 import { createApp } from "../../src/http/app.ts";
-import type { CredsResponse } from "../../src/http/creds/handler.ts";
+import type { CredsResponse } from "../../src/http/creds/response.ts";
+import { devAuthentication } from "../../src/http/dev.ts";
 import { makeRecipe, type Recipe } from "../recipe/recipe.ts";
 
 /** What these tests are made of: the recipe running, a mint on its export, clients, and an onlooker who sees all. */

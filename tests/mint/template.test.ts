@@ -186,7 +186,7 @@ function minted(role: string) {
   try {
     const roles = { [role]: { seed: account.seeds[role] ?? "", ttl: 60 } };
     const mint = createMint({ accountJwt: account.accountJwt, roles });
-    return mint.mint({ role, user: parseSubjectToken(USER), tags: parseTags(TAGS) }, publicKey);
+    return mint.issue({ role, user: parseSubjectToken(USER), tags: parseTags(TAGS) }, publicKey);
   } catch (error) {
     if (error instanceof MintError) return undefined;
     throw error;

@@ -7,7 +7,7 @@ import { createMint } from "../../src/core/mint.ts";
 import { readKeys } from "../../src/files/exported-keys.ts";
 import { watchFile } from "../../src/files/watch.ts";
 import { createApp } from "../../src/http/app.ts";
-import type { CredsResponse } from "../../src/http/creds/handler.ts";
+import type { CredsResponse } from "../../src/http/creds/response.ts";
 import { logIn, makeWorld, settle, type World } from "../mint/parts.ts";
 import { makePlace } from "./command.ts";
 

@@ -64,7 +64,7 @@ describe("explain", () => {
     expect(out).toContain("rules[1]   fits");
     expect(out).toContain("lifetime   900 s");
     const asked = await office.explain(STAFF, "--role", "browser");
-    expect(asked.out).toContain('it gives "room", and "browser" is asked for');
+    expect(asked.out).toContain('it gives "room", and "browser" is requested');
   });
 
   test("ends with 1 and the reason where there would be no credential", async () => {

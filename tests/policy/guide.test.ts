@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Identity } from "../../src/core/identity.ts";
-import { usePolicy } from "../../src/core/policy/active.ts";
+import { activatePolicy } from "../../src/core/policy/active.ts";
 import { parseTags } from "../../src/core/tags.ts";
 import { parsePolicyFile } from "../../src/files/policy.ts";
 import { blocks, codeSpans, rows, section } from "../docs/markdown.ts";
@@ -16,11 +16,12 @@ const examples = blocks(guide).flatMap(({ language, text }) => (language === "js
 const LOGIN = { issuer: "https://login.example.com", audience: ["nats"] };
 const grantOf = (text = "") => {
   const file = parsePolicyFile(text);
-  return usePolicy(file, file.issuers.length === 0 ? LOGIN : undefined).grant;
+  return activatePolicy(file, file.issuers.length === 0 ? LOGIN : undefined).grant;
 };
 const [rooms, literal, tenants, programs, operators] = examples.map((text) => grantOf(text));
 
 const someone = (claims: Identity["claims"], issuer = "https://login.example.com"): Identity => ({
+  method: "oidc",
   issuer,
   subject: "1234",
   claims,

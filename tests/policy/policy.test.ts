@@ -4,7 +4,7 @@ import { parsePolicy } from "../../src/core/policy/file.ts";
 import { compilePolicy } from "../../src/core/policy/rules.ts";
 import { readKeys } from "../../src/files/exported-keys.ts";
 import { createApp } from "../../src/http/app.ts";
-import type { CredsResponse } from "../../src/http/creds/handler.ts";
+import type { CredsResponse } from "../../src/http/creds/response.ts";
 import { logIn, makeWorld, settle, type World } from "../mint/parts.ts";
 
 /** What a policy gives, as the server sees it. The callers are those of an application with its own sessions. */

@@ -82,7 +82,15 @@ describe("the audit lines", () => {
     address: "192.0.2.1",
     issuer: "i",
     subject: "s",
-    credential: { role: "r", user: "u", tags: { a: "b" }, publicKey: "U", jti: "j", expiresAt: 1 },
+    credential: {
+      account: "A",
+      role: "r",
+      user: "u",
+      tags: { a: "b" },
+      publicKey: "U",
+      jti: "j",
+      expiresAt: 1,
+    },
     duration: 1,
   };
 

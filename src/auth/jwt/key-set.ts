@@ -1,176 +1,38 @@
 import { createPublicKey } from "node:crypto";
 import { type CryptoKey, createLocalJWKSet, errors, type JWK, type JWSHeaderParameters } from "jose";
-import { IssuerUnavailableError, UnauthorizedError } from "../../core/errors.ts";
-import type { OidcIssuer } from "../../core/policy/issuer.ts";
-import { quote } from "../../util/quote.ts";
-import { tokenBucket } from "../../util/token-bucket.ts";
-import { fetchKeySet } from "./discovery.ts";
+import { UnauthorizedError } from "../../core/errors.ts";
 
-/** One issuer's keys as they were fetched. A fetch that brings the same keys keeps the same object. */
+/** An issuer's public keys as a JWK Set (RFC 7517), and the key among them that a token's header names. */
+
+/** One issuer's keys as they were fetched. */
 export type KeySet = ReturnType<typeof createLocalJWKSet>;
 
-export interface IssuerKeysOptions extends Pick<OidcIssuer, "issuer" | "jwksUri"> {
-  /** Milliseconds since the epoch. */
-  readonly now: () => number;
-  /** Told once when the keys can no longer be fetched, and why. */
-  readonly onWarning: (message: string) => void;
-  /** Milliseconds that keys stay in use when they can't be fetched again. */
-  readonly maxStale: number;
-  /** Milliseconds for a document of the issuer. */
-  readonly timeout?: number;
+export const MIN_RSA_BITS = 2048;
+
+/** The usable keys of a JWK Set. */
+export interface ParsedKeySet {
+  readonly set: KeySet;
+  /** The same text for the same keys. */
+  readonly text: string;
+  /** How many RSA keys were left out since they are shorter than `MIN_RSA_BITS`. */
+  readonly weak: number;
 }
 
-export interface IssuerKeys {
-  /**
-   * The keys in use; undefined when there are none, or none young enough. Those of a certain age are fetched again
-   * meanwhile.
-   */
-  current(): KeySet | undefined;
-  /**
-   * The key that the header of a token names. A key that isn't known is asked for at the issuer.
-   * @throws {UnauthorizedError} `unknown_key` when the issuer has none, or the header fits several
-   * @throws {IssuerUnavailableError} when that can't be said
-   */
-  find(header: JWSHeaderParameters): Promise<{ readonly key: CryptoKey; readonly set: KeySet }>;
-  /** Fetches the keys, unless they are young. Never rejects: a failure has been warned of. */
-  warmUp(): Promise<void>;
-  /** Milliseconds since the keys were last fetched. */
-  age(): number | undefined;
-  /** Gives up what is being fetched. */
-  close(): void;
-}
-
-/** Milliseconds after which keys are fetched again. */
-const REFRESH_AFTER = 10 * 60_000;
 /**
- * Fetches for keys that aren't known: enough to follow a rotation at once, even several in a row, and too few for
- * random key names to weigh on the issuer.
+ * Reads a JWK Set, and leaves out keys that are not public signature keys.
+ * @throws {Error} that says what is wrong, when it isn't one or has no usable key
  */
-const REFETCHES = 5;
-const REFETCH_INTERVAL = 5_000;
-/** Milliseconds without a further attempt after a failed one; twice as long after each, up to what callers are told to wait. */
-const FIRST_PAUSE = 500;
-const LONGEST_PAUSE = 5_000;
-const MIN_RSA_BITS = 2048;
-/** Requests that wait for the issuer at the same time. A slow issuer must not hold all of the service. */
-const MAX_WAITING = 1000;
-
-export function issuerKeys(options: IssuerKeysOptions): IssuerKeys {
-  const { issuer, now, onWarning, maxStale, timeout } = options;
-  const closing = new AbortController();
-  const refetches = tokenBucket({ capacity: REFETCHES, interval: REFETCH_INTERVAL, now });
-
-  let set: KeySet | undefined;
-  let text = "";
-  let fetchedAt = 0;
-
-  // Fetches are numbered, so that a request can tell one that began after it came from one that may be too old for it.
-  let begun = 0;
-  let succeeded = 0;
-  let pending: Promise<void> | undefined;
-  let waiting = 0;
-  let failures = 0;
-  let pauseUntil = 0;
-
-  const age = () => (set ? now() - fetchedAt : undefined);
-  // Written so that an age below zero, after the clock was set back, is old but not too old.
-  const isYoung = (ms: number) => ms >= 0 && ms < REFRESH_AFTER;
-  const isPausing = () => {
-    const left = pauseUntil - now();
-    return left > 0 && left <= LONGEST_PAUSE;
-  };
-
-  function current(): KeySet | undefined {
-    const ms = age();
-    if (ms === undefined) return undefined;
-    if (!isYoung(ms)) void fetchKeys().catch(() => {});
-    return ms <= maxStale ? set : undefined;
-  }
-
-  /** One fetch at a time, for all who wait; none in a pause. */
-  function fetchKeys(): Promise<void> {
-    if (pending) return pending;
-    if (isPausing()) return Promise.reject(unavailable());
-    const number = ++begun;
-    pending = fetchKeySet(options, closing.signal, timeout)
-      .then(take)
-      .then(
-        () => {
-          succeeded = number;
-          failures = 0;
-        },
-        (error: Error) => {
-          fail(error);
-          throw unavailable();
-        },
-      )
-      .finally(() => {
-        pending = undefined;
-      });
-    return pending;
-  }
-
-  function take(json: unknown): void {
-    const { keys, weak } = usableKeys(json);
-    if (keys.length === 0) throw new Error("its key set has no key that can be used");
-    fetchedAt = now();
-    const next = JSON.stringify(keys);
-    if (set && next === text) return;
-    set = createLocalJWKSet({ keys });
-    text = next;
-    if (weak > 0) {
-      onWarning(`issuer ${quote(issuer)}: keys below ${MIN_RSA_BITS} bits are not used; it has ${weak}`);
-    }
-  }
-
-  function fail({ message }: Error): void {
-    if (closing.signal.aborted) return;
-    pauseUntil = now() + Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** failures);
-    failures++;
-    if (failures === 1) onWarning(`issuer ${quote(issuer)}: ${message}`);
-  }
-
-  async function find(header: JWSHeaderParameters): Promise<{ key: CryptoKey; set: KeySet }> {
-    const before = begun;
-    if (!current()) await waitForKeys();
-    while (true) {
-      const present = set as KeySet;
-      const key = await lookUp(present, header);
-      if (key) return { key, set: present };
-      if (succeeded > before) throw unknownKey();
-      if (!pending && !isPausing() && !refetches.take().allowed) {
-        // Somebody is trying names. About this one nothing can be said until the next fetch, and "unauthorized" would
-        // be final for a page whose issuer has just rotated.
-        throw unavailable();
-      }
-      await waitForKeys();
-    }
-  }
-
-  async function waitForKeys(): Promise<void> {
-    if (waiting >= MAX_WAITING) throw unavailable();
-    waiting++;
-    try {
-      await fetchKeys();
-    } finally {
-      waiting--;
-    }
-  }
-
-  return {
-    current,
-    find,
-    async warmUp() {
-      const ms = age();
-      if (ms === undefined || !isYoung(ms)) await fetchKeys().catch(() => {});
-    },
-    age,
-    close: () => closing.abort(),
-  };
+export function parseKeySet(json: unknown): ParsedKeySet {
+  const { keys, weak } = usableKeys(json);
+  if (keys.length === 0) throw new Error("its key set has no key that can be used");
+  return { set: createLocalJWKSet({ keys }), text: JSON.stringify(keys), weak };
 }
 
-/** @throws {UnauthorizedError} when more than one fits, or the one that does can't be used */
-async function lookUp(set: KeySet, header: JWSHeaderParameters): Promise<CryptoKey | undefined> {
+/**
+ * The key that a token's header names; undefined when the set has none.
+ * @throws {UnauthorizedError} `unknown_key` when several fit, or the one that does can't be used
+ */
+export async function lookUp(set: KeySet, header: JWSHeaderParameters): Promise<CryptoKey | undefined> {
   try {
     return await set(header, { payload: "", signature: "" });
   } catch (error) {
@@ -181,13 +43,10 @@ async function lookUp(set: KeySet, header: JWSHeaderParameters): Promise<CryptoK
   }
 }
 
-const unknownKey = () =>
+export const unknownKey = () =>
   new UnauthorizedError("the token is signed with a key that its issuer does not have", "unknown_key");
 
-const unavailable = () =>
-  new IssuerUnavailableError("the keys of the token's issuer can't be fetched at the moment; try again");
-
-/** The public signature keys of a JWK Set; others are none of our business. Also, how many were too weak to be one. */
+/** The public signature keys of a JWK Set. `weak` counts the RSA keys that are too short. */
 function usableKeys(json: unknown): { keys: JWK[]; weak: number } {
   const listed = (json as { keys?: unknown } | null)?.keys;
   if (!Array.isArray(listed)) throw new Error("its key set is not a JWK Set");
@@ -202,10 +61,10 @@ function usableKeys(json: unknown): { keys: JWK[]; weak: number } {
   return { keys, weak };
 }
 
-/** The size of an RSA key, infinite for the curves that tokens are signed on; undefined for what is no such public key. */
+/** The size of an RSA key, infinite for the curves that tokens are signed with; undefined for anything that is not a public signature key. */
 function publicKeyBits(jwk: JWK | null): number | undefined {
   try {
-    // A private key that is published is anybody's.
+    // A private key that is published is known to everybody.
     if (jwk?.d !== undefined || (jwk?.use !== undefined && jwk.use !== "sig")) return undefined;
     const key = createPublicKey({ key: jwk as Record<string, unknown>, format: "jwk" });
     if (key.asymmetricKeyType === "rsa") return key.asymmetricKeyDetails?.modulusLength ?? 0;

@@ -1,6 +1,7 @@
 import { decodeJwt, decodeProtectedHeader, errors, type JWTPayload } from "jose";
 import { UnauthorizedError, type UnauthorizedReason } from "../../core/errors.ts";
 import { ALGORITHMS } from "../../core/policy/issuer.ts";
+import { quote } from "../../util/quote.ts";
 
 /** What a token has to look like, before and after its signature is checked. RFC 7519, 8725 and 9068; OpenID Connect Core. */
 
@@ -24,7 +25,7 @@ const JWT = new RegExp(`^(?!\\.)${BASE64URL}\\.${BASE64URL}\\.${BASE64URL}$`);
  * @returns who the token says has issued it
  * @throws {UnauthorizedError}
  */
-export function readIssuer(token: string, now: number): string {
+export function peekIssuer(token: string, now: number): string {
   const { header, claims } = decode(token);
   const { alg, kid, typ, cty } = header;
   if (typeof alg !== "string" || !(ALGORITHMS as readonly string[]).includes(alg))
@@ -41,7 +42,7 @@ export function readIssuer(token: string, now: number): string {
     throw refused("wrong_type", "the token is not an access token or an ID token");
   }
   if (typeof claims.iss !== "string" || claims.iss === "") throw missing("iss");
-  // Asked again when it is verified. Here it saves the issuer from being asked for the keys of bygone days.
+  // Requested again when it is verified. Here it saves the issuer from being asked for the keys of bygone days.
   if (typeof claims.exp === "number" && claims.exp <= now) throw expired();
   return claims.iss;
 }
@@ -97,8 +98,8 @@ const algorithmNotAllowed = () =>
 
 export const expired = () => refused("expired", "the token has expired");
 
-export const unknownIssuer = () =>
-  refused("unknown_issuer", "the token is from an issuer that is not trusted here");
+export const unknownIssuer = (issuer: string) =>
+  refused("unknown_issuer", `the token is from an issuer that is not trusted here: ${quote(issuer)}`);
 
 function refused(reason: UnauthorizedReason, message: string): UnauthorizedError {
   return new UnauthorizedError(message, reason);

@@ -2,181 +2,151 @@ import { hash } from "node:crypto";
 import { jwtVerify } from "jose";
 import { LRUCache } from "lru-cache";
 import { IssuerUnavailableError } from "../../core/errors.ts";
-import type { Authenticator, Identity } from "../../core/identity.ts";
-import { ALGORITHMS, type OidcIssuer } from "../../core/policy/issuer.ts";
-import { bearerToken } from "../bearer.ts";
-import { type IssuerKeys, issuerKeys, type KeySet } from "./key-set.ts";
-import { CLOCK_SKEW, checkClaims, expired, readIssuer, unauthorized, unknownIssuer } from "./token.ts";
+import type { Identity, TokenAuthenticator } from "../../core/identity.ts";
+import { ALGORITHMS } from "../../core/policy/issuer.ts";
+import { issuerTable, type JwtIssuer, type TrustedIssuer } from "./issuer-table.ts";
+import type { KeySet } from "./key-set.ts";
+import { CLOCK_SKEW, checkClaims, expired, peekIssuer, unauthorized, unknownIssuer } from "./token.ts";
 
-export interface OidcOptions {
+export interface JwtOptions {
   /**
-   * The issuers, each once. Asked for each request; a change is a new list. An entry that is different in it, or gone,
-   * takes its keys and its remembered tokens with it.
+   * The issuers, each `iss` once. Read at each request; a change is a new list. An entry that was changed or removed loses
+   * its keys and its remembered tokens.
    */
-  readonly issuers: () => readonly OidcIssuer[];
-  /** Milliseconds since the epoch; the system's clock unless a test brings its own. */
+  readonly issuers: () => readonly JwtIssuer[];
+  /** Milliseconds since the epoch; the system's clock by default. */
   readonly now?: () => number;
-  /** Told once when an issuer's keys can no longer be fetched, and why. */
+  /** Receives once, when an issuer's keys can no longer be fetched, the reason. */
   readonly onWarning?: (message: string) => void;
   /** Milliseconds that an issuer's keys stay in use when they can't be fetched again; an hour by default. */
   readonly maxStale?: number;
-  /** Milliseconds that an issuer has to answer; 5000 by default. */
+  /** Milliseconds that an issuer has to respond; 5000 by default. */
   readonly timeout?: number;
 }
 
-export interface OidcAuthentication {
+export interface JwtAuthentication {
   /**
-   * Null for a request without a Bearer token that could be a JWT.
-   * @throws {UnauthorizedError} for one that is not valid; `reason` says why
+   * Null for a token that is not a JWT.
+   * @throws {UnauthorizedError} for a JWT that is not valid; `reason` says why
    * @throws {IssuerUnavailableError} when the issuer's keys are needed and can't be fetched
    */
-  readonly authenticate: Authenticator;
+  readonly authenticateToken: TokenAuthenticator;
   /**
    * Fetches the keys that are missing or older than ten minutes, so that no request has to wait for it. Never rejects.
-   * May be called again and again: a service that nobody asks for an hour otherwise has no keys young enough.
+   * To be called once a minute or so: otherwise a service without requests for an hour has no keys young enough.
    */
   warmUp(): Promise<void>;
-  /** For each issuer with keys, how long ago they were fetched. */
+  /** For each issuer with keys, the seconds since they were fetched. */
   keyAges(): readonly { readonly issuer: string; readonly seconds: number }[];
-  /** Gives up what is being fetched. */
+  /** Ends fetches that are under way. */
   close(): void;
 }
 
-/** Tokens that are remembered; of more, those that came longest ago are checked again. */
+/** Tokens that are remembered; of more, the least recently used ones are verified again. */
 export const MAX_REMEMBERED = 10_000;
 const HOUR = 3_600_000;
 
-interface TrustedIssuer extends OidcIssuer {
-  /** The entry it was made of. */
-  readonly entry: string;
-  readonly keys: IssuerKeys;
-}
-
-interface Remembered {
+interface Verified {
   readonly identity: Identity & { readonly expiresAt: number };
-  readonly by: TrustedIssuer;
-  /** The keys at that time. Tokens are checked again when others come, since theirs may be the one that went. */
+  readonly trusted: TrustedIssuer;
+  /** The key set that the token was verified with. With another one it is verified again: its key may be gone. */
   readonly keys: KeySet | undefined;
 }
 
-const policyChanged = () =>
-  new IssuerUnavailableError("whom to believe was changed while the token was checked; try again");
+type Issuers = ReadonlyMap<string, TrustedIssuer>;
 
-/** Believes the access tokens and ID tokens of OpenID providers. */
-export function oidcAuthentication(options: OidcOptions): OidcAuthentication {
+/** Verifies JWTs of the issuers in one table: access tokens and ID tokens of OpenID providers, and others of the form. */
+export function jwtAuthentication(options: JwtOptions): JwtAuthentication {
   const { issuers, now = Date.now, onWarning = () => {}, maxStale = HOUR, timeout } = options;
-  const seconds = () => now() / 1000;
-  const remembered = new LRUCache<string, Remembered>({ max: MAX_REMEMBERED });
-  let list: readonly OidcIssuer[] | undefined;
-  let trusted: ReadonlyMap<string, TrustedIssuer> = new Map();
-  let isClosed = false;
+  const table = issuerTable({ issuers, now, onWarning, maxStale, timeout });
+  // By hash, so that tokens are not kept.
+  const remembered = new LRUCache<string, Verified>({ max: MAX_REMEMBERED });
 
-  function trustedIssuers(): ReadonlyMap<string, TrustedIssuer> {
-    const next = issuers();
-    if (next === list || isClosed) return trusted;
-    const before = trusted;
-    trusted = new Map(next.map((issuer) => [issuer.issuer, trust(issuer, before.get(issuer.issuer))]));
-    list = next;
-    for (const issuer of before.values()) {
-      if (trusted.get(issuer.issuer) !== issuer) issuer.keys.close();
-    }
-    return trusted;
-  }
-
-  function trust(issuer: OidcIssuer, before: TrustedIssuer | undefined): TrustedIssuer {
-    const entry = JSON.stringify(issuer);
-    if (before?.entry === entry) return before;
-    return {
-      ...issuer,
-      entry,
-      keys: issuerKeys({ ...issuer, now, onWarning, maxStale, ...(timeout !== undefined && { timeout }) }),
-    };
-  }
-
-  function recall(name: string, present: ReadonlyMap<string, TrustedIssuer>): Identity | undefined {
-    const known = remembered.get(name);
+  function recall(key: string, present: Issuers): Identity | undefined {
+    const known = remembered.get(key);
     if (!known) return undefined;
-    const { identity, by, keys } = known;
-    if (present.get(identity.issuer) === by && by.keys.current() === keys) {
-      if (identity.expiresAt > seconds()) return identity;
-      remembered.delete(name);
+    const { identity, trusted, keys } = known;
+    if (present.get(identity.issuer) === trusted && trusted.keys.current() === keys) {
+      if (identity.expiresAt > now() / 1000) return identity;
+      remembered.delete(key);
       throw expired();
     }
-    remembered.delete(name);
+    remembered.delete(key);
     return undefined;
   }
 
-  async function verify(token: string, present: ReadonlyMap<string, TrustedIssuer>): Promise<Remembered> {
-    const issuer = readIssuer(token, seconds());
-    // Before any key is looked for: each issuer's keys are good for its own tokens only.
-    const by = present.get(issuer);
-    if (!by) throw unknownIssuer();
-    try {
-      const { payload, keys } = await verifySignature(token, by);
-      const { subject, expiresAt } = checkClaims(payload, seconds());
-      return {
-        identity: Object.freeze({ issuer, subject, claims: Object.freeze(payload), expiresAt }),
-        by,
-        keys,
-      };
-    } catch (error) {
-      throw unauthorized(error);
-    }
-  }
-
-  async function verifySignature(
-    token: string,
-    { issuer, audience, algorithms = ALGORITHMS, keys }: TrustedIssuer,
-  ) {
-    let used: KeySet | undefined;
-    const { payload } = await jwtVerify(
-      token,
-      async (header) => {
-        const { key, set } = await keys.find(header);
-        used = set;
-        return key;
-      },
-      {
-        issuer,
-        // Callers without types may give one as text; its letters are no audiences.
-        audience: [audience].flat(),
-        algorithms: [...algorithms],
-        requiredClaims: ["iss", "aud", "sub", "exp"],
-        clockTolerance: CLOCK_SKEW,
-        currentDate: new Date(now()),
-      },
-    );
-    return { payload, keys: used };
-  }
-
   return {
-    async authenticate(request) {
-      const token = bearerToken(request);
+    async authenticateToken(token) {
       // A JWT has dots, an API key has none.
-      if (!token?.includes(".")) return null;
-      const present = trustedIssuers();
-      // Hashed, so that tokens are not kept.
-      const name = hash("sha256", token, "base64");
-      const known = recall(name, present);
+      if (!token.includes(".")) return null;
+      const present = table.current();
+      const key = hash("sha256", token, "base64");
+      const known = recall(key, present);
       if (known) return known;
-      const verified = await verify(token, present);
-      // It may have taken a while, and the issuer may be trusted no longer, or otherwise.
-      if (trustedIssuers().get(verified.identity.issuer) !== verified.by) throw policyChanged();
-      remembered.set(name, verified);
+      const verified = await verify(token, present, now);
+      // Verifying may have waited for keys, and the issuer's entry may have changed meanwhile.
+      if (table.current().get(verified.identity.issuer) !== verified.trusted) throw issuersChanged();
+      remembered.set(key, verified);
       return verified.identity;
     },
     async warmUp() {
-      await Promise.all([...trustedIssuers().values()].map(({ keys }) => keys.warmUp()));
+      await Promise.all([...table.current().values()].map(({ keys }) => keys.warmUp()));
     },
     keyAges() {
-      return [...trustedIssuers().values()].flatMap(({ issuer, keys }) => {
+      return [...table.current().values()].flatMap(({ issuer, keys }) => {
         const age = keys.age();
         return age === undefined ? [] : [{ issuer, seconds: Math.max(0, age / 1000) }];
       });
     },
-    close() {
-      isClosed = true;
-      for (const { keys } of trusted.values()) keys.close();
-    },
+    close: table.close,
   };
+}
+
+const issuersChanged = () =>
+  new IssuerUnavailableError("the trusted issuers changed while the token was verified; try again");
+
+/** @param now milliseconds since the epoch; read again after keys were fetched */
+async function verify(token: string, present: Issuers, now: () => number): Promise<Verified> {
+  const issuer = peekIssuer(token, now() / 1000);
+  // Before any key is looked up: each issuer's keys are valid for its own tokens only.
+  const trusted = present.get(issuer);
+  if (!trusted) throw unknownIssuer(issuer);
+  try {
+    const { payload, keys } = await verifySignature(token, trusted, now);
+    const { subject, expiresAt } = checkClaims(payload, now() / 1000);
+    const { method } = trusted;
+    return {
+      identity: Object.freeze({ method, issuer, subject, claims: Object.freeze(payload), expiresAt }),
+      trusted,
+      keys,
+    };
+  } catch (error) {
+    throw unauthorized(error);
+  }
+}
+
+async function verifySignature(
+  token: string,
+  { issuer, audience, algorithms = ALGORITHMS, keys }: TrustedIssuer,
+  now: () => number,
+) {
+  let used: KeySet | undefined;
+  const { payload } = await jwtVerify(
+    token,
+    async (header) => {
+      const { key, set } = await keys.find(header);
+      used = set;
+      return key;
+    },
+    {
+      issuer,
+      // JavaScript callers may give one audience as text, whose letters are not audiences.
+      audience: [audience].flat(),
+      algorithms: [...algorithms],
+      requiredClaims: ["iss", "aud", "sub", "exp"],
+      clockTolerance: CLOCK_SKEW,
+      currentDate: new Date(now()),
+    },
+  );
+  return { payload, keys: used };
 }

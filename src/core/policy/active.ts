@@ -4,7 +4,7 @@ import type { OidcIssuer } from "./issuer.ts";
 import { compilePolicy, type RulePolicy } from "./rules.ts";
 
 /** A policy together with the issuer that stands in the settings. */
-export interface PolicyInUse {
+export interface ActivePolicy {
   readonly file: PolicyFile;
   /** All of them, each once. */
   readonly issuers: readonly OidcIssuer[];
@@ -17,7 +17,7 @@ export interface PolicyInUse {
  * @throws {InvalidPolicyError} when it stands in the file too, there is none at all, or names come from a claim and there
  * are several issuers
  */
-export function usePolicy(file: PolicyFile, issuer: OidcIssuer | undefined): PolicyInUse {
+export function activatePolicy(file: PolicyFile, issuer: OidcIssuer | undefined): ActivePolicy {
   if (issuer && file.issuers.some((other) => other.issuer === issuer.issuer)) {
     throw new InvalidPolicyError("issuers: the one of OIDC_ISSUER is among them too; name it in one place");
   }

@@ -18,7 +18,7 @@ export interface When {
 }
 
 /** Does the identity meet all of it? */
-export function holds(when: When, identity: Identity): boolean {
+export function matches(when: When, identity: Identity): boolean {
   if (when.issuer !== undefined && when.issuer !== identity.issuer) return false;
   return (when.claims ?? []).every((condition) =>
     passes(condition, claimAt(identity.claims, condition.claim)),
@@ -37,7 +37,7 @@ function passes(condition: Condition, value: unknown): boolean {
 }
 
 /** Why it doesn't hold, one sentence for each part that fails; empty when it holds. For whoever writes the policy. */
-export function failures(when: When, identity: Identity): string[] {
+export function explainMismatch(when: When, identity: Identity): string[] {
   const found: string[] = [];
   if (when.issuer !== undefined && when.issuer !== identity.issuer) {
     found.push(`the issuer is not ${quote(when.issuer)}`);

@@ -1,8 +1,8 @@
 import { quote } from "../../util/quote.ts";
 import { showPlace } from "../../util/zod-issues.ts";
-import type { Asked, Identity } from "../identity.ts";
-import { failures } from "./conditions.ts";
-import { gives, type PolicyRules, type Rule } from "./rules.ts";
+import type { Identity, Requested } from "../identity.ts";
+import { explainMismatch } from "./conditions.ts";
+import { offersRole, type PolicyRules, type Rule } from "./rules.ts";
 
 /** What one rule says about an identity. */
 export interface RuleVerdict {
@@ -17,9 +17,13 @@ export interface RuleVerdict {
 }
 
 /** The rules in their order, up to the one that decides; all of them when none does. */
-export function explainRules({ rules }: PolicyRules, identity: Identity, asked: Asked): RuleVerdict[] {
+export function explainRules(
+  { rules }: PolicyRules,
+  identity: Identity,
+  requested: Requested,
+): RuleVerdict[] {
   const verdicts = rules.map((rule, i): RuleVerdict => {
-    const why = whyNot(rule, identity, asked);
+    const why = whyNot(rule, identity, requested);
     return {
       place: showPlace(["rules", i]),
       ...(rule.description !== undefined && { description: rule.description }),
@@ -32,10 +36,10 @@ export function explainRules({ rules }: PolicyRules, identity: Identity, asked: 
   return decides < 0 ? verdicts : verdicts.slice(0, decides + 1);
 }
 
-function whyNot(rule: Rule, identity: Identity, asked: Asked): string[] {
-  if (!gives(rule, asked))
-    return [`it gives ${quote(rule.grant.role)}, and ${quote(asked.role ?? "")} is asked for`];
-  return failures(rule.when, identity);
+function whyNot(rule: Rule, identity: Identity, requested: Requested): string[] {
+  if (!offersRole(rule, requested))
+    return [`it gives ${quote(rule.grant.role)}, and ${quote(requested.role ?? "")} is requested`];
+  return explainMismatch(rule.when, identity);
 }
 
 /**

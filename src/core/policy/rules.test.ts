@@ -10,7 +10,7 @@ import {
   UserNotAllowedError,
 } from "../errors.ts";
 import { HOSTILE_NAMES } from "../hostile.fixture.ts";
-import type { Asked, Identity } from "../identity.ts";
+import type { Identity, Requested } from "../identity.ts";
 import { parseLifetime } from "../lifetime.ts";
 import { createMint } from "../mint.ts";
 import { makeAccount } from "../roles/account.fixture.ts";
@@ -22,14 +22,19 @@ import { parsePolicy } from "./file.ts";
 import { compilePolicy, type PolicyRules, type Rule, type RulePolicy } from "./rules.ts";
 
 const ISSUER = "https://login.example.com";
-const alice = (claims: Identity["claims"] = {}): Identity => ({ issuer: ISSUER, subject: "alice", claims });
+const alice = (claims: Identity["claims"] = {}): Identity => ({
+  method: "oidc",
+  issuer: ISSUER,
+  subject: "alice",
+  claims,
+});
 const compile = (rules: unknown[], user?: unknown) =>
   compilePolicy(parsePolicy({ rules, ...(user !== undefined && { user }) }), [ISSUER]);
 const room = (tags: object, more: object = {}) => [{ when: {}, grant: { role: "room", tags, ...more } }];
 const tags = (values: Record<string, string>) => ({ tags: parseTags(values) });
 
 /** The class of what is thrown, or the role that is given. */
-function outcome(policy: RulePolicy, identity: Identity, asked: Asked = {}): unknown {
+function outcome(policy: RulePolicy, identity: Identity, asked: Requested = {}): unknown {
   try {
     return policy(identity, asked).role;
   } catch (error) {
@@ -202,7 +207,7 @@ describe("a user", () => {
 
 describe("a tag", () => {
   const fromClaim = compile(room({ room: { claim: "rooms" } }));
-  const given = (policy: RulePolicy, claims: object, asked: Asked = {}) =>
+  const given = (policy: RulePolicy, claims: object, asked: Requested = {}) =>
     policy(alice(claims as Identity["claims"]), asked).tags as unknown;
 
   test("of one text is that text", () => {
@@ -311,6 +316,7 @@ describe("whatever the token says and the caller asks for", async () => {
     .array(fc.tuple(name, value), { maxLength: 8, size: "max" })
     .map((all) => Object.fromEntries(all));
   const identity: fc.Arbitrary<Identity> = fc.record({
+    method: fc.constant("oidc"),
     issuer: fc.oneof(fc.constant(ISSUER), nasty),
     subject: nasty,
     claims,
@@ -319,7 +325,7 @@ describe("whatever the token says and the caller asks for", async () => {
   /** What a field is, or more often nothing, so that not everything is refused for its sake. */
   const rarely = <T>(some: fc.Arbitrary<T>) =>
     fc.oneof({ weight: 3, arbitrary: fc.constant(undefined) }, some);
-  const asked: fc.Arbitrary<Asked> = fc
+  const asked: fc.Arbitrary<Requested> = fc
     .record({
       role: rarely(fc.constantFrom("browser", "room", "nobody")),
       user: rarely(token),
@@ -364,7 +370,7 @@ describe("whatever the token says and the caller asks for", async () => {
     .map((all) => withoutNothing(all) as typeof all);
 
   /** What is given, or the class and message of what is thrown, to be compared. */
-  function result(rules: PolicyRules, identity: Identity, asked: Asked): unknown {
+  function result(rules: PolicyRules, identity: Identity, asked: Requested): unknown {
     try {
       return compilePolicy(rules, [ISSUER])(identity, asked);
     } catch (error) {
@@ -385,9 +391,9 @@ describe("whatever the token says and the caller asks for", async () => {
         for (const [tag, wanted] of Object.entries(asked.tags ?? {})) expect(values[tag]).toBe(wanted);
         if (asked.role !== undefined) expect(grant.role).toBe(asked.role);
         if (asked.ttl !== undefined) expect(grant.ttl as number).toBeLessThanOrEqual(asked.ttl);
-        let minted: ReturnType<typeof mint.mint>;
+        let minted: ReturnType<typeof mint.issue>;
         try {
-          minted = mint.mint(grant);
+          minted = mint.issue(grant);
         } catch (error) {
           // The role denies by a tag that the rule doesn't give.
           expect(error).toBeInstanceOf(InvalidTagError);
@@ -432,7 +438,7 @@ describe("whatever the token says and the caller asks for", async () => {
         const other = result(
           { ...turned, rules: conditions },
           reversed(identity) as Identity,
-          reversed(asked) as Asked,
+          reversed(asked) as Requested,
         );
         const first = result(rules, identity, asked);
         // Which of two bad tags is named may change.

@@ -6,12 +6,12 @@ import {
   UnauthorizedError,
   UserNotAllowedError,
 } from "../errors.ts";
-import type { Asked, Grant, Identity } from "../identity.ts";
+import type { Grant, Identity, Requested } from "../identity.ts";
 import type { Seconds } from "../lifetime.ts";
 import { isSubjectToken, type SubjectToken } from "../subject-token.ts";
 import type { Tags } from "../tags.ts";
 import { type ClaimPath, claimAt, showPath } from "./claims.ts";
-import { holds, type When } from "./conditions.ts";
+import { matches, type When } from "./conditions.ts";
 import { deriveUser, looksDerived } from "./derived-user.ts";
 
 /** Who gets what: rules that turn an identity into a grant. The first that fits is the one. */
@@ -48,11 +48,11 @@ export interface RuleGrant {
 export type TagSource = { readonly claim: ClaimPath } | { readonly value: SubjectToken };
 
 /** A `Policy` that answers at once. */
-export type RulePolicy = (identity: Identity, asked: Asked) => Grant;
+export type RulePolicy = (identity: Identity, requested: Requested) => Grant;
 
 /**
  * Prepares rules for use. What comes out:
- * - of the rules that hold, the first that gives the role asked for; without a wish, the first;
+ * - of the rules that hold, the first that gives the requested role; when none is requested, the first;
  * - for nobody a name or a tag that is not one literal subject token.
  *
  * The grant throws `UnauthorizedError` for an identity of another issuer, `RoleNotAllowedError` when no rule fits,
@@ -68,35 +68,36 @@ export function compilePolicy({ user, rules }: PolicyRules, issuers: readonly st
       "user: names from a claim need a single issuer, since two may give different people the same name",
     );
   }
-  return (identity, asked) => {
+  return (identity, requested) => {
     // Whoever else vouches for somebody, or did until the policy changed, has no say in who gets what.
     if (!known.has(identity.issuer)) {
       throw new UnauthorizedError(
-        "the identity is from an issuer that is not trusted here",
+        `the identity is from an issuer that is not trusted here: ${quote(identity.issuer)}`,
         "unknown_issuer",
       );
     }
-    const rule = rules.find((rule) => gives(rule, asked) && holds(rule.when, identity));
+    const rule = rules.find((rule) => offersRole(rule, requested) && matches(rule.when, identity));
     if (!rule) throw new RoleNotAllowedError();
     const { role, tags, ttl } = rule.grant;
     const name = userOf(identity, user);
-    if (asked.user !== undefined && asked.user !== name) {
+    if (requested.user !== undefined && requested.user !== name) {
       throw new UserNotAllowedError(
-        "the user asked for is not the one that this caller is; it may be left out",
+        "the requested user is not this caller's user; leave it out",
       );
     }
-    const granted = tagsOf(tags ?? {}, identity, asked.tags ?? {});
+    const granted = tagsOf(tags ?? {}, identity, requested.tags ?? {});
     return {
       role,
       user: name,
       tags: tags && granted,
-      ttl: shortest(asked.ttl, ttl as Seconds | undefined),
+      ttl: shortest(requested.ttl, ttl as Seconds | undefined),
     };
   };
 }
 
-/** Does the rule give what was asked for? Whether it holds is another question. */
-export const gives = ({ grant }: Rule, { role }: Asked): boolean => role === undefined || role === grant.role;
+/** Does the rule give what was requested? Whether it holds is another question. */
+export const offersRole = ({ grant }: Rule, { role }: Requested): boolean =>
+  role === undefined || role === grant.role;
 
 function userOf(identity: Identity, source: UserSource | undefined): SubjectToken {
   if (!source) return deriveUser(identity);
@@ -112,30 +113,30 @@ function userOf(identity: Identity, source: UserSource | undefined): SubjectToke
   return name;
 }
 
-function tagsOf(sources: Readonly<Record<string, TagSource>>, { claims }: Identity, asked: Tags): Tags {
-  for (const name of Object.keys(asked)) {
+function tagsOf(sources: Readonly<Record<string, TagSource>>, { claims }: Identity, requested: Tags): Tags {
+  for (const name of Object.keys(requested)) {
     if (!Object.hasOwn(sources, name))
       throw new TagNotAllowedError(`tag ${quote(name)}: is not given with this role`);
   }
   const values = Object.entries(sources).map(([name, source]): [string, SubjectToken] => {
-    const wish = Object.hasOwn(asked, name) ? asked[name] : undefined;
+    const wish = Object.hasOwn(requested, name) ? requested[name] : undefined;
     return [name, tagValue(name, "value" in source ? source.value : claimAt(claims, source.claim), wish)];
   });
   return Object.fromEntries(values);
 }
 
-function tagValue(name: string, given: unknown, asked: SubjectToken | undefined): SubjectToken {
+function tagValue(name: string, given: unknown, requested: SubjectToken | undefined): SubjectToken {
   const refuse = (why: string) => new TagNotAllowedError(`tag ${quote(name)}: ${why}`);
   const choices: readonly unknown[] = Array.isArray(given) ? given : given === undefined ? [] : [given];
   if (choices.length === 0) throw refuse("the caller has no value for it");
-  if (asked === undefined && choices.length > 1)
+  if (requested === undefined && choices.length > 1)
     throw refuse("the caller has several values and must ask for one");
-  const chosen = asked ?? choices[0];
-  if (!choices.includes(chosen)) throw refuse("the caller may not have the value asked for");
+  const chosen = requested ?? choices[0];
+  if (!choices.includes(chosen)) throw refuse("the caller may not have the requested value");
   if (!isSubjectToken(chosen)) throw refuse("its value must be one subject token");
   return chosen;
 }
 
-function shortest(asked: Seconds | undefined, rule: Seconds | undefined): Seconds | undefined {
-  return asked === undefined || (rule !== undefined && rule < asked) ? rule : asked;
+function shortest(requested: Seconds | undefined, rule: Seconds | undefined): Seconds | undefined {
+  return requested === undefined || (rule !== undefined && rule < requested) ? rule : requested;
 }

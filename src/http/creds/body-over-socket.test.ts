@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { connect } from "node:net";
-import { devAuthentication } from "../../auth/dev.ts";
 import { createMint } from "../../core/mint.ts";
 import { makeAccount } from "../../core/roles/account.fixture.ts";
 import { createApp } from "../app.ts";
+import { devAuthentication } from "../dev.ts";
 
 /** What only shows on a real connection: an answer before the body has come, and the end of the connection. */
 

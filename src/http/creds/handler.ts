@@ -1,23 +1,23 @@
 import type { Context } from "hono";
 import { accepts } from "hono/accepts";
-import type { Decision } from "../../core/decision.ts";
-import { NotAcceptableError, UnauthorizedError } from "../../core/errors.ts";
-import { type Authenticator, type Policy, withinProof } from "../../core/identity.ts";
+import { type IssueParts, type IssueRequest, issue } from "../../core/issue.ts";
 import { formatCreds } from "../../core/keys/creds-file.ts";
-import type { Credentials, Mint } from "../../core/mint.ts";
+import type { Credentials } from "../../core/mint.ts";
 import { network } from "../../util/address.ts";
-import type { Asking, Failed } from "../edge/envelope.ts";
+import type { ErrorResponder } from "../edge/envelope.ts";
+import { limitPolicy, setLimitStates } from "../edge/limit-headers.ts";
 import type { Gate } from "../edge/overload.ts";
 import type { PendingBodies } from "../edge/pending-bodies.ts";
-import type { RateLimiter } from "../edge/rate-limit.ts";
-import { answersWith } from "../edge/response-headers.ts";
-import { decisionOf, type Trail } from "./decisions.ts";
+import { INTERNAL, problemOf } from "../edge/problems.ts";
+import { respondWith } from "../edge/response-headers.ts";
+import { NotAcceptableError } from "../errors.ts";
+import type { Route } from "../routes.ts";
+import { describeCreds } from "./operation.ts";
+import { type ProofOptions, readProof } from "./proof.ts";
 import { readJson } from "./read-json.ts";
 import { parseCredsRequest } from "./request.ts";
 import type { CredsResponse } from "./response.ts";
 import { type Servers, serversFor } from "./servers.ts";
-
-export type { CredsResponse };
 
 const JSON_TYPE = "application/json";
 /** JSON, or a creds file by one of its names. */
@@ -25,110 +25,95 @@ const TYPES = [JSON_TYPE, "application/x-nats-creds", "text/plain"] as const;
 type Type = (typeof TYPES)[number];
 
 export interface CredsOptions {
-  /** The present mint. */
-  readonly mint: () => Mint;
-  /** Who is calling? */
-  readonly authenticate: Authenticator;
-  /** What may they have? */
-  readonly grant: Policy;
-  /** Where clients connect to. */
+  /** The steps between request and response. */
+  readonly parts: Omit<IssueParts, "statusOf">;
+  /** The application's own login, if it has one. */
+  readonly authenticate: ProofOptions["authenticate"];
+  /** The NATS servers that clients connect to. */
   readonly servers: Servers;
-  readonly limits: RateLimiter;
   readonly gate: Gate;
   readonly bodies: PendingBodies;
-  readonly failed: Failed;
-  /** Told of each decision, once its answer stands. */
-  readonly onDecision: (decision: Decision) => void;
+  readonly respondToError: ErrorResponder;
 }
 
-/** `POST /creds`: who is calling, what may they have, sign it, hand it over; and report what became of it. */
-export function creds(options: CredsOptions): (c: Context, asking: Asking) => Promise<Response> {
-  const { limits, gate, bodies, failed, onDecision } = options;
-  const ofErrors = { Vary: "Accept", ...(limits.policy && { "RateLimit-Policy": limits.policy }) };
+/** A credential as the response has it. */
+interface Body {
+  readonly type: Type;
+  readonly text: string;
+}
+
+/** `POST /creds`: reads a request for a credential, has it processed, and responds. */
+export function credsRoute(options: CredsOptions): Route {
+  const { authenticate, servers, gate, bodies, respondToError } = options;
+  const parts: IssueParts = { ...options.parts, statusOf };
+  const ofErrors = { Vary: "Accept", ...limitPolicy(parts.limits.limits) };
   const ofCredentials = { ...ofErrors, Vary: "Accept, Origin" };
-  const given = Object.fromEntries(
-    TYPES.map((type) => [type, answersWith({ ...ofCredentials, "Content-Type": type })]),
-  ) as Record<Type, ReturnType<typeof answersWith>>;
-  return async (c, asking) => {
-    const { address } = asking.client;
-    const from = address === undefined ? undefined : network(address);
-    const trail: Trail = { limits: "" };
-    let answer: Response;
-    try {
-      limits.address(address, trail);
+  const respond = Object.fromEntries(
+    TYPES.map((type) => [type, respondWith({ ...ofCredentials, "Content-Type": type })]),
+  ) as Record<Type, ReturnType<typeof respondWith>>;
+  const proofs: ProofOptions = { authenticate, acceptsTokens: parts.authenticateToken !== undefined };
+
+  async function handler(c: Context, context: Parameters<Route["handler"]>[1]): Promise<Response> {
+    const from = context.address === undefined ? undefined : network(context.address);
+    let type: Type = JSON_TYPE;
+    let entered = false;
+
+    async function read(): Promise<IssueRequest> {
       gate.admit(from);
       const json = await readJson(c, (body) => bodies.receive(body, from));
       gate.enter(c.req.raw, from);
-      try {
-        const { type, body } = await grantCredential(c, json, options, trail);
-        answer = given[type](c, body);
-      } finally {
-        gate.leave(c.req.raw, from);
+      entered = true;
+      const { requested, publicKey } = parseCredsRequest(json);
+      type = wantedType(c);
+      if (type !== JSON_TYPE && publicKey) {
+        throw new NotAcceptableError(
+          `a creds file holds the seed, which only the owner of public_key has: accept ${JSON_TYPE}`,
+        );
       }
-    } catch (thrown) {
-      answer = await failed(thrown, c);
-      for (const [name, value] of Object.entries(ofErrors)) answer.headers.append(name, value);
+      return { proof: await readProof(c.req.raw, requested, proofs), requested, publicKey };
     }
-    if (trail.limits) answer.headers.set("RateLimit", trail.limits);
-    onDecision(decisionOf(asking, trail, c.error, answer.status));
-    return answer;
-  };
+
+    try {
+      const { response, error, limits } = await issue<Body>(parts, {
+        context,
+        read,
+        respond: (credentials) => formatBody(credentials, type, servers),
+      });
+      const result = response ? respond[response.type](c, response.text) : await respondToError(error, c);
+      if (error) for (const [name, value] of Object.entries(ofErrors)) result.headers.append(name, value);
+      setLimitStates(result.headers, limits);
+      return result;
+    } finally {
+      if (entered) gate.leave(c.req.raw, from);
+    }
+  }
+
+  return { method: "POST", path: "/creds", handler, bare: true, operation: describeCreds };
 }
 
-async function grantCredential(
-  c: Context,
-  json: unknown,
-  { authenticate, grant, mint, servers, limits }: CredsOptions,
-  trail: Trail,
-): Promise<{ type: Type; body: string }> {
-  const { asked, publicKey } = parseCredsRequest(json);
-  const type = wantedType(c);
-  if (type !== JSON_TYPE && publicKey) {
-    throw new NotAcceptableError(
-      `a creds file holds the seed, and only the owner of public_key has it: ask for ${JSON_TYPE}`,
-    );
-  }
-  const identity = await authenticate(c.req.raw, asked);
-  if (!identity) throw nobody(c.req.header("Authorization") !== undefined);
-  trail.identity = identity;
-  limits.subject(identity, trail);
-  const granted = withinProof(await grant(identity, asked), identity);
-  const began = performance.now();
-  const credentials = mint().mint(granted, publicKey);
-  trail.mintDuration = performance.now() - began;
-  trail.credential = credentials;
-  if (type !== JSON_TYPE && credentials.seed !== undefined) {
-    return { type, body: formatCreds(credentials.jwt, credentials.seed) };
-  }
-  return { type: JSON_TYPE, body: JSON.stringify(toJson(credentials, servers)) };
-}
+const statusOf = (error: Error | undefined): number => (error ? (problemOf(error) ?? INTERNAL).status : 200);
 
 function wantedType(c: Context): Type {
   const accept = c.req.header("Accept");
-  // What nearly everybody sends.
+  // Almost every request's.
   if (accept === undefined || accept === "*/*" || accept === JSON_TYPE) return JSON_TYPE;
   return accepts(c, { header: "Accept", supports: [...TYPES], default: JSON_TYPE }) as Type;
 }
 
-/** Access tokens that are no JWTs, keys where only tokens are believed: the commonest mistake of who begins with it. */
-function nobody(hasProof: boolean): UnauthorizedError {
-  return hasProof
-    ? new UnauthorizedError(
-        "the Authorization header has no proof of a kind that is accepted here",
-        "malformed",
-      )
-    : new UnauthorizedError("the request proves no identity");
+function formatBody(credentials: Credentials, type: Type, servers: Servers): Body {
+  const { jwt, seed } = credentials;
+  if (type !== JSON_TYPE && seed !== undefined) return { type, text: formatCreds(jwt, seed) };
+  return { type: JSON_TYPE, text: JSON.stringify(toResponse(credentials, servers)) };
 }
 
-/** JSON leaves out what is undefined. */
-function toJson(credentials: Credentials, servers: Servers): Record<keyof CredsResponse, unknown> {
+function toResponse(credentials: Credentials, servers: Servers): CredsResponse {
   const { jwt, seed, user, role, tags, account, issuedAt, expiresAt } = credentials;
   return {
     jwt,
-    seed,
+    ...(seed !== undefined && { seed }),
     user,
     role,
-    tags: Object.keys(tags).length > 0 ? tags : undefined,
+    ...(Object.keys(tags).length > 0 && { tags }),
     account,
     issued_at: issuedAt,
     expires_at: expiresAt,

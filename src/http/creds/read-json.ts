@@ -1,6 +1,6 @@
 import type { Context } from "hono";
 import { bodyLimit } from "hono/body-limit";
-import { BodyTooLargeError, InvalidJsonError, UnsupportedMediaTypeError } from "../../core/errors.ts";
+import { BodyTooLargeError, InvalidJsonError, UnsupportedMediaTypeError } from "../errors.ts";
 
 /** Bytes. A request is a few hundred; the rest is room for tags. */
 const MAX_BODY = 8 * 1024;

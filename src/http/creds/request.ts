@@ -1,6 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import { InvalidRequestError } from "../../core/errors.ts";
-import type { Asked } from "../../core/identity.ts";
+import type { Requested } from "../../core/identity.ts";
 import { parseUserPublicKey, type UserPublicKey } from "../../core/keys/nkey.ts";
 import { MIN_LIFETIME, parseLifetime } from "../../core/lifetime.ts";
 import { parseSubjectToken, SUBJECT_TOKEN } from "../../core/subject-token.ts";
@@ -55,7 +55,7 @@ export const CredsRequestShape = z
 
 /** What a caller of `POST /creds` asks for. */
 export interface CredsRequest {
-  readonly asked: Asked;
+  readonly requested: Requested;
   /** The caller's own key; without it the service makes a pair. */
   readonly publicKey: UserPublicKey | undefined;
 }
@@ -67,13 +67,13 @@ export interface CredsRequest {
  */
 export function parseCredsRequest(json: unknown): CredsRequest {
   const { user, public_key, role, tags, ttl } = hasShape(json);
-  // What isn't asked for is not there at all: applications write `{ ttl: 60, ...asked }`.
-  const asked: { -readonly [Name in keyof Asked]: Asked[Name] } = {};
-  if (user !== undefined) asked.user = parseSubjectToken(user);
-  if (role !== undefined) asked.role = role;
-  if (tags !== undefined) asked.tags = parseTags(tags);
-  if (ttl !== undefined) asked.ttl = parseLifetime(ttl);
-  return { asked, publicKey: public_key === undefined ? undefined : parseUserPublicKey(public_key) };
+  // What isn't requested is not there at all: applications write `{ ttl: 60, ...requested }`.
+  const requested: { -readonly [Name in keyof Requested]: Requested[Name] } = {};
+  if (user !== undefined) requested.user = parseSubjectToken(user);
+  if (role !== undefined) requested.role = role;
+  if (tags !== undefined) requested.tags = parseTags(tags);
+  if (ttl !== undefined) requested.ttl = parseLifetime(ttl);
+  return { requested, publicKey: public_key === undefined ? undefined : parseUserPublicKey(public_key) };
 }
 
 interface Shape {

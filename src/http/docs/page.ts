@@ -1,7 +1,9 @@
 import { createHash } from "node:crypto";
+import { z } from "@hono/zod-openapi";
 import { html, raw } from "hono/html";
-import type { Page } from "../edge/envelope.ts";
+import type { Route } from "../routes.ts";
 import type { Document } from "./openapi.ts";
+import { REQUEST_ID } from "./operation.ts";
 import { DOCS_STYLE } from "./style.ts";
 
 /**
@@ -63,11 +65,22 @@ const POLICY = [
 ].join("; ");
 
 /** `GET /docs` */
-export function docsPage(document: () => Document): Page {
-  return (c) => {
-    c.header("Content-Security-Policy", POLICY);
-    c.header("Referrer-Policy", "no-referrer");
-    return c.html(page(document()));
+export function docsRoute(document: () => Document): Route {
+  return {
+    method: "GET",
+    path: "/docs",
+    handler(c) {
+      c.header("Content-Security-Policy", POLICY);
+      c.header("Referrer-Policy", "no-referrer");
+      return c.html(page(document()));
+    },
+    operation: () => ({
+      operationId: "getDocs",
+      summary: "This document as a page",
+      responses: {
+        200: { description: "A page", headers: REQUEST_ID, content: { "text/html": { schema: z.string() } } },
+      },
+    }),
   };
 }
 

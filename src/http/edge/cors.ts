@@ -1,13 +1,15 @@
 import type { Context } from "hono";
 import { cors as honoCors } from "hono/cors";
-import { OriginNotAllowedError } from "../../core/errors.ts";
 import { quote } from "../../util/quote.ts";
+import { OriginNotAllowedError } from "../errors.ts";
 
 export interface CorsOptions {
   /** Compared exactly. */
   readonly allowedOrigins: readonly string[];
   /** Whether pages may send their cookies along. */
   readonly allowCredentials: boolean;
+  /** The methods of all routes. */
+  readonly methods: readonly string[];
 }
 
 /** What pages of other origins are told. */
@@ -29,12 +31,13 @@ const READABLE = ["Retry-After", "RateLimit", "RateLimit-Policy", "WWW-Authentic
  * browsers once asked in preflights to private networks (`Access-Control-Request-Private-Network`) is not answered: they
  * ask their user instead.
  */
-export function cors({ allowedOrigins, allowCredentials }: CorsOptions): Cors {
+export function cors({ allowedOrigins, allowCredentials, methods }: CorsOptions): Cors {
   const allowed = new Set(allowedOrigins);
   const readable = READABLE.join(",");
   const answerPreflight = honoCors({
     origin: [...allowed],
-    allowMethods: ["POST"],
+    // GET and HEAD need no permission.
+    allowMethods: [...new Set(methods)].filter((method) => method !== "GET" && method !== "HEAD"),
     allowHeaders: ["Content-Type", "Authorization"],
     maxAge: 600,
   });

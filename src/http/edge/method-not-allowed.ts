@@ -1,13 +1,13 @@
 import { METHODS } from "node:http";
-import { MethodNotAllowedError } from "../../core/errors.ts";
-import type { Page } from "./envelope.ts";
+import { MethodNotAllowedError } from "../errors.ts";
+import type { RouteHandler } from "../routes.ts";
 
-/** All methods that there are but these. */
+/** All HTTP methods except these. */
 export const methodsBut = (allow: readonly string[]): string[] =>
   METHODS.filter((method) => !allow.includes(method));
 
-/** For those: 405, with `Allow`. */
-export function onlyMethods(allow: readonly string[]): Page {
+/** Responds 405, with the header `Allow`. */
+export function onlyMethods(allow: readonly string[]): RouteHandler {
   return () => {
     throw new MethodNotAllowedError(allow);
   };

@@ -1,4 +1,5 @@
-import { ConfigError, OverloadedError, RateLimitedError } from "../../core/errors.ts";
+import { ConfigError, RateLimitedError } from "../../core/errors.ts";
+import { OverloadedError } from "../errors.ts";
 import { byNetwork, type Network } from "./by-network.ts";
 
 export interface OverloadLimits {

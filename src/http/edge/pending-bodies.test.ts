@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { RequestTimeoutError } from "../../core/errors.ts";
+import { RequestTimeoutError } from "../errors.ts";
 import { pendingBodies } from "./pending-bodies.ts";
 
 /** Places for bodies, and the names of the requests that were given up, in that order. */

@@ -1,4 +1,4 @@
-import { RequestTimeoutError } from "../../core/errors.ts";
+import { RequestTimeoutError } from "../errors.ts";
 import { byNetwork, type Network } from "./by-network.ts";
 
 /** Requests whose bodies have not arrived yet. */

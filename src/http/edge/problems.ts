@@ -1,6 +1,7 @@
 import type { ErrorHandler } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
-import { type ErrorCode, MethodNotAllowedError, MintError, UnauthorizedError } from "../../core/errors.ts";
+import { MintError, UnauthorizedError } from "../../core/errors.ts";
+import { type AnyMintError, MethodNotAllowedError } from "../errors.ts";
 
 /** Errors as problem details (RFC 9457). Here, and nowhere else, an error gets its status. */
 
@@ -10,10 +11,16 @@ export interface Problem {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-export const PROBLEMS: Readonly<Partial<Record<ErrorCode, Problem>>> = {
+export type ProblemCode = AnyMintError["code"] | "internal_error";
+
+/** The response is sent before the whole body has arrived, so the connection can't be used again. */
+const CLOSE = { Connection: "close" };
+
+/** Null: not caused by the caller, and so a 500 of which nothing is shown. */
+export const PROBLEMS: Readonly<Record<ProblemCode, Problem | null>> = {
   invalid_json: { status: 400, title: "The body is not JSON" },
   invalid_request: { status: 400, title: "The request has the wrong shape" },
-  unauthorized: { status: 401, title: "Who is calling could not be established" },
+  unauthorized: { status: 401, title: "The caller's identity could not be established" },
   host_not_allowed: { status: 403, title: "The host name is not allowed" },
   origin_not_allowed: { status: 403, title: "The page's origin is not allowed" },
   role_not_allowed: { status: 403, title: "The role is not allowed" },
@@ -21,15 +28,10 @@ export const PROBLEMS: Readonly<Partial<Record<ErrorCode, Problem>>> = {
   tag_not_allowed: { status: 403, title: "A tag is not allowed" },
   not_found: { status: 404, title: "There is nothing here" },
   method_not_allowed: { status: 405, title: "The method is not allowed" },
-  not_acceptable: { status: 406, title: "The wanted format can't be given" },
-  // The rest of the body may be still to come: nobody is going to read it.
-  request_timeout: { status: 408, title: "The request took too long", headers: { Connection: "close" } },
-  body_too_large: { status: 413, title: "The body is too large", headers: { Connection: "close" } },
-  unsupported_media_type: {
-    status: 415,
-    title: "The body is of the wrong type",
-    headers: { Connection: "close" },
-  },
+  not_acceptable: { status: 406, title: "The requested format can't be given" },
+  request_timeout: { status: 408, title: "The request took too long", headers: CLOSE },
+  body_too_large: { status: 413, title: "The body is too large", headers: CLOSE },
+  unsupported_media_type: { status: 415, title: "The body is of the wrong type", headers: CLOSE },
   invalid_user: { status: 422, title: "The user name is not valid" },
   invalid_public_key: { status: 422, title: "The public key is not valid" },
   invalid_tag: { status: 422, title: "A tag is not valid" },
@@ -38,37 +40,46 @@ export const PROBLEMS: Readonly<Partial<Record<ErrorCode, Problem>>> = {
   overloaded: { status: 503, title: "The service is overloaded" },
   issuer_unavailable: { status: 503, title: "The issuer of the token can't be reached" },
   keys_unavailable: { status: 503, title: "There are no keys yet" },
+  invalid_keys: null,
+  invalid_policy: null,
+  invalid_api_keys: null,
+  invalid_config: null,
+  internal_error: null,
 };
 
 export const INTERNAL: Problem = { status: 500, title: "Something went wrong" };
 
-/** Answers any error; one that is not the caller's doing is reported, and nothing of it shown. */
+/** The problem that an error is for the caller; null for an error that the caller didn't cause. */
+export function problemOf(error: Error): Problem | null {
+  // An application may throw a MintError of its own, with a code that isn't in the table.
+  return error instanceof MintError ? (PROBLEMS[error.code as ProblemCode] ?? null) : null;
+}
+
+/** Responds to any error. One that the caller didn't cause is reported, and nothing of it shown. */
 export function problems(
   report: (error: unknown) => void,
   { bearerChallenge }: { readonly bearerChallenge: boolean },
 ): ErrorHandler {
   return (error, c) => {
-    const known = error instanceof MintError ? PROBLEMS[error.code] : undefined;
+    const known = problemOf(error) ? (error as MintError) : undefined;
     if (!known) report(error);
-    const { status, title, headers } = known ?? INTERNAL;
-    const code = known ? (error as MintError).code : "internal_error";
-    const detail = known ? error.message : "the service has logged what it was";
+    const { status, title, headers } = problemOf(error) ?? INTERNAL;
+    const code = known?.code ?? "internal_error";
+    const detail = known?.message ?? "the service has logged the cause";
     if (error instanceof UnauthorizedError && bearerChallenge) {
       c.header("WWW-Authenticate", challenge(error));
     }
     if (error instanceof MethodNotAllowedError) c.header("Allow", error.allow.join(", "));
-    if (known && (error as MintError).retryAfter !== undefined) {
-      c.header("Retry-After", String((error as MintError).retryAfter));
-    }
+    if (known?.retryAfter !== undefined) c.header("Retry-After", String(known.retryAfter));
     const body = { type: `urn:nats-mint:problem:${code}`, title, status, detail, code };
     return c.body(JSON.stringify(body), status, { "Content-Type": "application/problem+json", ...headers });
   };
 }
 
-/** RFC 6750, section 3: without a token there is nothing to say about it. */
+/** RFC 6750, section 3: a request without a token gets no error code. */
 function challenge({ reason, message }: UnauthorizedError): string {
   if (reason === "no_proof") return "Bearer";
-  // What may stand between the quotes, by the same section.
+  // The characters that may stand between the quotes, by the same section.
   const description = message.replaceAll('"', "'").replace(/[^ !#-[\]-~]/g, "?");
   return `Bearer error="invalid_token", error_description="${description}"`;
 }

@@ -1,7 +1,6 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import type { Hono } from "hono";
 import { ConfigError } from "../../core/errors.ts";
-import type { Identity } from "../../core/identity.ts";
 import { createMint, type Mint } from "../../core/mint.ts";
 import { makeAccount } from "../../core/roles/account.fixture.ts";
 import { parseSubjectToken } from "../../core/subject-token.ts";
@@ -19,7 +18,7 @@ beforeAll(async () => {
 function makeApp(more: Partial<AppOptions> = {}): Hono {
   return createApp({
     mint,
-    authenticate: (request): Identity | null => {
+    authenticate: (request) => {
       const [issuer = "", subject] = request.headers.get("x-caller")?.split("|") ?? [];
       return subject === undefined ? null : { issuer, subject, claims: {} };
     },

@@ -20,7 +20,7 @@ const NO_PAGE = { "Content-Security-Policy": "default-src 'none'; frame-ancestor
  * Makes answers that are no pages.
  * @param own the headers that they have beside those of every answer
  */
-export function answersWith(own: Readonly<Record<string, string>>): (c: Context, body: string) => Response {
+export function respondWith(own: Readonly<Record<string, string>>): (c: Context, body: string) => Response {
   const all = { ...EVERY_ANSWER, ...NO_PAGE, ...own };
   const ready = new Headers(all);
   return (c, body) => {

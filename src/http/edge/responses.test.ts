@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test";
 import { Hono } from "hono";
-import type { Answered } from "../../core/decision.ts";
+import type { HandledRequest } from "../../core/decision.ts";
 import { KeysUnavailableError } from "../../core/errors.ts";
 import { createApp } from "../app.ts";
 
 function makeApp() {
-  const seen: Answered[] = [];
+  const seen: HandledRequest[] = [];
   const app = createApp({
     mint: () => {
       throw new KeysUnavailableError();
@@ -15,7 +15,7 @@ function makeApp() {
       throw new Error("nobody gets this far");
     },
     servers: { websocket: [], tcp: [] },
-    onAnswer: (answer) => seen.push(answer),
+    onResponse: (answer) => seen.push(answer),
   });
   return { app, told: () => seen.map(({ route, method, status }) => `${method} ${route} ${status}`) };
 }

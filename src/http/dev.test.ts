@@ -1,8 +1,9 @@
 import { expect, test } from "bun:test";
-import { HostNotAllowedError, InvalidRequestError, InvalidUserError } from "../core/errors.ts";
+import { InvalidRequestError, InvalidUserError } from "../core/errors.ts";
 import { parseLifetime } from "../core/lifetime.ts";
 import { parseSubjectToken } from "../core/subject-token.ts";
 import { parseTags } from "../core/tags.ts";
+import { HostNotAllowedError } from "../http/errors.ts";
 import { devAuthentication } from "./dev.ts";
 
 const { authenticate, grant } = devAuthentication({ defaultRole: "browser", hosts: ["Mint.test"] });
@@ -13,7 +14,12 @@ const under = (host: string | undefined) =>
   });
 
 test("everybody is who they say they are", async () => {
-  expect(await under("localhost:8080")).toEqual({ issuer: "dev", subject: "alice", claims: {} });
+  expect(await under("localhost:8080")).toEqual({
+    method: "dev",
+    issuer: "dev",
+    subject: "alice",
+    claims: {},
+  });
 });
 
 test("a caller who doesn't say is refused", () => {
@@ -58,12 +64,14 @@ test("it answers under no other, so that a page can't rebind its name to this ma
 });
 
 test("it grants what is asked, and the default role to who asks for none", async () => {
-  const identity = { issuer: "dev", subject: "alice", claims: {} };
+  const identity = { method: "dev", issuer: "dev", subject: "alice", claims: {} };
   expect(await grant(identity, {})).toEqual({ role: "browser", user });
   const asked = { role: "service", tags: parseTags({ room: "a" }), ttl: parseLifetime(60) };
   expect(await grant(identity, asked)).toEqual({ ...asked, user });
 });
 
 test("it takes a name literally or not at all", () => {
-  expect(() => grant({ issuer: "dev", subject: "*", claims: {} }, {})).toThrow(InvalidUserError);
+  expect(() => grant({ method: "dev", issuer: "dev", subject: "*", claims: {} }, {})).toThrow(
+    InvalidUserError,
+  );
 });

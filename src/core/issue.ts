@@ -1,0 +1,159 @@
+import type { DecidedCredential, Decision } from "./decision.ts";
+import { MintError, UnauthorizedError } from "./errors.ts";
+import type { Grant, Identity, Policy, Proof, Requested, TokenAuthenticator } from "./identity.ts";
+import type { UserPublicKey } from "./keys/nkey.ts";
+import type { Credentials, Mint } from "./mint.ts";
+import type { LimitState, RateLimiter } from "./rate-limit.ts";
+
+/**
+ * The steps from a request to a credential. They are the same at every door (HTTP, auth callout, a command): limit the
+ * address, read the request, authenticate, limit the caller, decide, sign, report. A door only reads and responds.
+ */
+
+export interface IssueParts {
+  /** Verifies a proof of the kind `token`. Absent: no such proof is accepted. */
+  readonly authenticateToken?: TokenAuthenticator | undefined;
+  readonly grant: Policy;
+  /** The mint of an account; see `Grant.account`. @throws {MintError} when there is no such mint */
+  readonly mintFor: (account: string | undefined) => Mint;
+  readonly limits: RateLimiter;
+  /** Receives each decision after the response was made. When it throws, the caller gets no credential. */
+  readonly onDecision: (decision: Decision) => void;
+  /** The status that a door's response has in the decision, for an error or, without one, for a credential. */
+  readonly statusOf?: ((error: Error | undefined) => number) | undefined;
+}
+
+/** What is known about a request before it is read. */
+export interface RequestContext {
+  readonly requestId: string;
+  /** The client's address; undefined when the door doesn't know it. There is no limit for it then. */
+  readonly address: string | undefined;
+  /** When the request arrived, in milliseconds of `performance.now()`. */
+  readonly began: number;
+}
+
+/** A request for a credential, as a door read it. */
+export interface IssueRequest {
+  /** Null for a caller that presents no proof. */
+  readonly proof: Proof | null;
+  readonly requested: Requested;
+  /** The client's own public key; without it the mint makes a key pair. */
+  readonly publicKey?: UserPublicKey | undefined;
+}
+
+export interface Door<T> {
+  readonly context: RequestContext;
+  /** Reads the request. An error that it throws is a refusal like any other. */
+  readonly read: () => IssueRequest | Promise<IssueRequest>;
+  /** Makes the door's response out of the credentials. */
+  readonly respond: (credentials: Credentials) => T;
+}
+
+/** How a request ended. Either `response`, or `error`. */
+export interface Outcome<T> {
+  readonly response?: T;
+  readonly error?: Error;
+  /** The state of each limit that was checked. */
+  readonly limits: readonly LimitState[];
+}
+
+/**
+ * Processes one request and reports the decision. What a step throws is the outcome's `error`.
+ * @throws what `onDecision` throws
+ */
+export async function issue<T>(parts: IssueParts, door: Door<T>): Promise<Outcome<T>> {
+  const draft: DecisionDraft = { limits: [] };
+  let outcome: Outcome<T>;
+  try {
+    outcome = { response: await decide(parts, door, draft), limits: draft.limits };
+  } catch (thrown) {
+    outcome = { error: asError(thrown), limits: draft.limits };
+  }
+  parts.onDecision(decisionOf(door.context, draft, outcome.error, parts.statusOf?.(outcome.error)));
+  return outcome;
+}
+
+/** What the steps of one request have established so far. */
+interface DecisionDraft {
+  readonly limits: LimitState[];
+  identity?: Identity;
+  credentials?: Credentials;
+  /** Milliseconds that signing took. */
+  mintDuration?: number;
+}
+
+async function decide<T>(
+  { authenticateToken, grant, mintFor, limits }: IssueParts,
+  { context, read, respond }: Door<T>,
+  draft: DecisionDraft,
+): Promise<T> {
+  limits.address(context.address, draft.limits);
+  const { proof, requested, publicKey } = await read();
+  if (!proof) throw new UnauthorizedError("the request proves no identity");
+  const identity =
+    proof.kind === "identity" ? proof.identity : await authenticateToken?.(proof.token, requested);
+  if (!identity) throw new UnauthorizedError("a token of this kind is not accepted here", "malformed");
+  draft.identity = identity;
+  limits.subject(identity, draft.limits);
+  // Read before the policy runs, which may be an application's code and could change the identity.
+  const { expiresAt } = identity;
+  const granted = withinProof(await grant(identity, requested), expiresAt);
+  const mint = mintFor(granted.account);
+  const began = performance.now();
+  draft.credentials = mint.issue(granted, publicKey);
+  draft.mintDuration = performance.now() - began;
+  return respond(draft.credentials);
+}
+
+/** The grant, ending no later than the proof that it rests on. */
+function withinProof(grant: Grant, expiresAt: number | undefined): Grant {
+  if (expiresAt === undefined) return grant;
+  // JavaScript callers may pass anything. The mint refuses NaN.
+  const end = typeof expiresAt === "number" ? expiresAt : Number.NaN;
+  return { ...grant, expiresBy: Math.min(grant.expiresBy ?? end, end) };
+}
+
+function decisionOf(
+  { requestId, address, began }: RequestContext,
+  { identity, credentials, mintDuration }: DecisionDraft,
+  error: Error | undefined,
+  status: number | undefined,
+): Decision {
+  return {
+    outcome: error ? "refused" : "granted",
+    code: error ? (error instanceof MintError ? error.code : "internal_error") : "granted",
+    reason: error instanceof UnauthorizedError ? error.reason : undefined,
+    status,
+    requestId,
+    address,
+    method: identity?.method,
+    issuer: identity?.issuer,
+    subject: identity?.subject,
+    credential: credentials && !error ? decidedCredential(credentials) : undefined,
+    duration: performance.now() - began,
+    mintDuration,
+  };
+}
+
+/** A copy of these fields and no others: the credentials also hold the JWT and the seed. */
+const decidedCredential = ({
+  account,
+  role,
+  user,
+  tags,
+  publicKey,
+  jti,
+  expiresAt,
+}: Credentials): DecidedCredential => ({
+  account,
+  role,
+  user,
+  tags,
+  publicKey,
+  jti,
+  expiresAt,
+});
+
+/** An application's functions may throw anything. */
+const asError = (thrown: unknown): Error =>
+  thrown instanceof Error ? thrown : new Error("something other than an Error was thrown", { cause: thrown });

@@ -1,0 +1,16 @@
+import { InvalidRequestError } from "../errors.ts";
+import type { Identity, Policy, Requested } from "../identity.ts";
+import { parseSubjectToken } from "../subject-token.ts";
+
+/** The method `dev`: callers name themselves, and get what they request. For prototypes on one's own machine. */
+
+/** @throws {InvalidRequestError} when the request names no user */
+export function devIdentity({ user }: Requested): Identity {
+  if (user === undefined) throw new InvalidRequestError("user: is required");
+  return { method: "dev", issuer: "dev", subject: user, claims: {} };
+}
+
+/** The policy of `dev`: role, tags and lifetime as requested. */
+export const devPolicy =
+  (defaultRole: string): Policy =>
+  ({ subject }, { role = defaultRole, tags, ttl }) => ({ role, user: parseSubjectToken(subject), tags, ttl });

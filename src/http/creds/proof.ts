@@ -1,0 +1,45 @@
+import { UnauthorizedError } from "../../core/errors.ts";
+import { APPLICATION, type Identity, type Proof, type Requested } from "../../core/identity.ts";
+import { bearerToken } from "../bearer.ts";
+
+/**
+ * A login of the application's own: who sent this request? Null for a request that proves no identity. The body has been
+ * read already; its content is in `requested`. May throw a `MintError` to refuse with another status than 401. An identity
+ * without a `method` gets the method `application`.
+ */
+export type Authenticator = (
+  request: Request,
+  requested: Requested,
+) => LoginIdentity | null | Promise<LoginIdentity | null>;
+
+type LoginIdentity = Omit<Identity, "method"> & Partial<Pick<Identity, "method">>;
+
+export interface ProofOptions {
+  readonly authenticate?: Authenticator | undefined;
+  /** Whether a Bearer token is a proof. */
+  readonly acceptsTokens: boolean;
+}
+
+/**
+ * The proof in an HTTP request: its Bearer token, where tokens are accepted, or else the identity that `authenticate`
+ * returns. A request with a Bearer token is then not passed to `authenticate`.
+ * @throws {UnauthorizedError} for an `Authorization` header without a proof that is accepted
+ */
+export async function readProof(
+  request: Request,
+  requested: Requested,
+  { authenticate, acceptsTokens }: ProofOptions,
+): Promise<Proof | null> {
+  const token = acceptsTokens ? bearerToken(request) : undefined;
+  if (token !== undefined) return { kind: "token", token };
+  const identity = await authenticate?.(request, requested);
+  if (identity) return { kind: "identity", identity: { method: APPLICATION, ...identity } };
+  // For example `Basic`, or a token where none is accepted: a common mistake in a client's configuration.
+  if (request.headers.has("authorization")) {
+    throw new UnauthorizedError(
+      "the Authorization header has no proof of a kind that is accepted here",
+      "malformed",
+    );
+  }
+  return null;
+}

@@ -1,0 +1,40 @@
+import type { Policy } from "../core/identity.ts";
+import { devIdentity, devPolicy } from "../core/policy/dev.ts";
+import type { Authenticator } from "./creds/proof.ts";
+import { HostNotAllowedError } from "./errors.ts";
+
+export interface DevOptions {
+  /** The role of a request that names none. */
+  readonly defaultRole: string;
+  /** Further host names under which requests are accepted, besides this machine's own. */
+  readonly hosts?: readonly string[];
+}
+
+const OWN_HOSTS = ["localhost", "127.0.0.1", "[::1]"];
+
+/** The method `dev` over HTTP. Throws `HostNotAllowedError` for a request under another host name. */
+export function devAuthentication({ defaultRole, hosts = [] }: DevOptions): {
+  readonly authenticate: Authenticator;
+  readonly grant: Policy;
+} {
+  const known = new Set([...OWN_HOSTS, ...hosts.map((host) => host.toLowerCase())]);
+  return {
+    authenticate(request, requested) {
+      // A web page can make its own host name point to this machine and then send requests as if it were served from
+      // here (DNS rebinding). It can't choose the Host header.
+      if (!known.has(hostName(request) ?? "")) {
+        throw new HostNotAllowedError(
+          "dev authentication does not accept this Host; MINT_DEV_HOSTS adds one",
+        );
+      }
+      return devIdentity(requested);
+    },
+    grant: devPolicy(defaultRole),
+  };
+}
+
+/** The name in the Host header, without its port; undefined when there is none or it isn't one. */
+function hostName(request: Request): string | undefined {
+  const host = request.headers.get("host") ?? "";
+  return /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?$/i.exec(host)?.[1]?.toLowerCase();
+}

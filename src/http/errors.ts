@@ -1,0 +1,80 @@
+import { type CoreError, MintError } from "../core/errors.ts";
+
+/** Errors that only HTTP has. */
+
+/** The body is not JSON. */
+export class InvalidJsonError extends MintError {
+  readonly code = "invalid_json";
+}
+
+/** The body is not `application/json`, or it is compressed. */
+export class UnsupportedMediaTypeError extends MintError {
+  readonly code = "unsupported_media_type";
+}
+
+/** The body is longer than the mint reads. */
+export class BodyTooLargeError extends MintError {
+  readonly code = "body_too_large";
+}
+
+/** The format that `Accept` requests can't be made from this request. */
+export class NotAcceptableError extends MintError {
+  readonly code = "not_acceptable";
+}
+
+/** No such path. */
+export class NotFoundError extends MintError {
+  readonly code = "not_found";
+}
+
+/** The path exists, the method doesn't. */
+export class MethodNotAllowedError extends MintError {
+  readonly code = "method_not_allowed";
+  /** The methods that the path has, for the `Allow` header. */
+  readonly allow: readonly string[];
+
+  constructor(allow: readonly string[]) {
+    super(`this path accepts ${allow.join(", ")}`);
+    this.allow = allow;
+  }
+}
+
+/** The request came under a host name that `dev` authentication doesn't accept. */
+export class HostNotAllowedError extends MintError {
+  readonly code = "host_not_allowed";
+}
+
+/** Pages of this origin may not send requests. */
+export class OriginNotAllowedError extends MintError {
+  readonly code = "origin_not_allowed";
+}
+
+/** The body did not arrive in time. */
+export class RequestTimeoutError extends MintError {
+  readonly code = "request_timeout";
+}
+
+/** More requests than the service can process in time. */
+export class OverloadedError extends MintError {
+  readonly code = "overloaded";
+  override readonly retryAfter = 1;
+}
+
+/** All errors of this file. */
+export type HttpError =
+  | InvalidJsonError
+  | UnsupportedMediaTypeError
+  | BodyTooLargeError
+  | NotAcceptableError
+  | NotFoundError
+  | MethodNotAllowedError
+  | HostNotAllowedError
+  | OriginNotAllowedError
+  | RequestTimeoutError
+  | OverloadedError;
+
+/** Every error of this package. `switch (error.code)` narrows to one of them. */
+export type AnyMintError = CoreError | HttpError;
+
+/** Whether it is an error of this package, so that `error.code` tells which. */
+export const isMintError = (error: unknown): error is AnyMintError => error instanceof MintError;

@@ -1,0 +1,56 @@
+import about from "../../package.json" with { type: "json" };
+import type { MintConfig } from "../config/config.ts";
+import { type WatchedKeys, watchKeys } from "../files/watch-keys.ts";
+import { type Audit, createAudit } from "../telemetry/audit.ts";
+import { createLog, logCrashes, type ServiceLog } from "../telemetry/log.ts";
+import { createMetrics, type Metrics } from "../telemetry/metrics.ts";
+import { type AuthMethods, makeAuthMethods } from "./auth-methods.ts";
+
+export const { version } = about;
+
+/** What every door of one process shares. Doors take from it; none of them closes anything of it. */
+export interface Parts extends AsyncDisposable {
+  readonly log: ServiceLog["log"];
+  readonly audit: Audit["audit"];
+  readonly metrics: Metrics;
+  readonly keys: Pick<WatchedKeys, "mint">;
+  readonly methods: AuthMethods;
+}
+
+/**
+ * Makes the parts, each from those before it. They are closed in the opposite order, so that the log is closed last.
+ * @param worker the process's number among several, for the log
+ * @throws {ConfigError} when a file that the configuration names can't be used
+ */
+export async function makeParts(config: MintConfig, worker?: number): Promise<Parts> {
+  await using stack = new AsyncDisposableStack();
+
+  const logging = stack.adopt(createLog(worker === undefined ? undefined : { fields: { worker } }), (part) =>
+    part.close(),
+  );
+  logCrashes(logging);
+  const { log } = logging;
+  const { audit } = stack.adopt(createAudit({ info: logging.record }), (part) => part.close());
+  const metrics = createMetrics({
+    version,
+    keyAges: () => methods.keyAges(),
+    droppedLines: logging.dropped,
+  });
+  const methods = stack.use(await makeAuthMethods(config, { log, reloaded: metrics.reloaded }));
+  const keys = stack.adopt(
+    await watchKeys(config.keysDir, {
+      onLoaded: (mint, path) => {
+        log.info(`keys ${path} loaded, roles: ${mint.roles.join(", ")}`);
+        metrics.keysLoaded();
+      },
+      onRefused: ({ message }) => {
+        log.warn(`no new keys: ${message}`);
+        metrics.keysRefused();
+      },
+    }),
+    (part) => part.close(),
+  );
+
+  const parts = stack.move();
+  return { log, audit, metrics, keys, methods, [Symbol.asyncDispose]: () => parts.disposeAsync() };
+}
