@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import type { NatsConnection } from "nats";
 import { createUser } from "nkeys.js";
-import { readClientConfig } from "./config/config.ts";
+import { readClientConfig } from "./config/client.ts";
 import type { CredsResponse } from "./http/creds/response.ts";
 
 /**

@@ -1,4 +1,4 @@
-import { readLocalConfig } from "../../src/config/config.ts";
+import { readLocalConfig } from "../../src/config/local.ts";
 import { prepareTools } from "../../src/local/tools.ts";
 import type { Machine } from "../machine.ts";
 import { answerOf, bun, on } from "../process.ts";

@@ -1,4 +1,4 @@
-import type { CliConfig } from "../config/config.ts";
+import type { CliConfig } from "../config/cli.ts";
 import { formatApiKeys, parseApiKeys } from "../core/api-key/file.ts";
 import { type ApiKey, createApiKey, hashApiKey } from "../core/api-key/key.ts";
 import { InvalidApiKeysError } from "../core/errors.ts";

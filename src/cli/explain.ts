@@ -1,4 +1,4 @@
-import type { CliConfig } from "../config/config.ts";
+import type { CliConfig } from "../config/cli.ts";
 import { InvalidTagError, MintError, RoleNotAllowedError, UnauthorizedError } from "../core/errors.ts";
 import type { Grant, Identity, Requested } from "../core/identity.ts";
 import { parseLifetime } from "../core/lifetime.ts";

@@ -1,4 +1,4 @@
-import { readCliConfig } from "../config/config.ts";
+import { readCliConfig } from "../config/cli.ts";
 import { MintError } from "../core/errors.ts";
 import { apiKeyCommand } from "./api-key.ts";
 import { explainCommand } from "./explain.ts";

@@ -1,4 +1,4 @@
-import type { CliConfig } from "../config/config.ts";
+import type { CliConfig } from "../config/cli.ts";
 import { KeysUnavailableError } from "../core/errors.ts";
 import { createMint, type Mint } from "../core/mint.ts";
 import { type ActivePolicy, activatePolicy } from "../core/policy/active.ts";

@@ -2,6 +2,10 @@ import type { Seconds } from "./lifetime.ts";
 import type { SubjectToken } from "./subject-token.ts";
 import type { Tags } from "./tags.ts";
 
+/** The authentication methods, as `MINT_AUTH` lists them. */
+export const AUTH_METHODS = ["oidc", "api-key", "dev"] as const;
+export type AuthMethodName = (typeof AUTH_METHODS)[number];
+
 /** Who is calling, as an authentication method established it. */
 export interface Identity {
   /**

@@ -1,6 +1,6 @@
 import { existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { LocalConfig } from "../config/config.ts";
+import type { LocalConfig } from "../config/local.ts";
 import { findPortProblem } from "../util/port.ts";
 import { prepareDataDir } from "./data-dir.ts";
 import { findProcess } from "./processes.ts";

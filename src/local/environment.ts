@@ -1,5 +1,6 @@
 import { join } from "node:path";
-import { inBrackets, type LocalConfig } from "../config/config.ts";
+import type { LocalConfig } from "../config/local.ts";
+import { inBrackets } from "../config/shared.ts";
 
 /** The variables that docker-compose.yaml sets for each service, with paths and addresses of this machine. */
 export function serviceEnvironment(config: LocalConfig, toolPath: string): Record<string, string> {

@@ -1,7 +1,8 @@
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { buildDemo } from "../../demo/build.ts";
-import { type LocalConfig, readLocalConfig, urlHost } from "../config/config.ts";
+import { type LocalConfig, readLocalConfig } from "../config/local.ts";
+import { urlHost } from "../config/shared.ts";
 import { ConfigError } from "../core/errors.ts";
 import { checkPorts, claimDataDir, pidFile } from "./checks.ts";
 import { serviceEnvironment } from "./environment.ts";

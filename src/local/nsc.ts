@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { readLocalConfig } from "../config/config.ts";
+import { readLocalConfig } from "../config/local.ts";
 import { prepareDataDir } from "./data-dir.ts";
 import { serviceEnvironment } from "./environment.ts";
 import { Trouble } from "./say.ts";

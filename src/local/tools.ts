@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
-import type { LocalConfig } from "../config/config.ts";
+import type { LocalConfig } from "../config/local.ts";
 import { say, Trouble } from "./say.ts";
 
 /** The programs that the images bring, for a machine without Docker: taken from PATH, or built from tools/go.mod. */

@@ -3,10 +3,10 @@ import { apiKeyAuthentication } from "../auth/api-key.ts";
 import { firstOf } from "../auth/combine.ts";
 import type { JwtIssuer } from "../auth/jwt/issuer-table.ts";
 import { jwtAuthentication } from "../auth/jwt/verifier.ts";
-import type { Auth, MintConfig } from "../config/config.ts";
+import type { AuthConfig, MintConfig } from "../config/mint.ts";
 import { parseApiKeys } from "../core/api-key/file.ts";
 import { ConfigError, MintError } from "../core/errors.ts";
-import type { Policy, TokenAuthenticator } from "../core/identity.ts";
+import { AUTH_METHODS, type AuthMethodName, type Policy, type TokenAuthenticator } from "../core/identity.ts";
 import { type ActivePolicy, activatePolicy } from "../core/policy/active.ts";
 import { policyWarnings } from "../core/policy/explain.ts";
 import { parsePolicyFile } from "../files/policy.ts";
@@ -47,17 +47,12 @@ interface Watch {
 const WARM_UP_INTERVAL = 60_000;
 
 /** @throws {ConfigError} when a file can't be used, with its path and all that is wrong with it */
-export async function makeAuthMethods(config: MintConfig, watch: Watch): Promise<AuthMethods> {
-  const make: Readonly<Record<Auth, () => AuthMethod | Promise<AuthMethod>>> = {
-    oidc: () => oidc(config, watch),
-    "api-key": () => apiKey(config, watch),
-    dev: () => dev(config, watch),
-  };
-  const names = (Object.keys(make) as Auth[]).filter((name) => config.auth.includes(name));
+export async function makeAuthMethods({ auth }: MintConfig, watch: Watch): Promise<AuthMethods> {
   using stack = new DisposableStack();
   const methods = new Map<string, AuthMethod>();
-  for (const name of names) {
-    const method = await make[name]();
+  for (const name of AUTH_METHODS) {
+    const method = await makeMethod(name, auth, watch);
+    if (!method) continue;
     methods.set(name, method);
     stack.defer(() => method[Symbol.dispose]?.());
   }
@@ -82,6 +77,25 @@ export async function makeAuthMethods(config: MintConfig, watch: Watch): Promise
     [Symbol.dispose]: () => disposables.dispose(),
   };
 }
+
+/** Undefined for a method that is not configured. */
+async function makeMethod(
+  name: AuthMethodName,
+  auth: AuthConfig,
+  watch: Watch,
+): Promise<AuthMethod | undefined> {
+  const isOnly = Object.keys(auth).length === 1;
+  switch (name) {
+    case "oidc":
+      return auth.oidc && oidc(auth.oidc, watch);
+    case "api-key":
+      return auth["api-key"] && apiKey(auth["api-key"], watch);
+    case "dev":
+      return auth.dev && dev(auth.dev, watch, isOnly);
+  }
+}
+
+type Settings<Method extends AuthMethodName> = NonNullable<AuthConfig[Method]>;
 
 /** One verifier for the JWTs of all methods: the token's `iss` says which issuer, and so which method, it belongs to. */
 function issuerTable(methods: readonly AuthMethod[], log: Logger) {
@@ -116,7 +130,7 @@ function concatenated<T>(sources: readonly (() => readonly T[])[]): () => readon
   };
 }
 
-async function oidc({ policyFile, issuer }: MintConfig, watch: Watch): Promise<AuthMethod> {
+async function oidc({ policyFile, issuer }: Settings<"oidc">, watch: Watch): Promise<AuthMethod> {
   const warn = ({ file, issuers }: ActivePolicy) => {
     const names = issuers.map((known) => known.issuer);
     for (const warning of policyWarnings(file, names)) watch.log.warn(`${policyFile}: ${warning}`);
@@ -131,15 +145,14 @@ async function oidc({ policyFile, issuer }: MintConfig, watch: Watch): Promise<A
   };
 }
 
-async function apiKey({ apiKeysFile }: MintConfig, watch: Watch): Promise<AuthMethod> {
-  const keys = await follow("api_keys", apiKeysFile, watch, parseApiKeys);
+async function apiKey({ keysFile }: Settings<"api-key">, watch: Watch): Promise<AuthMethod> {
+  const keys = await follow("api_keys", keysFile, watch, parseApiKeys);
   return { ...apiKeyAuthentication({ keys: keys.current }), [Symbol.dispose]: keys.close };
 }
 
-function dev({ auth, defaultRole, devHosts }: MintConfig, { log }: Watch): AuthMethod {
+function dev({ defaultRole, hosts }: Settings<"dev">, { log }: Watch, isOnly: boolean): AuthMethod {
   log.warn("MINT_AUTH=dev lets every caller name itself; use it on your own machine only");
-  const { authenticate, grant } = devAuthentication({ defaultRole, hosts: devHosts });
-  const isOnly = auth.length === 1;
+  const { authenticate, grant } = devAuthentication({ defaultRole, hosts });
   return {
     grant,
     // Beside other methods, a request with a proof, even one of an unknown kind, must not become one without.

@@ -1,4 +1,4 @@
-import { readMintConfig } from "../config/config.ts";
+import { readMintConfig } from "../config/mint.ts";
 import { ConfigError } from "../core/errors.ts";
 import { checkPort, stopSignal } from "./listen.ts";
 import { thisWorker } from "./workers/worker.ts";

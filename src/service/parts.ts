@@ -1,5 +1,5 @@
 import about from "../../package.json" with { type: "json" };
-import type { MintConfig } from "../config/config.ts";
+import type { MintConfig } from "../config/mint.ts";
 import { type WatchedKeys, watchKeys } from "../files/watch-keys.ts";
 import { type Audit, createAudit } from "../telemetry/audit.ts";
 import { createLog, logCrashes, type ServiceLog } from "../telemetry/log.ts";

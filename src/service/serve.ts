@@ -1,4 +1,5 @@
-import type { MintConfig } from "../config/config.ts";
+import type { MintConfig } from "../config/mint.ts";
+import type { AuthMethodName } from "../core/identity.ts";
 import { parseSubjectToken } from "../core/subject-token.ts";
 import { createApp } from "../http/app.ts";
 import { devAuthentication } from "../http/dev.ts";
@@ -59,15 +60,16 @@ function makeApp(
     onResponse: metrics.answered,
     onError: logUnexpected(log),
     metrics: render,
-    document: { version, login: config.auth },
+    document: { version, login: Object.keys(config.auth) as AuthMethodName[] },
     routes: demo(config),
   });
 }
 
 /** The demo page, served only where every visitor may also request a credential by naming a user. */
-function demo({ auth, demoDir, defaultRole, devHosts, servers }: MintConfig): readonly Route[] {
-  if (!demoDir || !auth.includes("dev")) return [];
-  const dev = devAuthentication({ defaultRole, hosts: devHosts });
+function demo({ auth, servers }: MintConfig): readonly Route[] {
+  if (auth.dev?.demoDir === undefined) return [];
+  const { demoDir, ...options } = auth.dev;
+  const dev = devAuthentication(options);
   const check = (request: Request) => dev.authenticate(request, { user: parseSubjectToken("page") });
   return demoRoutes({ dir: demoDir, websocket: servers.websocket, check });
 }

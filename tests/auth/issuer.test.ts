@@ -5,7 +5,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import { pino } from "pino";
-import { type MintConfig, readMintConfig } from "../../src/config/config.ts";
+import { type MintConfig, readMintConfig } from "../../src/config/mint.ts";
 import { ConfigError } from "../../src/core/errors.ts";
 import { createMint } from "../../src/core/mint.ts";
 import { makeAccount } from "../../src/core/roles/account.fixture.ts";

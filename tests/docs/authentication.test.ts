@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readLocalConfig } from "../../src/config/config.ts";
+import { readLocalConfig } from "../../src/config/local.ts";
 import { prepareTools } from "../../src/local/tools.ts";
 import { freePorts } from "../ports.ts";
 import { blocks } from "./markdown.ts";

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { NatsConnection } from "nats.ws";
 import type { NatsSession } from "../../src/browser/index.ts";
-import { readLocalConfig } from "../../src/config/config.ts";
+import { readLocalConfig } from "../../src/config/local.ts";
 import { createMint } from "../../src/core/mint.ts";
 import { readKeys } from "../../src/files/exported-keys.ts";
 import { createApp } from "../../src/http/app.ts";

@@ -3,7 +3,7 @@ import { readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Hono } from "hono";
 import { connect, credsAuthenticator, type NatsConnection } from "nats";
-import { readLocalConfig } from "../../src/config/config.ts";
+import { readLocalConfig } from "../../src/config/local.ts";
 import type { CredsResponse } from "../../src/http/creds/response.ts";
 import { decode, makeRecipe, must, type Outcome, type Recipe } from "../recipe/recipe.ts";
 import { blocks, codeSpans, rows, section } from "./markdown.ts";

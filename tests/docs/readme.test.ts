@@ -2,8 +2,13 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parse } from "dotenv";
-import { readClientConfig, readLocalConfig, readMintConfig } from "../../src/config/config.ts";
+import { CLI_VARIABLES, readCliConfig } from "../../src/config/cli.ts";
+import { CLIENT_VARIABLES, readClientConfig } from "../../src/config/client.ts";
+import type { Env } from "../../src/config/env.ts";
+import { LOCAL_VARIABLES, readLocalConfig } from "../../src/config/local.ts";
+import { MINT_VARIABLES, readMintConfig } from "../../src/config/mint.ts";
 import * as errors from "../../src/core/errors.ts";
+import { AUTH_METHODS } from "../../src/core/identity.ts";
 import { createApp } from "../../src/http/app.ts";
 import { makeRecipe } from "../recipe/recipe.ts";
 import { anchors, codeSpans, links, rows, section } from "./markdown.ts";
@@ -21,14 +26,37 @@ describe("the configuration tables", () => {
     table.map(([variable, value]) => [name(variable), value === "empty" ? "" : name(value)]),
   );
   const envFile = parse(read(".env"));
-  const inCode = [
-    ...read("src/config/config.ts").matchAll(/from\.\w+\(\s*"([A-Z_]+)"|\benv\.([A-Z_]+)/g),
-  ].map(([, a, b]) => a ?? b ?? "");
+  const inCode = new Set([...MINT_VARIABLES, ...LOCAL_VARIABLES, ...CLI_VARIABLES, ...CLIENT_VARIABLES]);
 
   test("have every variable of .env and of the code, once, and no other", () => {
     expect(table.map(([variable]) => name(variable)).sort()).toEqual(
       [...new Set([...Object.keys(envFile), ...inCode])].sort(),
     );
+  });
+
+  test.each([
+    ["mint", readMintConfig, MINT_VARIABLES],
+    ["local", readLocalConfig, LOCAL_VARIABLES],
+    ["cli", readCliConfig, CLI_VARIABLES],
+    ["client", readClientConfig, CLIENT_VARIABLES],
+  ] as const)("and the code for %s reads exactly the variables that it lists", (_, readConfig, variables) => {
+    const asked = new Set<PropertyKey>();
+    const env = {
+      MINT_AUTH: AUTH_METHODS.join(),
+      MINT_KEYS_DIR: "/keys",
+      MINT_POLICY_FILE: "/policy.json",
+      MINT_API_KEYS_FILE: "/api-keys.json",
+    };
+    const recorder: ProxyHandler<Env> = {
+      get(target, variable) {
+        asked.add(variable);
+        return Reflect.get(target, variable);
+      },
+      // All at once, to pass them on.
+      ownKeys: () => [],
+    };
+    readConfig(new Proxy<Env>(env, recorder));
+    expect([...asked].sort()).toEqual([...variables].sort());
   });
 
   test("have the values of .env", () => {
@@ -43,7 +71,7 @@ describe("the configuration tables", () => {
       const { environment: _, ...local } = readLocalConfig(env);
       return { mint: readMintConfig(env), local, client: readClientConfig(env) };
     };
-    for (const variable of new Set(inCode)) {
+    for (const variable of inCode) {
       const value = said.get(variable) ?? "";
       if (value === "none") continue;
       expect([variable, results({ ...needed, [variable]: value })]).toEqual([variable, results(needed)]);

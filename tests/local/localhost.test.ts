@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer, isIP } from "node:net";
 import { join } from "node:path";
-import { readLocalConfig } from "../../src/config/config.ts";
+import { readLocalConfig } from "../../src/config/local.ts";
 import { hasIPv6 } from "../ports.ts";
 import { makeRecipe } from "../recipe/recipe.ts";
 

@@ -10,7 +10,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type LocalConfig, readLocalConfig } from "../../src/config/config.ts";
+import { type LocalConfig, readLocalConfig } from "../../src/config/local.ts";
 import { serviceEnvironment } from "../../src/local/environment.ts";
 import { prepareTools } from "../../src/local/tools.ts";
 import { freePorts } from "../ports.ts";

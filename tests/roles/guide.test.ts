@@ -6,7 +6,7 @@ import { jetstream } from "@nats-io/jetstream";
 import { Kvm } from "@nats-io/kv";
 import { jwtAuthenticator, wsconnect } from "@nats-io/nats-core";
 import { AckPolicy, headers } from "nats";
-import { readLocalConfig } from "../../src/config/config.ts";
+import { readLocalConfig } from "../../src/config/local.ts";
 import { anchors, blocks, links, rows, section } from "../docs/markdown.ts";
 import { bytes, type Client, credentials, logIn, PATIENCE, settle, within } from "../mint/parts.ts";
 import { deliverTo, sourceOf } from "./deliver.ts";

@@ -1,7 +1,7 @@
 import { cpSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import type { JetStreamManager } from "nats";
-import { readLocalConfig } from "../../src/config/config.ts";
+import { readLocalConfig } from "../../src/config/local.ts";
 import { type Client, makeWorld, PATIENCE, within } from "../mint/parts.ts";
 import { must } from "../recipe/recipe.ts";
 

@@ -81,9 +81,7 @@ export function compilePolicy({ user, rules }: PolicyRules, issuers: readonly st
     const { role, tags, ttl } = rule.grant;
     const name = userOf(identity, user);
     if (requested.user !== undefined && requested.user !== name) {
-      throw new UserNotAllowedError(
-        "the requested user is not this caller's user; leave it out",
-      );
+      throw new UserNotAllowedError("the requested user is not this caller's user; leave it out");
     }
     const granted = tagsOf(tags ?? {}, identity, requested.tags ?? {});
     return {

@@ -1,18 +1,16 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
+import type { AuthMethodName } from "../../core/identity.ts";
 import type { Route, RouteHandler } from "../routes.ts";
 import { jsonResponse, type Operation } from "./operation.ts";
 
 /** The interface as an OpenAPI 3.1 document, made from the routes, their schemas and the table of problems. */
 
-/** How callers prove their identity. */
-type Login = "dev" | "oidc" | "api-key";
-
 export interface DocumentOptions {
   /** The service's version. */
   readonly version?: string;
-  /** Empty for an application's own login, about which the document says nothing. */
-  readonly login?: readonly Login[];
+  /** Authentication methods; empty for an application's own login, about which the document says nothing. */
+  readonly login?: readonly AuthMethodName[];
 }
 
 export type Document = ReturnType<OpenAPIHono["getOpenAPI31Document"]>;

@@ -1,5 +1,5 @@
 import { setTimeout as after } from "node:timers/promises";
-import type { MintConfig } from "../../config/config.ts";
+import type { MintConfig } from "../../config/mint.ts";
 import { createLog, logCrashes, logUnexpected, type ServiceLog } from "../../telemetry/log.ts";
 import { createTotals } from "../../telemetry/totals.ts";
 import type { FromWorker, ToWorker } from "./messages.ts";

@@ -1,33 +1,20 @@
 import { describe, expect, test } from "bun:test";
-import { ConfigError } from "../core/errors.ts";
-import { readClientConfig, readLocalConfig, readMintConfig, settings } from "./config.ts";
+import { AUTH_METHODS } from "../core/identity.ts";
+import { readMintConfig } from "./mint.ts";
+import { mistakes } from "./mistakes.fixture.ts";
 
 const OK = { MINT_AUTH: "dev", MINT_KEYS_DIR: "/keys" };
 
-function complaints(run: () => unknown): string[] {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof ConfigError) return error.message.split("\n");
-    throw error;
-  }
-  return [];
-}
-
-describe("the mint's configuration", () => {
-  test("needs to be told how to authenticate and where the keys are, no more", () => {
+describe("the configuration of the mint", () => {
+  test("needs the authentication methods and the directory of the keys, no more", () => {
     expect(readMintConfig(OK)).toEqual({
-      auth: ["dev"],
+      auth: { dev: { defaultRole: "browser", hosts: [], demoDir: undefined } },
       host: "127.0.0.1",
       port: 8080,
       workers: 1,
       keysDir: "/keys",
-      defaultRole: "browser",
-      policyFile: "",
-      apiKeysFile: "",
       rateLimit: { address: 600, subject: 60 },
       trustedProxies: [],
-      devHosts: [],
       allowedOrigins: [],
       servers: { websocket: ["ws://127.0.0.1:9222"], tcp: ["nats://127.0.0.1:4222"] },
     });
@@ -41,6 +28,7 @@ describe("the mint's configuration", () => {
       MINT_WORKERS: "64",
       MINT_KEYS_DIR: "keys",
       MINT_DEFAULT_ROLE: "service",
+      MINT_DEMO_DIR: "/demo",
       MINT_DEV_HOSTS: "mint, mint.test,",
       MINT_ALLOWED_ORIGINS: '["http://localhost:5173", "https://app.example.com"]',
       NATS_WS_URLS: "wss://a.example.com,wss://b.example.com:443/nats",
@@ -48,7 +36,9 @@ describe("the mint's configuration", () => {
     });
     expect(config.port).toBe(8080);
     expect(config.workers).toBe(64);
-    expect(config.devHosts).toEqual(["mint", "mint.test"]);
+    expect(config.auth).toEqual({
+      dev: { defaultRole: "service", hosts: ["mint", "mint.test"], demoDir: "/demo" },
+    });
     expect(config.allowedOrigins).toEqual(["http://localhost:5173", "https://app.example.com"]);
     expect(config.servers.websocket).toHaveLength(2);
   });
@@ -60,8 +50,8 @@ describe("the mint's configuration", () => {
       NATS_WS_URLS: "http://x",
       MINT_KEYS_DIR: " ",
     };
-    expect(complaints(() => readMintConfig(env))).toEqual([
-      "MINT_AUTH: is not set, wanted a comma-separated list of oidc, api-key and dev (which believes every caller, so it must be asked for)",
+    expect(mistakes(() => readMintConfig(env))).toEqual([
+      "MINT_AUTH: is not set, wanted a comma-separated list of oidc, api-key, dev (dev believes every caller, so it must be asked for)",
       'MINT_PORT: got "http", wanted a port, 1 to 65535',
       'MINT_KEYS_DIR: got " ", wanted some text',
       'MINT_ALLOWED_ORIGINS: got "*", wanted a JSON list of origins, ["https://app.example.com"]',
@@ -98,7 +88,7 @@ describe("the mint's configuration", () => {
     ];
     for (const [name, values] of wrong) {
       for (const value of values) {
-        const lines = complaints(() => readMintConfig({ ...OK, [name]: value }));
+        const lines = mistakes(() => readMintConfig({ ...OK, [name]: value }));
         expect(lines).toHaveLength(1);
         expect(lines[0]).toStartWith(`${name}: got `);
       }
@@ -108,8 +98,11 @@ describe("the mint's configuration", () => {
   test("for oidc needs a policy, and takes an issuer with an audience, not one of the two", () => {
     const oidc = { ...OK, MINT_AUTH: "oidc, api-key", MINT_POLICY_FILE: "/p", MINT_API_KEYS_FILE: "/k" };
     const issuer = { OIDC_ISSUER: "https://login.example.com", OIDC_AUDIENCE: "nats, mint" };
-    expect(readMintConfig(oidc).issuer).toBeUndefined();
-    expect(readMintConfig({ ...oidc, ...issuer }).issuer).toEqual({
+    expect(readMintConfig(oidc).auth).toEqual({
+      oidc: { policyFile: "/p", issuer: undefined },
+      "api-key": { keysFile: "/k" },
+    });
+    expect(readMintConfig({ ...oidc, ...issuer }).auth.oidc?.issuer).toEqual({
       issuer: "https://login.example.com",
       audience: ["nats", "mint"],
     });
@@ -121,67 +114,54 @@ describe("the mint's configuration", () => {
       ["MINT_POLICY_FILE", { ...oidc, MINT_POLICY_FILE: "" }],
       ["MINT_API_KEYS_FILE", { ...oidc, MINT_API_KEYS_FILE: "" }],
     ] as const) {
-      const lines = complaints(() => readMintConfig(env));
+      const lines = mistakes(() => readMintConfig(env));
       expect([name, lines]).toEqual([name, [expect.stringMatching(new RegExp(`^${name}: `))]]);
     }
   });
 
-  test("names servers by the address and the ports that they listen on", () => {
-    const servers = (env: Record<string, string>) => {
-      const { websocket, tcp } = readMintConfig({ ...OK, NATS_PORT: "4", NATS_WS_PORT: "9", ...env }).servers;
-      return [...websocket, ...tcp].join(" ");
-    };
-    for (const [bind, host] of [
-      ["", "127.0.0.1"],
-      ["127.0.0.1", "127.0.0.1"],
-      ["0.0.0.0", "127.0.0.1"],
-      ["192.0.2.1", "192.0.2.1"],
-      ["::", "[::1]"],
-      ["0:0:0:0:0:0:0:0", "[::1]"],
-      ["[::]", "[::1]"],
-      ["::1", "[::1]"],
-      ["2001:DB8::1", "[2001:db8::1]"],
-    ] as const) {
-      expect([bind, servers({ NATS_BIND: bind })]).toEqual([bind, `ws://${host}:9 nats://${host}:4`]);
-      const { host: own, mintUrl } = readLocalConfig({ NATS_BIND: bind });
-      expect([own, mintUrl]).toEqual([host, `http://${host}:8080`]);
-      expect(readClientConfig({ NATS_BIND: bind }).mintUrl).toBe(`http://${host}:8080`);
-    }
-    expect(readLocalConfig({ NATS_BIND: "0.0.0.0" }).monitoringBind).toBe("127.0.0.1");
-    expect(readLocalConfig({ NATS_HTTP_BIND: "::" }).monitoringBind).toBe("::");
-    for (const bind of ["localhost", "fe80::1%eth0", "[127.0.0.1", "127.1"]) {
-      const [line] = complaints(() => readMintConfig({ ...OK, NATS_BIND: bind }));
-      expect(line).toStartWith(`NATS_BIND: got "${bind}", wanted an IP address`);
-    }
-  });
-
-  test("refuses to believe everybody in production", () => {
-    expect(complaints(() => readMintConfig({ ...OK, NODE_ENV: "production" }))[0]).toStartWith("MINT_AUTH: ");
-  });
-});
-
-describe("a complaint", () => {
-  test("never shows a secret, by the variable's name or by its looks", () => {
-    const seed = `SU${"A".repeat(56)}`;
+  test("has the settings of a method exactly if the method is in use", () => {
     const env = {
-      API_TOKEN: "hunter2",
-      NATS_ACCOUNT_SECRET: "hunter2",
-      PLAIN: seed,
-      NATS_TCP_URLS: "nats://me:hunter2@x",
+      ...OK,
+      MINT_POLICY_FILE: "/p",
+      MINT_API_KEYS_FILE: "/k",
+      OIDC_ISSUER: "https://login.example.com",
+      OIDC_AUDIENCE: "nats",
     };
-    const from = settings(env);
-    for (const name of Object.keys(env)) from.port(name);
-    const text = complaints(from.done).join("\n");
-    expect(text.split("\n")).toHaveLength(4);
-    expect(text).not.toContain("hunter2");
-    expect(text).not.toContain(seed);
+    for (const methods of [...AUTH_METHODS.map((method) => [method]), AUTH_METHODS]) {
+      const { auth } = readMintConfig({ ...env, MINT_AUTH: methods.join(" , ") });
+      expect(Object.keys(auth).sort()).toEqual([...methods].sort());
+    }
+    expect(Object.keys(readMintConfig({ ...env, MINT_AUTH: "oidc,oidc" }).auth)).toEqual(["oidc"]);
   });
 
-  test("is one short line, whatever the value", () => {
-    const from = settings({ X: `a\nb\u202e${"c".repeat(1000)}` });
-    from.port("X");
-    const lines = complaints(from.done);
-    expect(lines).toHaveLength(1);
-    expect(lines[0]?.length).toBeLessThan(140);
+  test("ignores the variables of oidc and api-key without them", () => {
+    const unused = { OIDC_ISSUER: "http://login.example.com", OIDC_AUDIENCE: ",", MINT_POLICY_FILE: "" };
+    expect(mistakes(() => readMintConfig({ ...OK, ...unused }))).toEqual([]);
+  });
+
+  test("reports what is wrong with a method beside everything else", () => {
+    const env = {
+      ...OK,
+      MINT_AUTH: "oidc,api-key,dev",
+      NODE_ENV: "production",
+      MINT_PORT: "0",
+      MINT_DEV_HOSTS: "*",
+      OIDC_ISSUER: "http://login.example.com",
+    };
+    expect(mistakes(() => readMintConfig(env)).map((line) => line.split(":")[0] ?? "")).toEqual([
+      "MINT_AUTH",
+      "MINT_PORT",
+      "MINT_POLICY_FILE",
+      "OIDC_ISSUER",
+      "OIDC_AUDIENCE",
+      "MINT_API_KEYS_FILE",
+      "MINT_DEV_HOSTS",
+    ]);
+  });
+
+  test("refuses dev in production", () => {
+    expect(mistakes(() => readMintConfig({ ...OK, NODE_ENV: "production" }))).toEqual([
+      'MINT_AUTH: got "dev", wanted anything but dev where NODE_ENV is production: dev believes every caller',
+    ]);
   });
 });

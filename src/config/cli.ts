@@ -1,0 +1,40 @@
+import { join } from "node:path";
+import { z } from "zod";
+import type { OidcIssuer } from "../core/policy/issuer.ts";
+import { ALWAYS, type Env, envReader, projectDir, variablesOf, withOptionalEnvFile } from "./env.ts";
+import { checkIssuer, DATA_DIR, ISSUER, toIssuer } from "./shared.ts";
+import { text } from "./values.ts";
+
+/** The configuration of the mint's commands. */
+export interface CliConfig {
+  /** The directory that the keys are exported to. */
+  readonly keysDir: string;
+  readonly policyFile: string;
+  readonly apiKeysFile: string;
+  /** The issuer that needs no place in the policy file. */
+  readonly issuer?: OidcIssuer | undefined;
+}
+
+const CLI = z
+  .object({
+    DATA_DIR,
+    MINT_KEYS_DIR: text.optional(),
+    MINT_POLICY_FILE: text.default(join(projectDir, "fs/mint/policy.json")),
+    MINT_API_KEYS_FILE: text.default(join(projectDir, "fs/mint/api-keys.json")),
+    ...ISSUER,
+  })
+  .superRefine(checkIssuer, ALWAYS);
+
+/** The names of the variables that `readCliConfig` reads. */
+export const CLI_VARIABLES = variablesOf({ CLI });
+
+/** @throws {ConfigError} that lists everything wrong, one line per variable */
+export function readCliConfig(env: Env = withOptionalEnvFile()): CliConfig {
+  const { cli } = envReader(env).read({ cli: CLI });
+  return {
+    keysDir: cli.MINT_KEYS_DIR ?? join(cli.DATA_DIR, "keys"),
+    policyFile: cli.MINT_POLICY_FILE,
+    apiKeysFile: cli.MINT_API_KEYS_FILE,
+    issuer: toIssuer(cli),
+  };
+}

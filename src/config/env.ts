@@ -1,0 +1,92 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parse } from "dotenv";
+import type { z } from "zod";
+import { ConfigError } from "../core/errors.ts";
+import { quote } from "../util/quote.ts";
+
+/** Environment → values, by schema. This folder is the only place that reads the environment. */
+
+export type Env = Readonly<Record<string, string | undefined>>;
+
+type Variables = z.ZodObject;
+/** Variables that are read together, and what becomes of them. */
+export type Block = Variables | z.ZodPipe<Variables, z.ZodTransform>;
+
+type Blocks = Readonly<Record<string, Block | undefined>>;
+type Values<B extends Blocks> = {
+  readonly [K in keyof B]: z.output<NonNullable<B[K]>> | (undefined extends B[K] ? undefined : never);
+};
+
+/** For a check of several variables: it also runs beside a wrong value, so that all mistakes are reported at once. */
+export const ALWAYS = { when: () => true };
+
+/**
+ * Reads blocks of variables. An empty variable counts as not set. The message of a variable's schema says what is wanted;
+ * the reader adds the variable and what it got.
+ */
+export function envReader(env: Env) {
+  const parseBlock = (block: Block) => {
+    const isSet = (name: string) => env[name]?.trim();
+    const values = Object.fromEntries(
+      variablesOf({ block })
+        .filter(isSet)
+        .map((name) => [name, env[name]]),
+    );
+    return block.safeParse(values);
+  };
+
+  return {
+    /**
+     * All blocks; one that is undefined is not in use.
+     * @throws {ConfigError} that lists all mistakes, one line each
+     */
+    read<B extends Blocks>(blocks: B): Values<B> {
+      const mistakes: string[] = [];
+      const values: Record<string, unknown> = {};
+      for (const [name, block] of Object.entries(blocks)) {
+        if (!block) continue;
+        const { data, error } = parseBlock(block);
+        values[name] = data;
+        for (const { path, message } of error?.issues ?? []) {
+          mistakes.push(describeMistake(env, String(path[0]), message));
+        }
+      }
+      if (mistakes.length > 0) throw new ConfigError(mistakes.join("\n"));
+      return values as Values<B>;
+    },
+
+    /** One block; undefined if anything is wrong in it. */
+    readIfValid: <B extends Block>(block: B) => parseBlock(block).data as z.output<B> | undefined,
+  };
+}
+
+/** The names of the variables that these blocks read. */
+export function variablesOf(blocks: Readonly<Record<string, Block>>): string[] {
+  const shapes = Object.values(blocks).map((block) => ("shape" in block ? block.shape : block.in.shape));
+  return [...new Set(shapes.flatMap((shape) => Object.keys(shape)))];
+}
+
+function describeMistake(env: Env, variable: string, wanted: string): string {
+  const value = env[variable];
+  return `${variable}: ${value ? `got ${show(variable, value)}` : "is not set"}, wanted ${wanted}`;
+}
+
+/** The value for a message, unless its name or its form marks it as a secret. */
+function show(variable: string, value: string): string {
+  const secret = /SECRET|SEED|TOKEN|PASS|KEY$/.test(variable) || /S[A-Z2-7]{57}|eyJ|@/.test(value);
+  return secret ? "something (not shown)" : quote(value);
+}
+
+/** The checkout. */
+export const projectDir = join(import.meta.dirname, "../..");
+
+const envFile = join(projectDir, ".env");
+
+/** As docker compose does it: a variable that is set in the environment wins over `.env`. */
+export function withEnvFile(): Env {
+  return { ...parse(readFileSync(envFile)), ...process.env };
+}
+
+/** The same, but `.env` may be missing, as it is in the image. */
+export const withOptionalEnvFile = (): Env => (existsSync(envFile) ? withEnvFile() : process.env);

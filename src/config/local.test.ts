@@ -1,0 +1,47 @@
+import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { readLocalConfig } from "./local.ts";
+import { mistakes } from "./mistakes.fixture.ts";
+
+describe("the configuration of the launcher", () => {
+  test("needs nothing", () => {
+    const { projectDir, ...config } = readLocalConfig({});
+    expect(config).toEqual({
+      auth: [],
+      dataDir: join(projectDir, ".data"),
+      bind: "127.0.0.1",
+      monitoringBind: "127.0.0.1",
+      ports: { nats: 4222, webSocket: 9222, monitoring: 8222, mint: 8080 },
+      host: "127.0.0.1",
+      mintUrl: "http://127.0.0.1:8080",
+      environment: {},
+    });
+  });
+
+  test("keeps the address of the monitoring apart from that of the other ports", () => {
+    expect(readLocalConfig({ NATS_BIND: "0.0.0.0" }).monitoringBind).toBe("127.0.0.1");
+    expect(readLocalConfig({ NATS_HTTP_BIND: "::" })).toMatchObject({
+      monitoringBind: "::",
+      bind: "127.0.0.1",
+    });
+  });
+
+  test("passes on the environment as it is", () => {
+    const env = { A: "", B: " b ", MINT_PORT: "8081" };
+    expect(readLocalConfig({ ...env, C: undefined }).environment).toEqual(env);
+  });
+
+  test("leaves it to the mint to report a wrong MINT_AUTH", () => {
+    expect(readLocalConfig({ MINT_AUTH: "oidc, dev" }).auth).toEqual(["oidc", "dev"]);
+    expect(readLocalConfig({ MINT_AUTH: "oidc, none" }).auth).toEqual([]);
+  });
+
+  test("wants four different ports, and says so beside other mistakes", () => {
+    const env = { NATS_HTTP_PORT: "4222", NATS_WS_PORT: "http", NATS_BIND: "localhost" };
+    expect(mistakes(() => readLocalConfig(env))).toEqual([
+      'NATS_WS_PORT: got "http", wanted a port, 1 to 65535',
+      "MINT_PORT: is not set, wanted four different ports in NATS_PORT, NATS_WS_PORT, NATS_HTTP_PORT and MINT_PORT",
+      'NATS_BIND: got "localhost", wanted an IP address of this machine',
+    ]);
+  });
+});

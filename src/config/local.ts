@@ -1,0 +1,73 @@
+import { z } from "zod";
+import type { AuthMethodName } from "../core/identity.ts";
+import { ALWAYS, type Env, envReader, projectDir, variablesOf, withEnvFile } from "./env.ts";
+import {
+  DATA_DIR,
+  MINT_AUTH,
+  MINT_PORT,
+  NATS_BIND,
+  NATS_HTTP_BIND,
+  NATS_HTTP_PORT,
+  NATS_PORT,
+  NATS_WS_PORT,
+  urlHost,
+} from "./shared.ts";
+
+/** The configuration of the launcher, `npm start`. */
+export interface LocalConfig {
+  /** The mint's methods; none if `MINT_AUTH` is wrong, which the mint reports. */
+  readonly auth: readonly AuthMethodName[];
+  /** The checkout. */
+  readonly projectDir: string;
+  /** Where the state is kept, absolute. */
+  readonly dataDir: string;
+  /** The address that every port but the monitoring's is opened on. */
+  readonly bind: string;
+  readonly monitoringBind: string;
+  readonly ports: Readonly<Record<"nats" | "webSocket" | "monitoring" | "mint", number>>;
+  /** The address at which this machine's own programs reach the ports, as it stands in a URL. */
+  readonly host: string;
+  readonly mintUrl: string;
+  /** The environment over `.env`, for the programs that it starts. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+const PORTS = z
+  .object({ NATS_PORT, NATS_WS_PORT, NATS_HTTP_PORT, MINT_PORT })
+  .refine((ports) => new Set(Object.values(ports)).size === 4, {
+    path: ["MINT_PORT"],
+    message: "four different ports in NATS_PORT, NATS_WS_PORT, NATS_HTTP_PORT and MINT_PORT",
+    ...ALWAYS,
+  });
+
+const PLACES = z.object({ NATS_BIND, NATS_HTTP_BIND, DATA_DIR });
+
+const METHODS = z.object({ MINT_AUTH });
+
+/** The names of the variables that `readLocalConfig` reads. */
+export const LOCAL_VARIABLES = variablesOf({ PORTS, PLACES, METHODS });
+
+/** @throws {ConfigError} that lists everything wrong, one line per variable */
+export function readLocalConfig(env: Env = withEnvFile()): LocalConfig {
+  const from = envReader(env);
+  const { ports, places } = from.read({ ports: PORTS, places: PLACES });
+  const host = urlHost(places.NATS_BIND);
+  return {
+    auth: from.readIfValid(METHODS)?.MINT_AUTH ?? [],
+    projectDir,
+    dataDir: places.DATA_DIR,
+    bind: places.NATS_BIND,
+    monitoringBind: places.NATS_HTTP_BIND,
+    ports: {
+      nats: ports.NATS_PORT,
+      webSocket: ports.NATS_WS_PORT,
+      monitoring: ports.NATS_HTTP_PORT,
+      mint: ports.MINT_PORT,
+    },
+    host,
+    mintUrl: `http://${host}:${ports.MINT_PORT}`,
+    environment: Object.fromEntries(
+      Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined),
+    ),
+  };
+}

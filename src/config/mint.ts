@@ -1,0 +1,152 @@
+import { z } from "zod";
+import type { AuthMethodName } from "../core/identity.ts";
+import { DEFAULT_RATE_LIMITS, isRateLimit, type RateLimits } from "../core/rate-limit.ts";
+import { isSubjectToken } from "../core/subject-token.ts";
+import { isAddressRange } from "../util/address.ts";
+import { ALWAYS, type Block, type Env, envReader, variablesOf } from "./env.ts";
+import {
+  checkIssuer,
+  ISSUER,
+  MINT_AUTH,
+  MINT_PORT,
+  NATS_BIND,
+  NATS_PORT,
+  NATS_WS_PORT,
+  toIssuer,
+  urlHost,
+} from "./shared.ts";
+import { jsonList, list, text, urls, variable, wholeNumber } from "./values.ts";
+
+/** The configuration of the mint's service. */
+export interface MintConfig {
+  readonly auth: AuthConfig;
+  readonly host: string;
+  readonly port: number;
+  /** Processes that serve the port together. */
+  readonly workers: number;
+  /** The directory that the keys are exported to. */
+  readonly keysDir: string;
+  /** Requests a minute. */
+  readonly rateLimit: RateLimits | "off";
+  /** Addresses and CIDR ranges of the proxies whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies: readonly string[];
+  readonly allowedOrigins: readonly string[];
+  readonly servers: { readonly websocket: readonly string[]; readonly tcp: readonly string[] };
+}
+
+/** The settings of each authentication method in use. A method that is not in `MINT_AUTH` has none. */
+export type AuthConfig = { readonly [Method in AuthMethodName]?: z.output<(typeof AUTH)[Method]> };
+
+const AUTH = {
+  oidc: z
+    .object({ MINT_POLICY_FILE: text, ...ISSUER })
+    .superRefine(checkIssuer, ALWAYS)
+    .transform((values) => ({
+      policyFile: values.MINT_POLICY_FILE,
+      /** The issuer that needs no place in the policy file. */
+      issuer: toIssuer(values),
+    })),
+
+  "api-key": z.object({ MINT_API_KEYS_FILE: text }).transform((values) => ({
+    keysFile: values.MINT_API_KEYS_FILE,
+  })),
+
+  dev: z
+    .object({
+      MINT_DEFAULT_ROLE: variable(
+        "a role's name",
+        z.string().refine((text): boolean => isSubjectToken(text)),
+      ).default("browser"),
+      MINT_DEV_HOSTS: list(
+        "a comma-separated list of host names, without ports",
+        z.string().regex(/^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)$/i),
+      ).default([]),
+      MINT_DEMO_DIR: text.optional(),
+    })
+    .transform((values) => ({
+      defaultRole: values.MINT_DEFAULT_ROLE,
+      /** Host names that it answers for, besides this machine's own. */
+      hosts: values.MINT_DEV_HOSTS,
+      /** The directory that the demo page was built into, if it is to be served. */
+      demoDir: values.MINT_DEMO_DIR,
+    })),
+} satisfies Record<AuthMethodName, Block>;
+
+const METHODS = z
+  .object({ MINT_AUTH, NODE_ENV: z.string().optional() })
+  .refine(({ MINT_AUTH: methods, NODE_ENV }) => !(methods.includes("dev") && NODE_ENV === "production"), {
+    path: ["MINT_AUTH"],
+    message: "anything but dev where NODE_ENV is production: dev believes every caller",
+    when: ({ issues }) => issues.length === 0,
+  });
+
+/** More than a machine of today has cores, and few enough that a typing error does not start thousands. */
+const MAX_WORKERS = 64;
+
+const limit = z.number().refine(isRateLimit);
+const limits = z
+  .string()
+  .regex(/^[1-9]\d*, ?[1-9]\d*$/)
+  .transform((text) => text.split(",").map(Number))
+  .pipe(z.tuple([limit, limit]))
+  .transform(([address, subject]) => ({ address, subject }));
+
+/** As a browser sends it: scheme, host and port in their normal spelling, and nothing else. */
+const origin = z.string().refine((text) => /^https?:/.test(text) && URL.parse(text)?.origin === text);
+
+const SERVICE = z.object({
+  MINT_HOST: text.default("127.0.0.1"),
+  MINT_PORT,
+  MINT_WORKERS: wholeNumber(`a number of processes, 1 to ${MAX_WORKERS}`, MAX_WORKERS).default(1),
+  MINT_KEYS_DIR: text,
+  MINT_ALLOWED_ORIGINS: jsonList('a JSON list of origins, ["https://app.example.com"]', origin).default([]),
+  MINT_RATE_LIMIT: variable(
+    "requests a minute for each address and for each caller, 600,60, or off",
+    z.union([z.literal("off"), limits]),
+  ).default(DEFAULT_RATE_LIMITS),
+  MINT_TRUSTED_PROXIES: list(
+    "a comma-separated list of addresses and ranges, 10.0.0.0/8",
+    z.string().refine(isAddressRange),
+  ).default([]),
+  NATS_BIND,
+  NATS_WS_PORT,
+  NATS_WS_URLS: urls(["ws", "wss"]).optional(),
+  NATS_PORT,
+  NATS_TCP_URLS: urls(["nats", "tls"]).optional(),
+});
+
+/** The names of the variables that `readMintConfig` reads. */
+export const MINT_VARIABLES = variablesOf({ METHODS, SERVICE, ...AUTH });
+
+/** @throws {ConfigError} that lists everything wrong, one line per variable */
+export function readMintConfig(env: Env = process.env): MintConfig {
+  const from = envReader(env);
+  const methods = from.readIfValid(z.object({ MINT_AUTH }))?.MINT_AUTH ?? [];
+  // The variables of `dev` are checked even where it is not in use.
+  const { service, ...settings } = from.read({
+    methods: METHODS,
+    service: SERVICE,
+    ...pick(AUTH, [...methods, "dev"]),
+  });
+  const host = urlHost(service.NATS_BIND);
+  return {
+    auth: pick(settings, methods),
+    host: service.MINT_HOST,
+    port: service.MINT_PORT,
+    workers: service.MINT_WORKERS,
+    keysDir: service.MINT_KEYS_DIR,
+    rateLimit: service.MINT_RATE_LIMIT,
+    trustedProxies: service.MINT_TRUSTED_PROXIES,
+    allowedOrigins: service.MINT_ALLOWED_ORIGINS,
+    servers: {
+      websocket: service.NATS_WS_URLS ?? [`ws://${host}:${service.NATS_WS_PORT}`],
+      tcp: service.NATS_TCP_URLS ?? [`nats://${host}:${service.NATS_PORT}`],
+    },
+  };
+}
+
+type Picked<T, K extends keyof T> = { [Name in K]?: NonNullable<T[Name]> };
+
+function pick<T extends object, K extends keyof T>(from: T, names: readonly K[]): Picked<T, K> {
+  return Object.fromEntries(names.map((name) => [name, from[name]])) as Picked<T, K>;
+}

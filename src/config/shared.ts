@@ -1,0 +1,70 @@
+import { isIP } from "node:net";
+import { resolve } from "node:path";
+import { z } from "zod";
+import { AUTH_METHODS } from "../core/identity.ts";
+import { describeIssuerUrl, isIssuerUrl, type OidcIssuer } from "../core/policy/issuer.ts";
+import { normalAddress } from "../util/address.ts";
+import { projectDir } from "./env.ts";
+import { list, port, text, variable } from "./values.ts";
+
+/** The variables that several processes read. */
+
+const bindAddress = variable(
+  "an IP address of this machine",
+  z.string().transform(parseBindAddress).pipe(z.string()),
+).default("127.0.0.1");
+
+/** Also in the brackets that docker-compose.yaml takes. */
+function parseBindAddress(text: string): string | undefined {
+  return text.includes("%") ? undefined : normalAddress(text.replace(/^\[(.*)\]$/, "$1"));
+}
+
+export const NATS_BIND = bindAddress;
+export const NATS_PORT = port.default(4222);
+export const NATS_WS_PORT = port.default(9222);
+export const NATS_HTTP_BIND = bindAddress;
+export const NATS_HTTP_PORT = port.default(8222);
+export const MINT_PORT = port.default(8080);
+
+/** Absolute; a relative path starts at the checkout. */
+export const DATA_DIR = text.default(".data").transform((path) => resolve(projectDir, path));
+
+export const MINT_AUTH = list(
+  `a comma-separated list of ${AUTH_METHODS.join(", ")} (dev believes every caller, so it must be asked for)`,
+  z.enum(AUTH_METHODS),
+);
+
+/** The OpenID issuer that needs no place in the policy file: both of its variables, or neither. */
+export const ISSUER = {
+  OIDC_ISSUER: variable(describeIssuerUrl, z.string().refine(isIssuerUrl)).optional(),
+  OIDC_AUDIENCE: list("a comma-separated list", z.string()).optional(),
+};
+
+type IssuerValues = { readonly [Name in keyof typeof ISSUER]?: z.output<(typeof ISSUER)[Name]> | undefined };
+
+/** The check of `ISSUER`, for `superRefine` of a block that has it. */
+export function checkIssuer(values: IssuerValues, { addIssue }: Pick<z.RefinementCtx, "addIssue">): void {
+  const refuse = (name: keyof IssuerValues, message: string) =>
+    addIssue({ code: "custom", path: [name], message });
+  const isSet = (name: keyof IssuerValues) => values[name] !== undefined;
+  if (isSet("OIDC_ISSUER") && !isSet("OIDC_AUDIENCE")) {
+    refuse("OIDC_AUDIENCE", "the audience of OIDC_ISSUER's tokens for this service");
+  }
+  if (isSet("OIDC_AUDIENCE") && !isSet("OIDC_ISSUER")) {
+    refuse("OIDC_ISSUER", "the issuer that OIDC_AUDIENCE belongs to");
+  }
+}
+
+export const toIssuer = ({
+  OIDC_ISSUER: issuer,
+  OIDC_AUDIENCE: audience,
+}: IssuerValues): OidcIssuer | undefined => (issuer && audience ? { issuer, audience } : undefined);
+
+/**
+ * The host of a URL for a port that is open on this address. Never `localhost`: that may be another address, where a
+ * program of another user listens.
+ */
+export const urlHost = (bind: string) => inBrackets({ "0.0.0.0": "127.0.0.1", "::": "::1" }[bind] ?? bind);
+
+/** As an address stands before a port. */
+export const inBrackets = (address: string) => (isIP(address) === 6 ? `[${address}]` : address);
