@@ -1,9 +1,19 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { decode, type User } from "@nats-io/jwt";
+import * as browserModule from "../../src/browser/index.ts";
 import type { CredsResponse } from "../../src/http/creds/response.ts";
+import { blocks } from "../docs/markdown.ts";
 import { freePorts } from "../ports.ts";
 import { must } from "../recipe/recipe.ts";
 import { logIn, makeWorld, runService, type World } from "./parts.ts";
@@ -19,22 +29,7 @@ let files: string[];
 beforeAll(async () => {
   world = await makeWorld();
   dir = mkdtempSync(join(tmpdir(), "package-"));
-  const packed = must(await run(["npm", "pack", "--silent", "--pack-destination", dir], projectDir));
-  const tarball = join(dir, packed.trim().split("\n").at(-1) ?? "");
-  files = must(await run(["tar", "-tzf", tarball]))
-    .trim()
-    .split("\n");
-  mkdirSync(join(dir, "consumer"));
-  writeFileSync(
-    join(dir, "consumer/package.json"),
-    '{ "name": "consumer", "private": true, "type": "module" }',
-  );
-  must(
-    await run(
-      ["npm", "install", "--no-audit", "--no-fund", "--prefer-offline", tarball],
-      join(dir, "consumer"),
-    ),
-  );
+  files = await packAndInstall(projectDir, join(dir, "consumer"));
   writeFileSync(join(dir, "consumer/app.ts"), CONSUMER);
 });
 
@@ -42,6 +37,21 @@ afterAll(async () => {
   rmSync(dir, { recursive: true });
   await world[Symbol.asyncDispose]();
 });
+
+/**
+ * Packs the package of a folder, and installs it in a new project.
+ * @returns the files that the package holds
+ */
+async function packAndInstall(folder: string, consumer: string): Promise<string[]> {
+  const packed = must(await run(["npm", "pack", "--silent", "--pack-destination", dir], folder));
+  const tarball = join(dir, packed.trim().split("\n").at(-1) ?? "");
+  mkdirSync(consumer);
+  writeFileSync(join(consumer, "package.json"), '{ "name": "consumer", "private": true, "type": "module" }');
+  must(await run(["npm", "install", "--no-audit", "--no-fund", "--prefer-offline", tarball], consumer));
+  return must(await run(["tar", "-tzf", tarball]))
+    .trim()
+    .split("\n");
+}
 
 /** An application with a login of its own, which has the mint under a path of its own. */
 const CONSUMER = `
@@ -116,6 +126,8 @@ test("it holds what was compiled and nothing else: no tests, no settings, no key
   expect(files).toContain("package/package.json");
   expect(files).toContain("package/dist/index.js");
   expect(files).toContain("package/dist/index.d.ts");
+  expect(files).toContain("package/README.md");
+  expect(files).toContain("package/LICENSE");
   const others = files.filter((file) => !/^package\/dist\/[\w/-]+\.(js|d\.ts)$/.test(file));
   expect(others.filter((file) => !/^package\/(package\.json|README\.md|LICENSE)$/.test(file))).toEqual([]);
   expect(
@@ -205,4 +217,76 @@ test("the example runs: log in, ask for a credential, use it; without logging in
 
   const hostile = await fetch(`${url}/login`, { method: "POST", body: new URLSearchParams({ user: "*" }) });
   expect(hostile.headers.get("Set-Cookie")).toBeNull();
+});
+
+describe("the package for pages, nats-mint-browser", () => {
+  const folder = join(projectDir, "packages/browser");
+  const json = (...path: string[]) => JSON.parse(readFileSync(join(...path), "utf8"));
+  let page: string;
+  let contents: string[];
+
+  beforeAll(async () => {
+    page = join(dir, "page");
+    contents = await packAndInstall(folder, page);
+  });
+
+  test("it has the version and the license of nats-mint", () => {
+    const { version, license } = json(projectDir, "package.json");
+    expect(json(folder, "package.json")).toMatchObject({ version, license });
+  });
+
+  test("it holds the compiled module, LICENSE and README, and nothing else", () => {
+    const others = contents.filter((file) => !/^package\/dist\/[\w/-]+\.(js|d\.ts)$/.test(file));
+    expect(others.sort()).toEqual(["package/LICENSE", "package/README.md", "package/package.json"]);
+    expect(contents.filter((file) => /test|fixture/.test(file))).toEqual([]);
+    const installed = join(page, "node_modules/nats-mint-browser");
+    expect(readFileSync(join(installed, "LICENSE"), "utf8")).toBe(
+      readFileSync(join(projectDir, "LICENSE"), "utf8"),
+    );
+  });
+
+  test("it installs no other package", () => {
+    const packages = readdirSync(join(page, "node_modules")).filter((name) => !name.startsWith("."));
+    expect(packages).toEqual(["nats-mint-browser"]);
+  });
+
+  test("it exports what nats-mint/browser exports", async () => {
+    const installed = await import(Bun.resolveSync("nats-mint-browser", page));
+    expect(Object.keys(installed).sort()).toEqual(Object.keys(browserModule).sort());
+  });
+
+  test("the program of its README compiles against its declarations, and is bundled for a page", async () => {
+    symlinkSync(join(projectDir, "node_modules/nats.ws"), join(page, "node_modules/nats.ws"));
+    const program = blocks(readFileSync(join(folder, "README.md"), "utf8")).filter(
+      ({ language }) => language === "ts",
+    );
+    writeFileSync(join(page, "page.ts"), program.map(({ text }) => text).join("\n"));
+    writeFileSync(
+      join(page, "tsconfig.json"),
+      JSON.stringify({
+        compilerOptions: {
+          strict: true,
+          // nats.ws's own declarations don't compile with exactOptionalPropertyTypes
+          skipLibCheck: false,
+          types: [],
+          target: "es2022",
+          lib: ["es2022", "dom", "dom.iterable"],
+          module: "esnext",
+          moduleResolution: "bundler",
+          noEmit: true,
+        },
+        files: ["page.ts"],
+      }),
+    );
+    must(await run([join(projectDir, "node_modules/.bin/tsc")], page));
+
+    // Only this package is under test, so the client stays an import.
+    const { outputs } = await Bun.build({
+      entrypoints: [join(page, "page.ts")],
+      target: "browser",
+      external: ["nats.ws"],
+    });
+    const imports = new Bun.Transpiler({ loader: "js" }).scanImports((await outputs[0]?.text()) ?? "");
+    expect(imports.map(({ path }) => path)).toEqual(["nats.ws"]);
+  });
 });
