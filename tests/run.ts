@@ -25,6 +25,7 @@ if (compose) {
   for (const side of TYPE_SIDES) check(`types: ${side}`, ["node_modules/.bin/tsc", "-p", side]);
   check("format and lint", ["node_modules/.bin/biome", "check", "--error-on-warnings", "."]);
   checkShell();
+  check("workflows", ["sh", "tools/actionlint.sh"]);
   runTests(process.argv.length > 2 ? process.argv.slice(2) : ["./src", "./demo", ...testFolders()]);
 }
 
