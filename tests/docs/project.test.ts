@@ -2,7 +2,6 @@ import { expect, test } from "bun:test";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { must } from "../recipe/recipe.ts";
 import { anchors, links } from "./markdown.ts";
 
 /** The documents about the project itself, which link into the guides, and a clone of it. */
@@ -38,7 +37,7 @@ test.skipIf(!isClone)("a clone as Git for Windows makes it has LF in all that co
   try {
     const git = ["git", "clone", "--quiet", "--config", "core.autocrlf=true", projectDir, dir];
     const { exitCode, stderr } = Bun.spawnSync(git);
-    must({ code: exitCode, said: String(stderr) });
+    if (exitCode !== 0) throw new Error(`git clone ended with ${exitCode}: ${stderr}`);
     const mounted = readdirSync(join(dir, "fs"), { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile())
       .map(({ parentPath, name }) => join(parentPath, name));
