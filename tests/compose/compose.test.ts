@@ -236,7 +236,7 @@ describe("docker compose up", () => {
 
   test("shows its monitoring by the guide's command, and the path to nobody else", async () => {
     const [command = ""] =
-      readFileSync(join(dir, "docs/operations.md"), "utf8").match(/^docker compose exec .*$/gm) ?? [];
+      readFileSync(join(dir, "docs/monitoring.md"), "utf8").match(/^docker compose exec .*$/gm) ?? [];
     expect(must(await run(["sh", "-euc", `cd ${dir}\n${command}`]))).toContain('"connections"');
     expect(must(await compose("logs"))).not.toContain(await monitoringPath());
     const file = must(
@@ -441,8 +441,9 @@ describe("a change while it runs", () => {
   });
 });
 
-test("the README's commands on the nsc store work as written", async () => {
-  const commands = readFileSync(join(dir, "README.md"), "utf8").match(/^docker compose run .*$/gm) ?? [];
+test("the guide's commands on the nsc store work as written", async () => {
+  const guide = readFileSync(join(dir, "docs/operations.md"), "utf8");
+  const commands = guide.match(/^docker compose run .*$/gm) ?? [];
   expect(commands).toHaveLength(2);
   const said = must(await run(["sh", "-euc", `cd ${dir}\n${commands.join("\n")}\ntar -tzf nsc-backup.tgz`]));
   expect(said).toContain(accountId() as string);

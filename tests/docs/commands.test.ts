@@ -4,14 +4,19 @@ import { join } from "node:path";
 import { Hono } from "hono";
 import { connect, credsAuthenticator, type NatsConnection } from "nats";
 import { readLocalConfig } from "../../src/config/local.ts";
+import { formatCreds } from "../../src/core/keys/creds-file.ts";
 import type { CredsResponse } from "../../src/http/creds/response.ts";
 import { decode, makeRecipe, must, type Outcome, type Recipe } from "../recipe/recipe.ts";
 import { blocks, codeSpans, rows, section } from "./markdown.ts";
 
-/** What README.md tells the reader to type, typed against a running recipe. Only ports and places are replaced. */
+/** The commands in README.md and docs, run against a running recipe. Only ports and places are replaced. */
 
 const { projectDir } = readLocalConfig();
-const readme = readFileSync(join(projectDir, "README.md"), "utf8");
+const read = (path: string) => readFileSync(join(projectDir, path), "utf8");
+const quickStart = section(read("README.md"), "## Quick start");
+const api = read("docs/http-api.md");
+const roles = read("docs/roles.md");
+const operations = read("docs/operations.md");
 
 let recipe: Recipe;
 let mint: Bun.Subprocess<"ignore", "pipe", "inherit">;
@@ -34,11 +39,9 @@ afterAll(async () => {
   await recipe?.[Symbol.asyncDispose]();
 });
 
-/** The block of a language under a heading that holds a text. */
-function block(heading: string, text: string, language = "sh"): string {
-  const found = blocks(section(readme, heading)).filter(
-    (each) => each.language === language && each.text.includes(text),
-  );
+/** The only block of a language in a text that contains these words. */
+function block(from: string, text: string, language = "sh"): string {
+  const found = blocks(from).filter((each) => each.language === language && each.text.includes(text));
   expect(found.map((each) => each.text)).toHaveLength(1);
   return found[0]?.text ?? "";
 }
@@ -89,36 +92,31 @@ async function until(output: AsyncGenerator<string>, text: string): Promise<void
 
 describe("the quick start", () => {
   test("curl gets a credential", async () => {
-    const answer: CredsResponse = JSON.parse(must(await shell(block("## Quick start", "curl"))));
+    const answer: CredsResponse = JSON.parse(must(await shell(block(quickStart, "curl"))));
     expect(answer).toMatchObject({ user: "alice", role: "browser", inbox_prefix: "_INBOX_alice" });
     expect(answer.servers).toEqual([`ws://127.0.0.1:${recipe.ports.webSocket}`]);
   });
 
   test("the launcher's own example is the same", () => {
-    const [, request = ""] = block("## Quick start", "curl").trim().split("127.0.0.1:8080");
+    const [, request = ""] = block(quickStart, "curl").trim().split("127.0.0.1:8080");
     expect(readFileSync(join(projectDir, "src/local/main.ts"), "utf8")).toContain(request);
   });
 
   test("the client shows what the credential is good for", async () => {
-    const said = must(await shell(block("## Quick start", "npm run client"), projectDir));
+    const said = must(await shell(block(quickStart, "npm run client"), projectDir));
     expect(said).toContain("as alice, role browser");
     expect(said.match(/denied, as it should be/g)).toHaveLength(2);
   });
 
   test("and over TCP", async () => {
-    const command = codeSpans(section(readme, "## Quick start")).find((code) =>
-      code.includes("USE_WEBSOCKET"),
-    );
+    const command = codeSpans(quickStart).find((code) => code.includes("USE_WEBSOCKET"));
     expect(must(await shell(command ?? "", projectDir))).toContain("as alice, role service");
   });
 });
 
 describe("POST /creds", () => {
-  const api = section(readme, "## `POST /creds`");
-  const fields = (index: number) => {
-    const tables = api.split("\nThe answer:\n");
-    return rows(tables[index] ?? "", "field").flatMap(([field]) => codeSpans(field ?? ""));
-  };
+  const fields = (heading: string) =>
+    rows(section(api, heading), "field").flatMap(([field]) => codeSpans(field ?? ""));
   const post = (body: object) =>
     fetch(`http://127.0.0.1:${recipe.ports.mint}/creds`, {
       method: "POST",
@@ -128,19 +126,19 @@ describe("POST /creds", () => {
 
   test("answers with the fields of the table, and no others", async () => {
     const answer = await post({ user: "alice", tags: { a: "b" } });
-    expect(Object.keys(await answer.json()).sort()).toEqual(fields(1).sort());
+    expect(Object.keys(await answer.json()).sort()).toEqual(fields("## Response").sort());
   });
 
   test("takes the fields of the table, and no others", async () => {
     const public_key = decode<{ sub: string }>((await (await post({ user: "alice" })).json()).jwt).sub;
     const request = { user: "alice", public_key, role: "browser", tags: { a: "b" }, ttl: 60 };
     expect((await post(request)).status).toBe(200);
-    expect(fields(0).sort()).toEqual(Object.keys(request).sort());
+    expect(fields("## Request").sort()).toEqual(Object.keys(request).sort());
     expect((await post({ ...request, more: 1 })).status).toBe(400);
   });
 
   test("gives a creds file that logs in", async () => {
-    must(await shell(block("## `POST /creds`", "printer.creds")));
+    must(await shell(block(api, "printer.creds")));
     const nc = await logIn("printer.creds");
     expect(nc.info?.auth_required).toBe(true);
     await nc.close();
@@ -148,29 +146,29 @@ describe("POST /creds", () => {
 });
 
 describe("adding a role", () => {
-  const heading = "### Adding one";
+  const adding = section(roles, "## Add a role");
 
   test("takes a file and another start; the mint goes on running, and has it", async () => {
-    recipe.writeRole("helpdesk", block(heading, "description", "json"));
+    recipe.writeRole("helpdesk", block(adding, "description", "json"));
     expect(await recipe.up()).toContain("role helpdesk: added");
     await mintIsCurrent();
-    must(await shell(block(heading, "creds()")));
+    must(await shell(block(adding, "creds()")));
   });
 
   test("the backend asks a page, which answers on a subject of its own", async () => {
     const page = Bun.spawn(
-      ["/bin/sh", "-c", `cd '${recipe.dir}'\nexec ${withPorts(block(heading, " reply "))}`],
+      ["/bin/sh", "-c", `cd '${recipe.dir}'\nexec ${withPorts(block(adding, " reply "))}`],
       {
         env: recipe.env,
         stdio: ["ignore", "ignore", "inherit"],
       },
     );
     let said = "No responders";
-    while (said.includes("No responders")) said = must(await shell(block(heading, " request ")));
+    while (said.includes("No responders")) said = must(await shell(block(adding, " request ")));
     expect(said).toStartWith("yes\n");
 
     const nc = await logIn("desk.creds");
-    const snippet = block("### Replies are granted by subject", "noMux", "ts");
+    const snippet = block(section(roles, "## Replies are granted by subject"), "noMux", "ts");
     const file = join(recipe.dir, "ask.ts");
     writeFileSync(file, `export default async function (nc) {\n${snippet}\nreturn answer.string();\n}\n`);
     expect(await (await import(file)).default(nc)).toBe("yes");
@@ -228,7 +226,6 @@ describe("replies", () => {
 });
 
 describe("operations", () => {
-  const heading = "## State and operations";
   const refused = (creds: string) =>
     logIn(creds).then(
       () => "let in",
@@ -236,13 +233,13 @@ describe("operations", () => {
     );
 
   test("nsc works on the recipe's store", async () => {
-    const said = must(await recipe.nsc(...nscArguments(block(heading, "npm run nsc -- list"))));
+    const said = must(await recipe.nsc(...nscArguments(block(operations, "npm run nsc -- list"))));
     expect(said).toContain("app");
   });
 
   test("a user revoked by the key that monitoring lists is thrown out, and refused", async () => {
     const nc = await logIn("desk.creds");
-    const guide = readFileSync(join(projectDir, "docs/operations.md"), "utf8").replace(".data/", "");
+    const guide = read("docs/monitoring.md").replace(".data/", "");
     const [all = "", byName = "", byKey = ""] = blocks(guide)
       .map(({ text }) => text)
       .filter((text) => text.includes("$monitoring"));
@@ -260,14 +257,14 @@ describe("operations", () => {
     });
     const byItsKey = byKey.replace(/UPUT_\w+/, listed.authorized_user);
     expect(JSON.parse(must(await shell(`${setting}\n${byItsKey}`))).cid).toBe(listed.cid);
-    must(await recipe.nsc(...nscArguments(block(heading, "revocations"), listed.authorized_user)));
+    must(await recipe.nsc(...nscArguments(block(operations, "revocations"), listed.authorized_user)));
     await recipe.up();
     await nc.closed();
     expect(await refused("desk.creds")).toBe("AUTHORIZATION_VIOLATION");
   });
 
   test("a role whose key was removed gets a new one, and users of the old one are refused", async () => {
-    const [describeLine = "", removeLine = ""] = block(heading, "--rm-sk").trim().split("\n");
+    const [describeLine = "", removeLine = ""] = block(operations, "--rm-sk").trim().split("\n");
     const role = recipe
       .account()
       .nats.signing_keys.find((key) => typeof key !== "string" && key.role === "service") as { key: string };
@@ -278,12 +275,12 @@ describe("operations", () => {
     );
     expect(await refused("printer.creds")).toBe("AUTHORIZATION_VIOLATION");
     await mintIsCurrent();
-    must(await shell(block("## `POST /creds`", "printer.creds")));
+    must(await shell(block(api, "printer.creds")));
     await (await logIn("printer.creds")).close();
   });
 
   test("a user signed with the plain key makes a stream", async () => {
-    const commands = block(heading, "stream add").replaceAll(
+    const commands = block(operations, "stream add").replaceAll(
       "npm run -s nsc --",
       `sh '${join(projectDir, "fs/nsc/nsc.sh")}'`,
     );
@@ -292,7 +289,7 @@ describe("operations", () => {
 
   test("a backup of the nsc store brings it back", async () => {
     const account = recipe.account();
-    must(await shell(block(heading, "tar -czf nsc-backup.tgz").replace("-C .data", "-C .")));
+    must(await shell(block(operations, "tar -czf nsc-backup.tgz").replace("-C .data", "-C .")));
     rmSync(join(recipe.dir, "nsc"), { recursive: true });
     expect((await recipe.init()).said).toContain("belongs to an operator whose keys are not in");
     must(await shell("tar -xzf nsc-backup.tgz"));
@@ -301,8 +298,8 @@ describe("operations", () => {
   });
 });
 
-test("the mint mounts in an application in the lines that the README shows", async () => {
-  const snippet = block("## In your own application", "createApp", "ts")
+test("the mint mounts in an application in the lines that the guide shows", async () => {
+  const snippet = block(read("docs/library.md"), "createApp", "ts")
     .replace('"nats-mint"', JSON.stringify(join(projectDir, "src/index.ts")))
     .replace('".data/keys"', JSON.stringify(join(recipe.dir, "keys")));
   const file = join(recipe.dir, "mount.ts");
@@ -327,4 +324,17 @@ test("the mint mounts in an application in the lines that the README shows", asy
     user: "alice",
     expires_at: expiresAt,
   });
+});
+
+test("the mint signs without HTTP in the lines that the guide shows", async () => {
+  const snippet = block(read("docs/library.md"), "createMint", "ts")
+    .replace('"nats-mint"', JSON.stringify(join(projectDir, "src/index.ts")))
+    .replace('".data/keys"', JSON.stringify(join(recipe.dir, "keys")));
+  const file = join(recipe.dir, "sign.ts");
+  writeFileSync(file, `${snippet}\nexport { jwt, seed };\n`);
+  const { jwt, seed } = await import(file);
+  writeFileSync(join(recipe.dir, "signed.creds"), formatCreds(jwt, seed));
+  const nc = await logIn("signed.creds");
+  expect(nc.info?.auth_required).toBe(true);
+  await nc.close();
 });

@@ -40,21 +40,24 @@ export function rows(markdown: string, firstColumn: string): string[][] {
 
 /** What stands in backticks, outside of blocks. */
 export function codeSpans(markdown: string): string[] {
-  const prose = markdown.replace(/^```.*?^```$/gms, "");
-  return [...prose.matchAll(/`([^`\n]+)`/g)].map(([, code = ""]) => code);
+  return [...withoutBlocks(markdown).matchAll(/`([^`\n]+)`/g)].map(([, code = ""]) => code);
 }
 
-/** Where its links lead. */
+/** Where its links lead, except to other hosts. */
 export function links(markdown: string): string[] {
-  return [...markdown.matchAll(/\]\(([^)]+)\)/g)].map(([, target = ""]) => target);
+  const targets = [...withoutBlocks(markdown).matchAll(/\]\(([^)]+)\)/g)].map(([, target = ""]) => target);
+  return targets.filter((target) => !/^[a-z]+:/.test(target));
 }
 
 /** The anchors that its headings make. */
 export function anchors(markdown: string): string[] {
-  return [...markdown.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) =>
+  return [...withoutBlocks(markdown).matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) =>
     heading
       .toLowerCase()
       .replace(/[^\w\- ]/g, "")
       .replaceAll(" ", "-"),
   );
 }
+
+/** A comment in a block looks like a heading. */
+const withoutBlocks = (markdown: string) => markdown.replace(/^```.*?^```$/gms, "");

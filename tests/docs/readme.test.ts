@@ -10,18 +10,24 @@ import { MINT_VARIABLES, readMintConfig } from "../../src/config/mint.ts";
 import * as errors from "../../src/core/errors.ts";
 import { AUTH_METHODS } from "../../src/core/identity.ts";
 import { createApp } from "../../src/http/app.ts";
+import * as library from "../../src/index.ts";
+import { prepareTools } from "../../src/local/tools.ts";
 import { makeRecipe } from "../recipe/recipe.ts";
 import { anchors, codeSpans, links, rows, section } from "./markdown.ts";
 
-/** What README.md says is so. What it tells the reader to type is tried in commands.test.ts. */
+/** What README.md and docs say is so. The commands that they show are run in commands.test.ts. */
 
-const { projectDir } = readLocalConfig();
+const config = readLocalConfig();
+const { projectDir } = config;
 const read = (path: string) => readFileSync(join(projectDir, path), "utf8");
-const readme = read("README.md");
 const name = (cell = "") => codeSpans(cell)[0] ?? cell;
+const guides = readdirSync(join(projectDir, "docs"))
+  .filter((file) => file.endsWith(".md"))
+  .map((file) => `docs/${file}`);
+const documents = ["README.md", ...guides];
 
 describe("the configuration tables", () => {
-  const table = rows(section(readme, "## Configuration"), "variable");
+  const table = rows(read("docs/configuration.md"), "variable");
   const said = new Map(
     table.map(([variable, value]) => [name(variable), value === "empty" ? "" : name(value)]),
   );
@@ -98,7 +104,7 @@ test("the table of errors has every code that a caller can get, with its status"
     const answer = await app.request("/readyz");
     return `${(await answer.json()).code} ${answer.status}`;
   });
-  const table = rows(section(readme, "## `POST /creds`"), "code");
+  const table = rows(section(read("docs/http-api.md"), "## Errors"), "code");
   expect(table.map(([code, status]) => `${name(code)} ${status}`).sort()).toEqual(
     [...new Set(await Promise.all(answers))].sort(),
   );
@@ -109,20 +115,45 @@ test("the table of role fields has every field that a role file may have", async
   recipe.writeRole("wrong", { unknown: true });
   const { said } = await recipe.init();
   const known = /unknown field "unknown" \(known: (.*?)\)/.exec(said)?.[1]?.split(", ");
-  const table = rows(section(readme, "## Roles"), "field").flatMap(([field]) => codeSpans(field ?? ""));
-  expect(table.sort()).toEqual(known?.sort() as string[]);
+  const fields = rows(section(read("docs/roles.md"), "## Fields of a role file"), "field");
+  expect(fields.flatMap(([field]) => codeSpans(field ?? "")).sort()).toEqual(known?.sort() as string[]);
+});
+
+test("the functions that the library's guide names are exported", () => {
+  const inProse = codeSpans(read("docs/library.md")).map((code) => code.replace(/\(.*/, ""));
+  const named = inProse.filter((code) =>
+    /^(create|watch|read|parse|format|compile)[A-Z]|Authentication$/.test(code),
+  );
+  expect(named.length).toBeGreaterThan(4);
+  for (const each of named) expect(Object.keys(library)).toContain(each);
+});
+
+describe("the README", () => {
+  const table = rows(section(read("README.md"), "## Documentation"), "document");
+  const targets = table.map(([document = ""]) => links(document)[0] ?? "");
+
+  test("links to every document, once, in its table", () => {
+    expect(targets.filter((target) => target.startsWith("docs/")).sort()).toEqual(guides.toSorted());
+    expect(new Set(targets).size).toBe(targets.length);
+  });
+
+  test("can be read in five minutes", () => {
+    expect(read("README.md").split(/\s+/).length).toBeLessThan(1300);
+  });
+});
+
+test.each(guides)("%s begins with its title and a sentence", (path) => {
+  expect(read(path)).toMatch(/^# \S.*\n\n[A-Z].*[.:]\n\n/);
 });
 
 describe("what it points to is there:", () => {
-  const guides = readdirSync(join(projectDir, "docs")).filter((file) => file.endsWith(".md"));
-  const documents = ["README.md", ...guides.map((file) => `docs/${file}`)];
-
   test.each(documents)("every link in %s", (path) => {
     for (const link of links(read(path))) {
       const [target = "", anchor] = link.split("#");
       const file = target ? join(dirname(path), target) : path;
       expect([link, existsSync(join(projectDir, file))]).toEqual([link, true]);
-      if (anchor) expect([link, anchors(read(file))]).toEqual([link, expect.arrayContaining([anchor])]);
+      if (anchor !== undefined)
+        expect([link, anchors(read(file))]).toEqual([link, expect.arrayContaining([anchor])]);
     }
   });
 
@@ -130,15 +161,16 @@ describe("what it points to is there:", () => {
     const made = ["fs/nats-export/secrets/.env.account", "fs/nats-init/roles/helpdesk.json"];
     const files = codeSpans(read(path)).filter(
       (code) =>
-        /^((fs|src|docs|examples|tests|tools)\/[\w./-]+|[\w-]+\.(json|yaml))$/.test(code) &&
+        /^((fs|src|demo|docs|examples|tests|tools|bench)\/[\w./-]+|[\w-]+\.(json|yaml))$/.test(code) &&
         !made.includes(code),
     );
     for (const file of files) expect([file, existsSync(join(projectDir, file))]).toEqual([file, true]);
   });
 
   test("every part of the layout", () => {
-    const layout = /```\n(docker-compose.yaml.*?)```/s.exec(readme)?.[1] ?? "";
-    const paths = layout.matchAll(/(?:^|; )([\w./<>-]+)(?:: | {2,})/gm);
+    const layout = /```\n(docker-compose.yaml.*?)```/s.exec(read("docs/development.md"))?.[1] ?? "";
+    const paths = [...layout.matchAll(/(?:^|; )([\w./<>-]+)(?:: | {2,})/gm)];
+    expect(paths.length).toBeGreaterThan(10);
     for (const [, path = ""] of paths) {
       const part = path.replace("<container>/", "");
       expect([path, existsSync(join(projectDir, part))]).toEqual([path, true]);
@@ -154,12 +186,32 @@ describe("what it points to is there:", () => {
   });
 });
 
-test("the messages of the recipe in the troubleshooting section are in its code", () => {
-  const all = section(readme, "## Troubleshooting");
-  const [ours = ""] = all.split("What Docker, browsers");
-  const code = [...new Bun.Glob("{fs,src}/**/*.{sh,ts}").scanSync(projectDir)].map(read).join("\n");
-  const table = rows(ours, "message");
-  expect(table.length).toBeGreaterThan(10);
-  const parts = table.flatMap(([message]) => name(message).split("…"));
-  expect(parts.filter((part) => !code.includes(part.trim()))).toEqual([]);
+describe("the messages in the guide to troubleshooting", () => {
+  const guide = read("docs/troubleshooting.md");
+  const parts = (heading: string, column: string) =>
+    rows(section(guide, heading), column)
+      .flatMap(([message = ""]) => codeSpans(message.split(", for ")[0] ?? ""))
+      .flatMap((message) => message.split("…"))
+      .map((part) => part.trim())
+      .filter((part) => part.length > 3);
+
+  test.each([
+    ["## `npm start`", "message"],
+    ["## `nats-init`, `nats-push`, `nats-export` and `nsc`", "message"],
+    ["## The mint, at its start and in its log", "message"],
+    ["## Responses of the mint", "code or `detail`"],
+  ])("under %s are in the code", (heading, column) => {
+    const code = [...new Bun.Glob("{fs,src}/**/*.{sh,ts}").scanSync(projectDir)].map(read).join("\n");
+    const all = parts(heading, column);
+    expect(all.length).toBeGreaterThan(5);
+    expect(all.filter((part) => !code.includes(part))).toEqual([]);
+  });
+
+  test("of nats-server are in nats-server", async () => {
+    const server = Bun.which("nats-server", { PATH: await prepareTools(config) }) ?? "";
+    const program = readFileSync(server);
+    const all = parts("## NATS clients and the log of nats-server", "message");
+    expect(all.length).toBeGreaterThan(5);
+    expect(all.filter((part) => !program.includes(part))).toEqual([]);
+  });
 });

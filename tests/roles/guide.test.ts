@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { jetstream } from "@nats-io/jetstream";
@@ -7,7 +7,7 @@ import { Kvm } from "@nats-io/kv";
 import { jwtAuthenticator, wsconnect } from "@nats-io/nats-core";
 import { AckPolicy, headers } from "nats";
 import { readLocalConfig } from "../../src/config/local.ts";
-import { anchors, blocks, links, rows, section } from "../docs/markdown.ts";
+import { anchors, blocks, codeSpans, links, rows, section } from "../docs/markdown.ts";
 import { bytes, type Client, credentials, logIn, PATIENCE, settle, within } from "../mint/parts.ts";
 import { deliverTo, sourceOf } from "./deliver.ts";
 import {
@@ -21,10 +21,11 @@ import {
   until,
 } from "./recipes.ts";
 
-/** docs/roles.md shows the files as they are, and its code does what it says, with no right more. */
+/** docs/role-examples.md shows the files as they are, and its code does what it says, with no right more. */
 
 const { projectDir } = readLocalConfig();
-const guide = readFileSync(join(projectDir, "docs/roles.md"), "utf8");
+const guide = readFileSync(join(projectDir, "docs/role-examples.md"), "utf8");
+const reference = readFileSync(join(projectDir, "docs/roles.md"), "utf8");
 
 let world: RoleWorld;
 /** Where blocks run: the packages they import are there. */
@@ -96,26 +97,17 @@ test("shows every role and stream file as it is, and links to it", () => {
   expect(links(guide)).toEqual(expect.arrayContaining(files));
 });
 
-test("leads with every link to something that is there", () => {
-  for (const target of links(guide)) {
-    const [path = "", anchor] = target.split("#");
-    const file = path === "" ? join(projectDir, "docs/roles.md") : join(projectDir, "docs", path);
-    expect([target, existsSync(file)]).toEqual([target, true]);
-    if (anchor !== undefined) expect(anchors(readFileSync(file, "utf8"))).toContain(anchor);
-  }
-});
+const STRANGERS = "untrusted users";
+const TRUSTING = "users who trust each other";
 
-const STRANGERS = "strangers";
-const TRUSTING = "people who trust each other";
-
-/** For whom the guide's table and README say that each role is. */
+/** For whom the guides' tables say that each role is. */
 const forWhom: Record<string, string> = {
   ...Object.fromEntries(
     rows(guide, "you want").map(([, role = "", , whom = ""]) => [role.replaceAll("`", ""), whom]),
   ),
-  browser: STRANGERS,
-  room: TRUSTING,
-  service: STRANGERS,
+  ...Object.fromEntries(
+    rows(reference, "role").map(([role = "", whom = ""]) => [codeSpans(role)[0] ?? role, whom]),
+  ),
 };
 
 test("says of each role for whom it is, at the role as in the table", () => {
@@ -129,15 +121,8 @@ test("says of each role for whom it is, at the role as in the table", () => {
         ?.at(-1) ?? "";
     expect([role, section(guide, heading)]).toEqual([role, expect.stringContaining(forWhom[role] ?? "?")]);
   }
-  const readme = readFileSync(join(projectDir, "README.md"), "utf8");
-  const three = section(readme, "## Roles").match(/Three are shipped: .*/)?.[0] ?? "";
-  const said = shipped.map((role) => [three.indexOf(`[\`${role}\`]`), role] as const);
-  said.sort(([a], [b]) => a - b);
-  for (const [i, [at, role]] of said.entries()) {
-    const sentence = three.slice(at, said[i + 1]?.[0] ?? three.indexOf(". What"));
-    expect([role, sentence]).toEqual([role, expect.stringContaining(forWhom[role] ?? "?")]);
-  }
-  expect(section(readme, "### Rooms")).toContain(`The role is for ${TRUSTING}.`);
+  expect([forWhom.browser, forWhom.room, forWhom.service]).toEqual([STRANGERS, TRUSTING, STRANGERS]);
+  expect(section(reference, "## Rooms")).toContain(`The role is for ${TRUSTING}.`);
 });
 
 test("gives strangers nothing but plain subjects", () => {
@@ -156,7 +141,7 @@ test("gives strangers nothing but plain subjects", () => {
 });
 
 test("lists every call of JetStream's API", () => {
-  const listed = rows(guide, "`$JS.API.`").map(([call = ""]) => call.replaceAll("`", ""));
+  const listed = rows(reference, "`$JS.API.`").map(([call = ""]) => call.replaceAll("`", ""));
   const all = calls("<stream>", "<consumer>", "<subject>").map((call) =>
     call.replace(/\.A(?=\.|$)/, ".<account>"),
   );
@@ -209,7 +194,7 @@ test("a room: all hear who said what, and nothing that JetStream was made to say
 });
 
 test("a service: answers each question once, to the one who asked, and to nobody else", async () => {
-  const [serve, askFor] = code("## A service and those who ask it");
+  const [serve, askFor] = code("## A service and its clients");
   await using first = await world.logIn(person("orders-1", "orders-service"), "tcp");
   await using second = await world.logIn(person("orders-2", "orders-service"), "tcp");
   for (const service of [first, second]) {
@@ -268,7 +253,7 @@ test("keys: alice watches what she puts, and what is not hers to say is left out
   await using alice = await coreClient("alice", "preferences");
   await using mallory = await world.logIn(person("mallory", "preferences"), "tcp");
   const { shown, show } = screen();
-  const { ends } = await start(code("## Keys of one's own")[0], { nc: alice.nc, show });
+  const { ends } = await start(code("## A user's own keys")[0], { nc: alice.nc, show });
   await until(() => shown.length === 1, "the first key", world.admin);
   const seen = await world.admin.subscribe("$KV.preferences.alice.theme");
   mallory.nc.publish("$KV.preferences.mallory.x", "x", { reply: "$KV.preferences.alice.theme" });
@@ -305,7 +290,7 @@ test("keys: put, create, update, delete, watch and history work; get, keys and p
 });
 
 test("tasks: alice gets hers until she says that they are done, and nothing that only looks like one", async () => {
-  const [make = "", pass, give, take] = code("## Tasks of one's own");
+  const [make = "", pass, give, take] = code("## A user's own tasks");
   await using backend = await world.onlooker();
   for (const user of ["alice", "bob"]) await run(make.replaceAll("alice", user), { backend: backend.nc });
   await run(pass, { backend: backend.nc });

@@ -6,9 +6,9 @@ import { createAudit } from "../../src/telemetry/audit.ts";
 import { createMetrics } from "../../src/telemetry/metrics.ts";
 import { blocks, codeSpans, rows, section } from "../docs/markdown.ts";
 
-/** What docs/operations.md says is so. */
+/** What docs/monitoring.md says is so. */
 
-const guide = readFileSync(join(import.meta.dirname, "../../docs/operations.md"), "utf8");
+const guide = readFileSync(join(import.meta.dirname, "../../docs/monitoring.md"), "utf8");
 
 /** The figures of a service that has done everything once: name, type, and the labels that it has. */
 async function figures(): Promise<Map<string, { type: string; labels: Set<string> }>> {
@@ -115,9 +115,7 @@ describe("the audit lines", () => {
     const [granted = {}, refused = {}] = written();
     const fields = new Set([...Object.keys(granted), ...Object.keys(refused)]);
     fields.delete("msg");
-    const said = rows(section(guide, "### The audit lines"), "field").flatMap(([names = ""]) =>
-      codeSpans(names),
-    );
+    const said = rows(section(guide, "## Audit lines"), "field").flatMap(([names = ""]) => codeSpans(names));
     expect(said.sort()).toEqual([...fields].sort());
   });
 
