@@ -6,6 +6,7 @@ import { connect, credsAuthenticator, type NatsConnection } from "nats";
 import { readLocalConfig } from "../../src/config/local.ts";
 import { formatCreds } from "../../src/core/keys/creds-file.ts";
 import type { CredsResponse } from "../../src/http/creds/response.ts";
+import { freePorts } from "../ports.ts";
 import { decode, makeRecipe, must, type Outcome, type Recipe } from "../recipe/recipe.ts";
 import { blocks, codeSpans, rows, section } from "./markdown.ts";
 
@@ -25,11 +26,8 @@ let mintLines: AsyncGenerator<string>;
 beforeAll(async () => {
   recipe = await makeRecipe();
   await recipe.up();
-  mint = Bun.spawn([process.execPath, "--no-env-file", join(projectDir, "src/service/main.ts")], {
-    env: recipe.env,
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  mintLines = lines(mint.stdout);
+  mint = startMint();
+  mintLines = linesOf(mint.stdout);
   await until(mintLines, "mint listens on");
 });
 
@@ -38,6 +36,13 @@ afterAll(async () => {
   await mint?.exited;
   await recipe?.[Symbol.asyncDispose]();
 });
+
+function startMint(settings: Record<string, string> = {}): typeof mint {
+  return Bun.spawn([process.execPath, "--no-env-file", join(projectDir, "src/service/main.ts")], {
+    env: { ...recipe.env, ...settings },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+}
 
 /** The only block of a language in a text that contains these words. */
 function block(from: string, text: string, language = "sh"): string {
@@ -69,7 +74,7 @@ const logIn = (creds: string): Promise<NatsConnection> =>
     authenticator: credsAuthenticator(readFileSync(join(recipe.dir, creds))),
   });
 
-async function* lines(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
   let rest = "";
   const decoder = new TextDecoder();
   for await (const chunk of stream) {
@@ -112,6 +117,30 @@ describe("the quick start", () => {
     const command = codeSpans(quickStart).find((code) => code.includes("USE_WEBSOCKET"));
     expect(must(await shell(command ?? "", projectDir))).toContain("as alice, role service");
   });
+});
+
+test("the API key that the README creates gets a credential", async () => {
+  const [port = 0] = await freePorts(1);
+  const settings = {
+    MINT_AUTH: "api-key",
+    MINT_API_KEYS_FILE: join(recipe.dir, "api-keys.json"),
+    MINT_PORT: String(port),
+  };
+  const lines = block(section(read("README.md"), "## Real users"), "api-key add");
+  const [add = "", request = ""] = lines.replace("127.0.0.1:8080", `127.0.0.1:${port}`).split("\n");
+  const run = async (line: string, env: Record<string, string>) =>
+    must(await recipe.run(["/bin/sh", "-c", `cd '${projectDir}'\n${line}`], { ...settings, ...env }));
+  const said = await run(`${add}\necho "KEY=$KEY"`, {});
+  const [, key = ""] = /^KEY=(mint_[a-z2-7]{8}_[a-z2-7]{60})$/m.exec(said) ?? [];
+  expect(key).not.toBe("");
+  const own = startMint(settings);
+  try {
+    await until(linesOf(own.stdout), "mint listens on");
+    expect(JSON.parse(await run(request, { KEY: key }))).toMatchObject({ user: "alice", role: "browser" });
+  } finally {
+    own.kill();
+    await own.exited;
+  }
 });
 
 describe("POST /creds", () => {

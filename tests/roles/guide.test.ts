@@ -7,7 +7,7 @@ import { Kvm } from "@nats-io/kv";
 import { jwtAuthenticator, wsconnect } from "@nats-io/nats-core";
 import { AckPolicy, headers } from "nats";
 import { readLocalConfig } from "../../src/config/local.ts";
-import { anchors, blocks, codeSpans, links, rows, section } from "../docs/markdown.ts";
+import { blocks, codeSpans, links, rows, section } from "../docs/markdown.ts";
 import { bytes, type Client, credentials, logIn, PATIENCE, settle, within } from "../mint/parts.ts";
 import { deliverTo, sourceOf } from "./deliver.ts";
 import {
