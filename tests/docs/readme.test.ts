@@ -167,6 +167,14 @@ describe("what it points to is there:", () => {
     for (const file of files) expect([file, existsSync(join(projectDir, file))]).toEqual([file, true]);
   });
 
+  test.each(documents)("every function of a script that %s names", (path) => {
+    const named = read(path).matchAll(/`(\w+)`(?: and `(\w+)`)? in \[`(fs\/[\w./-]+\.sh)`\]/g);
+    for (const [, ...names] of named) {
+      const script = read(names.pop() ?? "");
+      for (const each of names.filter(Boolean)) expect(script).toContain(`\n${each}() {`);
+    }
+  });
+
   test("every part of the layout", () => {
     const layout = /```\n(docker-compose.yaml.*?)```/s.exec(read("docs/development.md"))?.[1] ?? "";
     const paths = [...layout.matchAll(/(?:^|; )([\w./<>-]+)(?:: | {2,})/gm)];
