@@ -176,7 +176,7 @@ describe("what it points to is there:", () => {
   });
 
   test("every part of the layout", () => {
-    const layout = /```\n(docker-compose.yaml.*?)```/s.exec(read("docs/development.md"))?.[1] ?? "";
+    const layout = /```\n(docker-compose.yaml.*?)```/s.exec(read("CONTRIBUTING.md"))?.[1] ?? "";
     const paths = [...layout.matchAll(/(?:^|; )([\w./<>-]+)(?:: | {2,})/gm)];
     expect(paths.length).toBeGreaterThan(10);
     for (const [, path = ""] of paths) {
