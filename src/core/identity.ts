@@ -9,10 +9,10 @@ export type AuthMethodName = (typeof AUTH_METHODS)[number];
 /** Who is calling, as an authentication method established it. */
 export interface Identity {
   /**
-   * The method that established it: `oidc`, `api-key`, `dev`, or `application` for an application's own login. The
-   * method's policy judges the identity, and audit and metrics name the method by this word.
+   * The method that established it: `oidc`, `api-key`, `dev`, or by default `application`, an application's own login.
+   * The method's policy judges the identity, and audit and metrics name the method by this word.
    */
-  readonly method: string;
+  readonly method?: string;
   /** The authority that issued the identity: an OpenID issuer's URL, `api-key:<id>`, an application's name. */
   readonly issuer: string;
   /** The caller, unique within the issuer; any text. */

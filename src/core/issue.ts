@@ -1,6 +1,14 @@
 import type { DecidedCredential, Decision } from "./decision.ts";
 import { MintError, UnauthorizedError } from "./errors.ts";
-import type { Grant, Identity, Policy, Proof, Requested, TokenAuthenticator } from "./identity.ts";
+import {
+  APPLICATION,
+  type Grant,
+  type Identity,
+  type Policy,
+  type Proof,
+  type Requested,
+  type TokenAuthenticator,
+} from "./identity.ts";
 import type { UserPublicKey } from "./keys/nkey.ts";
 import type { Credentials, Mint } from "./mint.ts";
 import type { LimitState, RateLimiter } from "./rate-limit.ts";
@@ -126,7 +134,7 @@ function decisionOf(
     status,
     requestId,
     address,
-    method: identity?.method,
+    method: identity && (identity.method ?? APPLICATION),
     issuer: identity?.issuer,
     subject: identity?.subject,
     credential: credentials && !error ? decidedCredential(credentials) : undefined,

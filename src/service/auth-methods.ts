@@ -6,7 +6,13 @@ import { jwtAuthentication } from "../auth/jwt/verifier.ts";
 import type { AuthConfig, MintConfig } from "../config/mint.ts";
 import { parseApiKeys } from "../core/api-key/file.ts";
 import { ConfigError, MintError } from "../core/errors.ts";
-import { AUTH_METHODS, type AuthMethodName, type Policy, type TokenAuthenticator } from "../core/identity.ts";
+import {
+  APPLICATION,
+  AUTH_METHODS,
+  type AuthMethodName,
+  type Policy,
+  type TokenAuthenticator,
+} from "../core/identity.ts";
 import { type ActivePolicy, activatePolicy } from "../core/policy/active.ts";
 import { policyWarnings } from "../core/policy/explain.ts";
 import { parsePolicyFile } from "../files/policy.ts";
@@ -69,7 +75,7 @@ export async function makeAuthMethods({ auth }: MintConfig, watch: Watch): Promi
     authenticateToken: authenticators.length > 0 ? firstOf(authenticators) : undefined,
     authenticate: all.find(({ authenticate }) => authenticate)?.authenticate,
     grant(identity, requested) {
-      const method = methods.get(identity.method);
+      const method = methods.get(identity.method ?? APPLICATION);
       if (!method) throw new Error("an identity of a method that is not configured");
       return method.grant(identity, requested);
     },
@@ -151,7 +157,7 @@ async function apiKey({ keysFile }: Settings<"api-key">, watch: Watch): Promise<
 }
 
 function dev({ defaultRole, hosts }: Settings<"dev">, { log }: Watch, isOnly: boolean): AuthMethod {
-  log.warn("MINT_AUTH=dev lets every caller name itself; use it on your own machine only");
+  log.warn("MINT_AUTH=dev believes every caller; it is for your own machine only");
   const { authenticate, grant } = devAuthentication({ defaultRole, hosts });
   return {
     grant,

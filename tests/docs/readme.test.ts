@@ -10,6 +10,7 @@ import { MINT_VARIABLES, readMintConfig } from "../../src/config/mint.ts";
 import * as errors from "../../src/core/errors.ts";
 import { AUTH_METHODS } from "../../src/core/identity.ts";
 import { createApp } from "../../src/http/app.ts";
+import * as httpErrors from "../../src/http/errors.ts";
 import * as library from "../../src/index.ts";
 import { prepareTools } from "../../src/local/tools.ts";
 import { makeRecipe } from "../recipe/recipe.ts";
@@ -86,7 +87,9 @@ describe("the configuration tables", () => {
 });
 
 test("the table of errors has every code that a caller can get, with its status", async () => {
-  const kinds = Object.values(errors).filter((kind) => kind !== errors.MintError) as (new (
+  const kinds = [...Object.values(errors), ...Object.values(httpErrors)].filter(
+    (kind) => kind !== errors.MintError && kind !== httpErrors.isMintError,
+  ) as (new (
     about: never,
   ) => Error)[];
   const answers = kinds.map(async (Kind) => {

@@ -80,6 +80,7 @@ describe("the audit lines", () => {
     status: 200,
     requestId: "id",
     address: "192.0.2.1",
+    method: "oidc",
     issuer: "i",
     subject: "s",
     credential: {
@@ -103,7 +104,7 @@ describe("the audit lines", () => {
       () => 0,
     );
     audit(decision);
-    const { credential: _, issuer: __, subject: ___, ...nobody } = decision;
+    const { credential: _, issuer: __, subject: ___, method: ____, ...nobody } = decision;
     for (let i = 0; i < 30; i++) {
       audit({ ...nobody, outcome: "refused", code: "unauthorized", reason: "expired", status: 401 });
     }

@@ -1,18 +1,15 @@
 import { UnauthorizedError } from "../../core/errors.ts";
-import { APPLICATION, type Identity, type Proof, type Requested } from "../../core/identity.ts";
+import type { Identity, Proof, Requested } from "../../core/identity.ts";
 import { bearerToken } from "../bearer.ts";
 
 /**
  * A login of the application's own: who sent this request? Null for a request that proves no identity. The body has been
- * read already; its content is in `requested`. May throw a `MintError` to refuse with another status than 401. An identity
- * without a `method` gets the method `application`.
+ * read already; its content is in `requested`. May throw a `MintError` to refuse with another status than 401.
  */
 export type Authenticator = (
   request: Request,
   requested: Requested,
-) => LoginIdentity | null | Promise<LoginIdentity | null>;
-
-type LoginIdentity = Omit<Identity, "method"> & Partial<Pick<Identity, "method">>;
+) => Identity | null | Promise<Identity | null>;
 
 export interface ProofOptions {
   readonly authenticate?: Authenticator | undefined;
@@ -33,7 +30,7 @@ export async function readProof(
   const token = acceptsTokens ? bearerToken(request) : undefined;
   if (token !== undefined) return { kind: "token", token };
   const identity = await authenticate?.(request, requested);
-  if (identity) return { kind: "identity", identity: { method: APPLICATION, ...identity } };
+  if (identity) return { kind: "identity", identity };
   // For example `Basic`, or a token where none is accepted: a common mistake in a client's configuration.
   if (request.headers.has("authorization")) {
     throw new UnauthorizedError(
