@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { InvalidKeysError, KeysUnavailableError } from "../core/errors.ts";
 import { BROWSER, makeAccount } from "../core/roles/account.fixture.ts";
+import { queue } from "../util/queue.fixture.ts";
 import { readKeys } from "./exported-keys.ts";
 import { type WatchedKeys, watchKeys } from "./watch-keys.ts";
 
@@ -56,22 +57,6 @@ async function watch() {
     loaded: events.loaded.next,
     refused: events.refused.next,
     pending: events.refused.pending,
-  };
-}
-
-function queue<T>() {
-  const items: T[] = [];
-  let wake = () => {};
-  return {
-    push: (item: T) => {
-      items.push(item);
-      wake();
-    },
-    next: async (): Promise<T> => {
-      while (items.length === 0) await new Promise<void>((resolve) => (wake = resolve));
-      return items.shift() as T;
-    },
-    pending: () => items.length,
   };
 }
 

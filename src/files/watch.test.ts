@@ -14,6 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseApiKeys } from "../core/api-key/file.ts";
 import { ConfigError, InvalidApiKeysError, InvalidPolicyError } from "../core/errors.ts";
+import { queue } from "../util/queue.fixture.ts";
 import { parsePolicyFile } from "./policy.ts";
 import { type WatchedFile, watchFile } from "./watch.ts";
 
@@ -47,22 +48,6 @@ async function watch<T>(read: (text: string | undefined) => T) {
   });
   watched = file;
   return { current: file.current, loaded: loaded.next, refused: refused.next, pending: refused.pending };
-}
-
-function queue<T>() {
-  const items: T[] = [];
-  let wake = () => {};
-  return {
-    push: (item: T) => {
-      items.push(item);
-      wake();
-    },
-    next: async (): Promise<T> => {
-      while (items.length === 0) await new Promise<void>((resolve) => (wake = resolve));
-      return items.shift() as T;
-    },
-    pending: () => items.length,
-  };
 }
 
 async function replace(text: string): Promise<void> {
