@@ -2,6 +2,7 @@ import { createPublicKey } from "node:crypto";
 import { type CryptoKey, createLocalJWKSet, errors, type JWK, type JWSHeaderParameters } from "jose";
 import { IssuerUnavailableError, UnauthorizedError } from "../../core/errors.ts";
 import type { OidcIssuer } from "../../core/policy/issuer.ts";
+import { backoffDelay } from "../../util/backoff.ts";
 import { quote } from "../../util/quote.ts";
 import { tokenBucket } from "../../util/token-bucket.ts";
 import { fetchKeySet } from "./discovery.ts";
@@ -125,7 +126,7 @@ export function issuerKeys(options: IssuerKeysOptions): IssuerKeys {
 
   function fail({ message }: Error): void {
     if (closing.signal.aborted) return;
-    pauseUntil = now() + Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** failures);
+    pauseUntil = now() + backoffDelay(failures, { first: FIRST_PAUSE, longest: LONGEST_PAUSE });
     failures++;
     if (failures === 1) onWarning(`issuer ${quote(issuer)}: ${message}`);
   }
