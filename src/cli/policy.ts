@@ -3,8 +3,8 @@ import { KeysUnavailableError } from "../core/errors.ts";
 import { createMint, type Mint } from "../core/mint.ts";
 import { type PolicyInUse, usePolicy } from "../core/policy/active.ts";
 import { policyWarnings } from "../core/policy/explain.ts";
+import { parsePolicyFile } from "../core/policy/file.ts";
 import { readKeys } from "../files/exported-keys.ts";
-import { parsePolicyFile } from "../files/policy.ts";
 import { readText } from "../files/read.ts";
 import { noMore, options, UsageError } from "./usage.ts";
 

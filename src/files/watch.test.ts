@@ -14,8 +14,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseApiKeys } from "../core/api-key/file.ts";
 import { ConfigError, InvalidApiKeysError, InvalidPolicyError } from "../core/errors.ts";
+import { parsePolicyFile } from "../core/policy/file.ts";
 import { queue } from "../util/queue.fixture.ts";
-import { parsePolicyFile } from "./policy.ts";
 import { type WatchedFile, watchFile } from "./watch.ts";
 
 let directory: string;

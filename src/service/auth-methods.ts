@@ -9,8 +9,8 @@ import { ConfigError, MintError } from "../core/errors.ts";
 import type { Authenticator, Policy } from "../core/identity.ts";
 import { type PolicyInUse, usePolicy } from "../core/policy/active.ts";
 import { policyWarnings } from "../core/policy/explain.ts";
+import { parsePolicyFile } from "../core/policy/file.ts";
 import { hasUrlScheme } from "../core/policy/issuer.ts";
-import { parsePolicyFile } from "../files/policy.ts";
 import { watchFile } from "../files/watch.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 

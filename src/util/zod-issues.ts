@@ -5,7 +5,7 @@ import { quote } from "./quote.ts";
  * What zod found wrong with a JSON value, one line each: the place as one would write it, `rules[2].when.claims[0]`,
  * and what should stand there. Nothing of what stands there now, unless it is a field's name.
  */
-export function mistakes(error: z.ZodError, json: unknown): string[] {
+export function formatZodIssues(error: z.ZodError, json: unknown): string[] {
   return error.issues.flatMap((issue) => {
     const at = (path: readonly PropertyKey[]) => `${showPlace(path)}: `;
     if (issue.code === "unrecognized_keys") {

@@ -3,8 +3,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Identity } from "../../src/core/identity.ts";
 import { usePolicy } from "../../src/core/policy/active.ts";
+import { parsePolicyFile } from "../../src/core/policy/file.ts";
 import { parseTags } from "../../src/core/tags.ts";
-import { parsePolicyFile } from "../../src/files/policy.ts";
 import { blocks, codeSpans, rows, section } from "../docs/markdown.ts";
 import { makePlace } from "./command.ts";
 
