@@ -4,10 +4,10 @@ import { type ApiKey, createApiKey, hashApiKey } from "../core/api-key/key.ts";
 import { InvalidApiKeysError } from "../core/errors.ts";
 import { isSubjectToken } from "../core/subject-token.ts";
 import { readText } from "../files/read.ts";
-import { changeFile } from "../files/replace.ts";
+import { replaceFile } from "../files/replace.ts";
 import { loadMint } from "./policy.ts";
-import { plain, table } from "./table.ts";
-import { noMore, options, UsageError } from "./usage.ts";
+import { stripControls, table } from "./table.ts";
+import { options, rejectExtraArgs, UsageError } from "./usage.ts";
 
 /** `api-key add`, `api-key list`, `api-key remove` */
 export async function apiKeyCommand([action, ...args]: string[], config: CliConfig): Promise<number> {
@@ -25,7 +25,7 @@ async function add(args: string[], config: CliConfig): Promise<void> {
     description: { type: "string" },
     expires: { type: "string" },
   });
-  noMore(positionals);
+  rejectExtraArgs(positionals);
   const roles = parseRoles(values.roles);
   const createdAt = Math.floor(Date.now() / 1000);
   const expiresAt = values.expires === undefined ? undefined : createdAt + parseDuration(values.expires);
@@ -38,7 +38,7 @@ async function add(args: string[], config: CliConfig): Promise<void> {
     createdAt,
     expiresAt,
   };
-  await changeFile(config.apiKeysFile, (text) => formatApiKeys([...parseApiKeys(text), entry]));
+  await replaceFile(config.apiKeysFile, (text) => formatApiKeys([...parseApiKeys(text), entry]));
 
   const known = (await loadMint(config))?.roles;
   for (const role of known ? roles.filter((role) => !known.includes(role)) : []) {
@@ -49,7 +49,7 @@ async function add(args: string[], config: CliConfig): Promise<void> {
 }
 
 async function list(args: string[], { apiKeysFile }: CliConfig): Promise<void> {
-  noMore(options(args, {}).positionals);
+  rejectExtraArgs(options(args, {}).positionals);
   const keys = parseApiKeys(await readText(apiKeysFile));
   if (keys.length === 0) {
     console.error("There are no API keys.");
@@ -60,7 +60,7 @@ async function list(args: string[], { apiKeysFile }: CliConfig): Promise<void> {
     roles.join(","),
     day(createdAt),
     expiresAt === undefined ? "never" : `${day(expiresAt)}${expiresAt <= Date.now() / 1000 ? " ended" : ""}`,
-    plain(description),
+    stripControls(description),
   ]);
   console.log(table([["ID", "ROLES", "CREATED", "EXPIRES", "DESCRIPTION"], ...rows]));
 }
@@ -68,8 +68,8 @@ async function list(args: string[], { apiKeysFile }: CliConfig): Promise<void> {
 async function remove(args: string[], { apiKeysFile }: CliConfig): Promise<void> {
   const [id = "", ...more] = options(args, {}).positionals;
   if (!id) throw new UsageError("api-key remove: which one? api-key list shows the ids");
-  noMore(more);
-  await changeFile(apiKeysFile, (text) => {
+  rejectExtraArgs(more);
+  await replaceFile(apiKeysFile, (text) => {
     const keys = parseApiKeys(text);
     const left = keys.filter((key) => key.id !== id);
     // Not repeated: it may be a whole key.

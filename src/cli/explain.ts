@@ -9,7 +9,7 @@ import { parseTags } from "../core/tags.ts";
 import { readIdentity } from "./identity.ts";
 import { loadMint, loadPolicy } from "./policy.ts";
 import { showExplanation } from "./show.ts";
-import { noMore, options, UsageError } from "./usage.ts";
+import { options, rejectExtraArgs, UsageError } from "./usage.ts";
 
 /** What the mint would answer to a caller, and why. Nothing in it is of use to log in. */
 export interface Explanation {
@@ -42,7 +42,7 @@ export async function explainCommand(args: string[], config: CliConfig): Promise
     ttl: { type: "string" },
     json: { type: "boolean" },
   });
-  noMore(positionals);
+  rejectExtraArgs(positionals);
   if (values.claims === undefined) {
     throw new UsageError("explain: --claims, a file with a token's claims, or - for standard input");
   }

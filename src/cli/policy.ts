@@ -6,14 +6,14 @@ import { policyWarnings } from "../core/policy/explain.ts";
 import { parsePolicyFile } from "../core/policy/file.ts";
 import { readKeys } from "../files/exported-keys.ts";
 import { readText } from "../files/read.ts";
-import { noMore, options, UsageError } from "./usage.ts";
+import { options, rejectExtraArgs, UsageError } from "./usage.ts";
 
 /** `policy check` */
 export async function policyCommand(args: string[], config: CliConfig): Promise<number> {
   const { positionals } = options(args, {});
   const [action, ...more] = positionals;
   if (action !== "check") throw new UsageError("policy: the only thing to do is check");
-  noMore(more);
+  rejectExtraArgs(more);
   const { file, issuers } = await loadPolicy(config);
   const mint = await loadMint(config);
   const { rules } = file;

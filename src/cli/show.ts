@@ -1,7 +1,7 @@
 import type { Permissions, SubjectRules } from "../core/roles/role.ts";
 import { quote } from "../util/quote.ts";
 import type { Explanation, Granted } from "./explain.ts";
-import { plain, table } from "./table.ts";
+import { stripControls, table } from "./table.ts";
 
 /** An explanation for people: one line for each thing, aligned. */
 export function showExplanation({ issuer, subject, rules, notes, granted, refused }: Explanation): string {
@@ -9,7 +9,7 @@ export function showExplanation({ issuer, subject, rules, notes, granted, refuse
     ["issuer", quote(issuer)],
     ["subject", quote(subject)],
     ...rules.flatMap(({ place, description, matches, why }) => {
-      const about = description ? `${plain(description)}: ` : "";
+      const about = description ? `${stripControls(description)}: ` : "";
       if (matches) return [[place, `${about}fits`]];
       return [[place, `${about}does not fit`], ...why.map((reason) => ["", `  ${reason}`])];
     }),

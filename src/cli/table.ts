@@ -8,4 +8,5 @@ export function table(rows: readonly (readonly string[])[]): string {
 }
 
 /** Somebody's text, in one line and without what moves a terminal's cursor. */
-export const plain = (text: string): string => text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]+/gu, " ");
+export const stripControls = (text: string): string =>
+  text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]+/gu, " ");

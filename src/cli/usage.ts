@@ -33,6 +33,6 @@ export function options<O extends ParseArgsOptionsConfig>(args: string[], known:
 }
 
 /** @throws {UsageError} unless there are just these words */
-export function noMore(words: readonly string[]): void {
+export function rejectExtraArgs(words: readonly string[]): void {
   if (words.length > 0) throw new UsageError(`what is ${JSON.stringify(words[0])} for?`);
 }

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ConfigError } from "../core/errors.ts";
-import { changeFile } from "./replace.ts";
+import { replaceFile } from "./replace.ts";
 
 let directory: string;
 let path: string;
@@ -15,7 +15,7 @@ beforeEach(async () => {
 
 afterEach(() => rm(directory, { recursive: true }));
 
-const append = (text: string) => changeFile(path, (before = "") => before + text);
+const append = (text: string) => replaceFile(path, (before = "") => before + text);
 const read = () => readFile(path, "utf8");
 
 test("a file is made, and changed, and nothing is left beside it", async () => {
@@ -43,7 +43,7 @@ test("everybody may read it, whatever the umask", async () => {
 
 test("a change that fails leaves all as it was, and the next one can be made", async () => {
   await append("a");
-  const failing = changeFile(path, () => {
+  const failing = replaceFile(path, () => {
     throw new Error("no");
   });
   await expect(failing).rejects.toThrow("no");
@@ -73,8 +73,8 @@ test("what one that was killed left beside it is no hindrance", async () => {
 
 test("where it can't be written, that is said with the path", async () => {
   const nowhere = join(directory, "nowhere", "file");
-  await expect(changeFile(nowhere, () => "")).rejects.toThrow(ConfigError);
-  await expect(changeFile(nowhere, () => "")).rejects.toThrow(`${nowhere}.lock: can't be made (ENOENT)`);
+  await expect(replaceFile(nowhere, () => "")).rejects.toThrow(ConfigError);
+  await expect(replaceFile(nowhere, () => "")).rejects.toThrow(`${nowhere}.lock: can't be made (ENOENT)`);
   await mkdir(path);
   await expect(append("a")).rejects.toThrow("is a directory");
 });

@@ -13,7 +13,7 @@ const PATIENCE = 10_000;
  * @param change given the present text, undefined when there is none; returns the new one, or throws to leave it
  * @throws {ConfigError} when it can't be written, or another process holds it for 10 s
  */
-export async function changeFile(path: string, change: (text: string | undefined) => string): Promise<void> {
+export async function replaceFile(path: string, change: (text: string | undefined) => string): Promise<void> {
   const lock = `${path}.lock`;
   await acquire(lock);
   // In the same directory, so that the move is one step; by one process at a time, so that one name is enough.

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import type { LocalConfig } from "../config/config.ts";
 import { findPortProblem } from "../util/port.ts";
 import { prepareDataDir } from "./data-dir.ts";
+import { LaunchError } from "./launch-error.ts";
 import { findProcess } from "./processes.ts";
-import { Trouble } from "./say.ts";
 
 /** What is looked for in a process's command line before it is taken for one of ours. */
 const marks = {
@@ -22,21 +22,21 @@ export const pidFile = (config: LocalConfig, name: keyof typeof marks) =>
 /**
  * Claims the data directory for this launcher.
  * @returns gives it back
- * @throws {Trouble} when another launcher, or what a killed one left behind, is at work on it
+ * @throws {LaunchError} when another launcher, or what a killed one left behind, is at work on it
  */
 export function claimDataDir(config: LocalConfig): () => void {
   const file = pidFile(config, "launcher");
   prepareDataDir(config.dataDir);
   const other = findProcess(file, marks.launcher);
   if (other) {
-    throw new Trouble(
+    throw new LaunchError(
       `Already running here, as process ${other}. Stop it with Ctrl-C where it was started, or with: kill ${other}\nTo start another beside it, give it its own DATA_DIR and ports.`,
     );
   }
   for (const [name, what] of Object.entries(leftovers) as [keyof typeof leftovers, string][]) {
     const pid = findProcess(pidFile(config, name), marks[name]);
     if (pid) {
-      throw new Trouble(
+      throw new LaunchError(
         `${what} is still running, as process ${pid}, left over from a launcher that was killed. Stop it, then start again: kill ${pid}`,
       );
     }
@@ -53,11 +53,11 @@ function takeOver(file: string): void {
     rmSync(stale, { force: true });
     writeFileSync(file, String(process.pid), { flag: "wx" });
   } catch {
-    throw new Trouble("Another start began at the same moment; this one gives way.");
+    throw new LaunchError("Another start began at the same moment; this one gives way.");
   }
 }
 
-/** @throws {Trouble} naming every port that is taken */
+/** @throws {LaunchError} naming every port that is taken */
 export async function checkPorts(config: LocalConfig): Promise<void> {
   const own = { bind: config.bind, bindVariable: "NATS_BIND" };
   const monitoring = { bind: config.monitoringBind, bindVariable: "NATS_HTTP_BIND" };
@@ -83,5 +83,5 @@ export async function checkPorts(config: LocalConfig): Promise<void> {
       );
     }
   }
-  if (problems.length > 0) throw new Trouble(problems.join("\n"));
+  if (problems.length > 0) throw new LaunchError(problems.join("\n"));
 }

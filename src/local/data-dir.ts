@@ -1,11 +1,11 @@
 import { lstatSync, mkdirSync, readdirSync, realpathSync, type Stats, statSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { Trouble } from "./say.ts";
+import { LaunchError } from "./launch-error.ts";
 
 /**
  * Makes DATA_DIR if it is missing. It holds private keys and files that are executed or trusted, so it must belong to
  * this process's user alone, with all that stands directly in it.
- * @throws {Trouble} when it can't be made, belongs to another user, or is open to others
+ * @throws {LaunchError} when it can't be made, belongs to another user, or is open to others
  */
 export function prepareDataDir(dataDir: string): void {
   try {
@@ -13,8 +13,8 @@ export function prepareDataDir(dataDir: string): void {
     checkOwnership(dataDir);
     mkdirSync(join(dataDir, "run"), { recursive: true, mode: 0o700 });
   } catch (error) {
-    if (error instanceof Trouble) throw error;
-    throw new Trouble(
+    if (error instanceof LaunchError) throw error;
+    throw new LaunchError(
       `DATA_DIR ${dataDir} can't be used: ${(error as Error).message}. Choose another directory.`,
     );
   }
@@ -31,7 +31,7 @@ function checkOwnership(dataDir: string): void {
 
   const ofAll = problem(dataDir, 0o077);
   if (ofAll) {
-    throw new Trouble(
+    throw new LaunchError(
       `DATA_DIR ${dataDir} ${ofAll}. It holds private keys: choose another directory, or make this one yours alone with chown and chmod 700.`,
     );
   }
@@ -39,7 +39,7 @@ function checkOwnership(dataDir: string): void {
   for (const name of readdirSync(dataDir)) {
     const ofOne = problem(join(dataDir, name), 0o022);
     if (ofOne) {
-      throw new Trouble(
+      throw new LaunchError(
         `${join(dataDir, name)} ${ofOne}. What stands in DATA_DIR is trusted: remove it, or make it yours alone.`,
       );
     }
@@ -56,7 +56,7 @@ function checkAncestors(dataDir: string, user: number): void {
     const { uid, gid, mode } = statSync(path);
     const byOthers = (mode & 0o1000) === 0 && ((mode & 0o002) !== 0 || ((mode & 0o020) !== 0 && gid !== uid));
     if ((uid === user || uid === 0) && !byOthers) continue;
-    throw new Trouble(
+    throw new LaunchError(
       `DATA_DIR ${dataDir} is below ${path}, where another user can replace it (owner ${uid}, group ${gid}, mode ${(mode & 0o7777).toString(8)}). It holds private keys: choose another directory.`,
     );
   }

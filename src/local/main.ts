@@ -5,8 +5,8 @@ import { type LocalConfig, readLocalConfig, urlHost } from "../config/config.ts"
 import { ConfigError } from "../core/errors.ts";
 import { checkPorts, claimDataDir, pidFile } from "./checks.ts";
 import { serviceEnvironment } from "./environment.ts";
+import { LaunchError } from "./launch-error.ts";
 import { type Running, run, start } from "./processes.ts";
-import { say, Trouble } from "./say.ts";
 import { prepareTools } from "./tools.ts";
 
 /** The recipe without Docker: the same scripts, the same nats.conf, the same order as docker-compose.yaml. */
@@ -28,7 +28,7 @@ try {
   }
 } catch (error) {
   if (stopping.signal.aborted) process.exit(0);
-  if (!(error instanceof Trouble || error instanceof ConfigError)) throw error;
+  if (!(error instanceof LaunchError || error instanceof ConfigError)) throw error;
   console.error(`\n${error.message}`);
   process.exit(1);
 }
@@ -76,7 +76,7 @@ async function runRecipe(config: LocalConfig, env: Record<string, string>): Prom
 
     await Promise.race([aborted(stopping.signal), gone(server, log), gone(mint, undefined)]);
   } finally {
-    if (running.length > 0) say("\nStopping ...");
+    if (running.length > 0) console.log("\nStopping ...");
     for (const service of running.reverse()) {
       await service.stop(10_000);
     }
@@ -97,14 +97,14 @@ async function orGone(service: Running, log: string | undefined, work: Promise<v
   } finally {
     await work.catch(() => undefined);
   }
-  if (stopping.signal.aborted) throw new Trouble("Stopped.");
+  if (stopping.signal.aborted) throw new LaunchError("Stopped.");
 }
 
 async function gone(service: Running, log: string | undefined): Promise<never> {
   const how = await service.ended;
   const words =
     log && existsSync(log) ? readFileSync(log, "utf8").trim().split("\n").slice(-5).join("\n") : "";
-  throw new Trouble(
+  throw new LaunchError(
     `${service.name} ended by itself (${how}).${words && ` Its last words, from ${log}:\n${words}`}`,
   );
 }
@@ -129,7 +129,7 @@ async function untilReady(url: string, signal: AbortSignal): Promise<void> {
 
 /** Without the monitoring's path, which is a secret: output may end up in a log that others read. */
 function greet({ ports, host, monitoringBind, dataDir, mintUrl, auth }: LocalConfig): void {
-  say(`
+  console.log(`
   mint        ${mintUrl}
   NATS        nats://${host}:${ports.nats}
   WebSocket   ws://${host}:${ports.webSocket}

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { readLocalConfig } from "../config/config.ts";
 import { prepareDataDir } from "./data-dir.ts";
 import { serviceEnvironment } from "./environment.ts";
-import { Trouble } from "./say.ts";
+import { LaunchError } from "./launch-error.ts";
 import { prepareTools } from "./tools.ts";
 
 /** `npm run nsc -- list accounts`: nsc on the keys of the recipe that `npm start` runs. */
@@ -11,7 +11,7 @@ const config = readLocalConfig();
 try {
   prepareDataDir(config.dataDir);
 } catch (error) {
-  if (!(error instanceof Trouble)) throw error;
+  if (!(error instanceof LaunchError)) throw error;
   console.error(error.message);
   process.exit(1);
 }

@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
-import { Trouble } from "./say.ts";
+import { LaunchError } from "./launch-error.ts";
 
 /** What a long-running child is started with. */
 export interface Service {
@@ -63,18 +63,18 @@ function openLog(path: string): number {
     // Not blocking: a pipe would wait for a reader.
     const log = openSync(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK, 0o600);
     if (!fstatSync(log).isFile())
-      throw new Trouble(`The log ${path} is not a file. Remove it, then start again.`);
+      throw new LaunchError(`The log ${path} is not a file. Remove it, then start again.`);
     fchmodSync(log, 0o600);
     return log;
   } catch (error) {
-    if (error instanceof Trouble) throw error;
+    if (error instanceof LaunchError) throw error;
     const { code, message } = error as NodeJS.ErrnoException;
     const why = code === "ELOOP" ? "it is a symbolic link" : message;
-    throw new Trouble(`The log ${path} can't be written: ${why}. Remove it, then start again.`);
+    throw new LaunchError(`The log ${path} can't be written: ${why}. Remove it, then start again.`);
   }
 }
 
-/** Runs a script to its end. @throws {Trouble} when it fails; it has said why */
+/** Runs a script to its end. @throws {LaunchError} when it fails; it has said why */
 export async function run(
   { command, env, pidFile }: Pick<Service, "command" | "env" | "pidFile">,
   signal: AbortSignal,
@@ -88,7 +88,7 @@ export async function run(
   const how = await whenEnded(child);
   signal.removeEventListener("abort", kill);
   rmSync(pidFile, { force: true });
-  if (how !== "exit code 0") throw new Trouble(signal.aborted ? "Stopped." : "Not started: see above.");
+  if (how !== "exit code 0") throw new LaunchError(signal.aborted ? "Stopped." : "Not started: see above.");
 }
 
 function whenEnded(child: ChildProcess): Promise<string> {

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import type { LocalConfig } from "../config/config.ts";
-import { say, Trouble } from "./say.ts";
+import { LaunchError } from "./launch-error.ts";
 
 /** The programs that the images bring, for a machine without Docker: taken from PATH, or built from tools/go.mod. */
 const programs = [
@@ -21,7 +21,7 @@ type Program = (typeof programs)[number];
  * Makes sure that nats-server, nsc, nats and jq are there.
  * @param signal stops a build
  * @returns the PATH on which they are
- * @throws {Trouble} when they are missing and can't be built
+ * @throws {LaunchError} when they are missing and can't be built
  */
 export async function prepareTools(
   { projectDir, environment }: Pick<LocalConfig, "projectDir" | "environment">,
@@ -64,7 +64,7 @@ function pinned(goMod: string, module: string): string {
     .split("\n")
     .map((line) => line.trim().split(" "))
     .find(([name, version]) => name === module && version)?.[1];
-  if (!version) throw new Trouble(`tools/go.mod does not name ${module}; bring it back from git.`);
+  if (!version) throw new LaunchError(`tools/go.mod does not name ${module}; bring it back from git.`);
   return version.slice(1);
 }
 
@@ -79,11 +79,11 @@ interface Build {
 async function build(missing: readonly string[], { from, to, environment, signal }: Build): Promise<void> {
   const go = Bun.which("go", { PATH: environment.PATH ?? "" });
   if (!go) {
-    throw new Trouble(
+    throw new LaunchError(
       `${missing.join(", ")}: not on PATH in the versions of tools/go.mod, and neither is Go, which builds them. Install Go 1.26 or later (https://go.dev/dl), or use docker compose up.`,
     );
   }
-  say(
+  console.log(
     `Building ${programs.map(({ name }) => name).join(", ")} with Go; the first time takes a minute or two ...`,
   );
   const child = Bun.spawn([go, "install", ...programs.map(({ source }) => source)], {
@@ -94,7 +94,7 @@ async function build(missing: readonly string[], { from, to, environment, signal
     ...(signal && { signal }),
   });
   if ((await child.exited) !== 0) {
-    throw new Trouble(
+    throw new LaunchError(
       "Go could not build them, see above. Nothing was started; run npm start again when that is mended.",
     );
   }

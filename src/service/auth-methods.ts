@@ -125,19 +125,19 @@ async function follow<T>(
       onLoaded(value);
     },
     onRefused: (error: Error) => {
-      log.warn(`not loaded, the last good one stays in use: ${named(path, error).message}`);
+      log.warn(`not loaded, the last good one stays in use: ${withPath(path, error).message}`);
       reloaded(what, "refused");
     },
   };
   try {
     return await watchFile(path, parse, options);
   } catch (error) {
-    throw named(path, error as Error);
+    throw withPath(path, error as Error);
   }
 }
 
 /** What is wrong in a file doesn't name it; that it can't be read at all does. */
-function named(path: string, error: Error): Error {
+function withPath(path: string, error: Error): Error {
   const isAboutContent = error instanceof MintError && !(error instanceof ConfigError);
   return isAboutContent ? new ConfigError(`${path}: ${error.message}`) : error;
 }
