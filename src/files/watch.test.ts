@@ -159,7 +159,7 @@ test("a policy stays in force when its file goes away or is broken", async () =>
   await rm(path);
   expect(await refused()).toContain("does not exist");
   await replace('{"rules":[{"when":{"issuer":"a"},"when":{},"grant":{"role":"admin"}}]}');
-  expect(await refused()).toContain('"when" is there twice');
+  expect(await refused()).toContain('duplicate field "when"');
   expect(current().rules).toHaveLength(1);
   await replace('\ufeff{"rules":[]}');
   expect((await loaded()).rules).toEqual([]);
@@ -210,7 +210,7 @@ test("a file of API keys is strict, and what is said about it shows neither hash
   }
   expect(() => parseApiKeys("{}")).toThrow(InvalidApiKeysError);
   expect(() => parseApiKeys("")).toThrow(InvalidApiKeysError);
-  expect(() => parseApiKeys('[{"id":"a","id":"b"}]')).toThrow("there twice");
+  expect(() => parseApiKeys('[{"id":"a","id":"b"}]')).toThrow("duplicate field");
   expect(parseApiKeys(JSON.stringify([{ ...good, expires_at: "2027-01-31T00:00:00Z" }]))).toEqual([
     {
       id: "abcdefgh",

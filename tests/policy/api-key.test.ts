@@ -152,7 +152,7 @@ test("a file that is broken is left as it is", async () => {
   await writeFile(place.apiKeysFile, '[{"id":');
   for (const args of [["add", "--roles", "service"], ["remove", "abcdefgh"], ["list"]]) {
     const { code, out, err } = await place.run(["api-key", ...args]);
-    expect([code, out, err]).toEqual([1, "", "the file of API keys is not JSON, or only a part of it\n"]);
+    expect([code, out, err]).toEqual([1, "", "the file of API keys is not valid JSON, or is incomplete\n"]);
   }
   expect(await readFile(place.apiKeysFile, "utf8")).toBe('[{"id":');
 });

@@ -234,7 +234,7 @@ describe("policy check", () => {
       'rules[0].grant: unknown field "rol"',
     ]);
     await place.writePolicy('{"rules":[{"when":{"issuer":"x"},"when":{},"grant":{"role":"a"}}]}');
-    expect((await place.run(["policy", "check"])).err).toContain('line 1: the field "when" is there twice');
+    expect((await place.run(["policy", "check"])).err).toContain('line 1: duplicate field "when"');
   });
 
   test("counts the issuer of the settings: names from a claim need a single one", async () => {
