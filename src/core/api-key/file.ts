@@ -12,9 +12,9 @@ const time = z.iso
 const role = z.string().refine(isSubjectToken, "must be a role's name");
 
 const entry = z.strictObject({
-  id: z.string().regex(API_KEY_ID, "is not a key's id"),
+  id: z.string().regex(API_KEY_ID, "must be a key's id"),
   description: z.string(),
-  hash: z.string().regex(API_KEY_HASH, "is not sha256: and 64 hexadecimal digits"),
+  hash: z.string().regex(API_KEY_HASH, "must be sha256: and 64 hexadecimal digits"),
   roles: z.array(role).min(1, "must not be empty"),
   created_at: time,
   expires_at: time.optional(),
@@ -22,12 +22,15 @@ const entry = z.strictObject({
 
 const file = z
   .array(entry)
-  .refine((all) => new Set(all.map(({ id }) => id)).size === all.length, "has an id twice");
+  .refine(
+    (all) => new Set(all.map(({ id }) => id)).size === all.length,
+    "must not have two keys with the same id",
+  );
 
 /**
  * The keys in the text of `api-keys.json`.
  * @param text undefined when there is no such file, which means no keys
- * @throws {InvalidApiKeysError} that lists everything wrong, one line per place, and shows no hash
+ * @throws {InvalidApiKeysError} that lists everything wrong, one line per place, and contains no hash
  */
 export function parseApiKeys(text: string | undefined): readonly ApiKey[] {
   if (text === undefined) return [];
