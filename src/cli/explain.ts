@@ -49,14 +49,14 @@ export async function explainCommand(args: string[], config: CliConfig): Promise
       "explain: --claims is missing; it takes a file with the decoded claims of a token, or - for standard input",
     );
   }
-  const asked = readRequest(values);
+  const requested = readRequest(values);
   const identity = await readIdentity(values.claims, values.issuer);
-  const explanation = await explain(config, identity, asked);
+  const explanation = await explain(config, identity, requested);
   console.log(values.json ? JSON.stringify(explanation, null, 2) : showExplanation(explanation));
   return explanation.granted ? 0 : 1;
 }
 
-async function explain(config: CliConfig, identity: Identity, asked: Asked): Promise<Explanation> {
+async function explain(config: CliConfig, identity: Identity, requested: Asked): Promise<Explanation> {
   const { file, grant: policy } = await loadPolicy(config);
   const mint = await loadMint(config);
   const notes = mint
@@ -65,11 +65,11 @@ async function explain(config: CliConfig, identity: Identity, asked: Asked): Pro
   const common = {
     issuer: identity.issuer,
     subject: identity.subject,
-    rules: explainRules(file, identity, asked),
+    rules: explainRules(file, identity, requested),
     notes,
   };
   try {
-    const grant = policy(identity, asked);
+    const grant = policy(identity, requested);
     const user_from = file.user ? "claim" : "issuer and subject";
     return { ...common, granted: { user_from, ...describeGrant(grant, mint) } };
   } catch (error) {
