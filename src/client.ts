@@ -3,6 +3,7 @@ import type { NatsConnection } from "nats";
 import { createUser } from "nkeys.js";
 import { readClientConfig } from "./config/client.ts";
 import type { CredsResponse } from "./http/creds/response.ts";
+import { withTimeout } from "./util/timeout.ts";
 
 /**
  * `npm run client -- --user alice`: what a client does with the mint, and what its credential lets it do and not.
@@ -132,7 +133,7 @@ async function* within<T>(source: AsyncIterable<T>, complaint: string): AsyncGen
 }
 
 function orTimeout<T>(work: Promise<T>, complaint: string): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(complaint)), patience);
-  return Promise.race([work, promise]).finally(() => clearTimeout(timer));
+  return withTimeout(work, patience, () => {
+    throw new Error(complaint);
+  });
 }

@@ -1,36 +1,30 @@
 import { networkInterfaces } from "node:os";
-import { checkPort } from "../src/service/listen.ts";
+import { findPortProblem } from "../src/util/port.ts";
 
-/** Ports for what a test starts later, or starts again. */
+/** Ports for programs that a test starts later, or starts again. */
 
 /**
- * Below those that a system takes for outgoing connections (32768 and up on Linux, 49152 and up elsewhere): one of
- * these can't be gone by the time that it is wanted.
+ * Below the ports that a system uses for outgoing connections (32768 and up on Linux, 49152 and up elsewhere), so that
+ * a free port is not taken by one before the test opens it.
  */
 const FIRST = 12_000;
 const LAST = 32_767;
 
-const given = new Set<number>();
+const returned = new Set<number>();
 
-/** Whether this machine has the other `localhost`. */
+/** Whether this machine has the IPv6 address of `localhost`. */
 export const hasIPv6 = Object.values(networkInterfaces()).some((list) =>
   list?.some(({ address }) => address === "::1"),
 );
 
-/** Ports that nobody listens on, none of them given before by this process. */
+/** Ports that no program listens on. Returns none of them twice in this process. */
 export async function freePorts(count: number): Promise<number[]> {
   const ports: number[] = [];
   while (ports.length < count) {
     const port = FIRST + Math.floor(Math.random() * (LAST - FIRST + 1));
-    if (given.has(port) || !(await isFree(port))) continue;
-    given.add(port);
+    if (returned.has(port) || (await findPortProblem("127.0.0.1", port))) continue;
+    returned.add(port);
     ports.push(port);
   }
   return ports;
 }
-
-const isFree = (port: number) =>
-  checkPort("127.0.0.1", port).then(
-    () => true,
-    () => false,
-  );

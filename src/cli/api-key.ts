@@ -4,28 +4,28 @@ import { type ApiKey, createApiKey, hashApiKey } from "../core/api-key/key.ts";
 import { InvalidApiKeysError } from "../core/errors.ts";
 import { isSubjectToken } from "../core/subject-token.ts";
 import { readText } from "../files/read.ts";
-import { changeFile } from "../files/replace.ts";
-import { loadMint } from "./policy.ts";
-import { plain, table } from "./table.ts";
-import { noMore, options, UsageError } from "./usage.ts";
+import { replaceFile } from "../files/replace.ts";
+import { loadMint } from "./load.ts";
+import { stripControls, table } from "./table.ts";
+import { parseOptions, rejectExtraArgs, UsageError } from "./usage.ts";
 
 /** `api-key add`, `api-key list`, `api-key remove` */
 export async function apiKeyCommand([action, ...args]: string[], config: CliConfig): Promise<number> {
   if (action === "add") await add(args, config);
   else if (action === "list") await list(args, config);
   else if (action === "remove") await remove(args, config);
-  else throw new UsageError("api-key: add, list or remove?");
+  else throw new UsageError("api-key: expected add, list or remove");
   return 0;
 }
 
-/** Only the key goes to standard output, so that `key=$(…)` takes it without showing it. */
+/** Prints only the key on standard output, so that `KEY=$(…)` captures it without showing it. */
 async function add(args: string[], config: CliConfig): Promise<void> {
-  const { values, positionals } = options(args, {
+  const { values, positionals } = parseOptions(args, {
     roles: { type: "string" },
     description: { type: "string" },
     expires: { type: "string" },
   });
-  noMore(positionals);
+  rejectExtraArgs(positionals);
   const roles = parseRoles(values.roles);
   const createdAt = Math.floor(Date.now() / 1000);
   const expiresAt = values.expires === undefined ? undefined : createdAt + parseDuration(values.expires);
@@ -38,18 +38,18 @@ async function add(args: string[], config: CliConfig): Promise<void> {
     createdAt,
     expiresAt,
   };
-  await changeFile(config.apiKeysFile, (text) => formatApiKeys([...parseApiKeys(text), entry]));
+  await replaceFile(config.apiKeysFile, (text) => formatApiKeys([...parseApiKeys(text), entry]));
 
   const known = (await loadMint(config))?.roles;
   for (const role of known ? roles.filter((role) => !known.includes(role)) : []) {
     console.error(`warning: the mint has no key for the role ${role}`);
   }
-  console.error(`Added ${id}. This is the key; only its hash is kept, so it can't be shown again:`);
+  console.error(`Added ${id}. Only the hash of the key is stored, so the key can't be shown again:`);
   console.log(key);
 }
 
 async function list(args: string[], { apiKeysFile }: CliConfig): Promise<void> {
-  noMore(options(args, {}).positionals);
+  rejectExtraArgs(parseOptions(args, {}).positionals);
   const keys = parseApiKeys(await readText(apiKeysFile));
   if (keys.length === 0) {
     console.error("There are no API keys.");
@@ -59,42 +59,47 @@ async function list(args: string[], { apiKeysFile }: CliConfig): Promise<void> {
     id,
     roles.join(","),
     day(createdAt),
-    expiresAt === undefined ? "never" : `${day(expiresAt)}${expiresAt <= Date.now() / 1000 ? " ended" : ""}`,
-    plain(description),
+    expiresAt === undefined
+      ? "never"
+      : `${day(expiresAt)}${expiresAt <= Date.now() / 1000 ? " expired" : ""}`,
+    stripControls(description),
   ]);
   console.log(table([["ID", "ROLES", "CREATED", "EXPIRES", "DESCRIPTION"], ...rows]));
 }
 
 async function remove(args: string[], { apiKeysFile }: CliConfig): Promise<void> {
-  const [id = "", ...more] = options(args, {}).positionals;
-  if (!id) throw new UsageError("api-key remove: which one? api-key list shows the ids");
-  noMore(more);
-  await changeFile(apiKeysFile, (text) => {
+  const [id = "", ...more] = parseOptions(args, {}).positionals;
+  if (!id) throw new UsageError("api-key remove: the id is missing; api-key list shows the ids");
+  rejectExtraArgs(more);
+  await replaceFile(apiKeysFile, (text) => {
     const keys = parseApiKeys(text);
-    const left = keys.filter((key) => key.id !== id);
-    // Not repeated: it may be a whole key.
-    if (left.length === keys.length) {
-      throw new InvalidApiKeysError("there is no API key of that id; api-key list shows the ids");
+    const remaining = keys.filter((key) => key.id !== id);
+    // The argument is not quoted, because it may be a key instead of an id.
+    if (remaining.length === keys.length) {
+      throw new InvalidApiKeysError("there is no API key with that id; api-key list shows the ids");
     }
-    return formatApiKeys(left);
+    return formatApiKeys(remaining);
   });
-  console.error(`Removed ${id}. What it has already minted lasts until it ends.`);
+  console.error(`Removed ${id}. Credentials that were issued with it stay valid until they expire.`);
 }
 
 function parseRoles(text = ""): string[] {
   const roles = [...new Set(text.split(",").map((role) => role.trim()))].filter(Boolean);
   if (roles.length === 0)
-    throw new UsageError("--roles: which roles may the key mint for? --roles browser,room");
-  if (!roles.every(isSubjectToken)) throw new UsageError("--roles: role names, comma separated");
+    throw new UsageError("--roles: expected the roles that the key may request, --roles browser,room");
+  if (!roles.every(isSubjectToken))
+    throw new UsageError(`--roles: got ${JSON.stringify(text)}, expected role names separated by commas`);
   return roles;
 }
 
 const UNITS = { m: 60, h: 3600, d: 86_400 };
 
-/** Seconds. */
+/** A duration in seconds. */
 function parseDuration(text: string): number {
   const [, number, unit] = /^([1-9]\d{0,5})([mhd])$/.exec(text) ?? [];
-  if (!number) throw new UsageError("--expires: after how long? 90d, 12h or 30m");
+  if (!number) {
+    throw new UsageError(`--expires: got ${JSON.stringify(text)}, expected a duration, 90d, 12h or 30m`);
+  }
   return Number(number) * UNITS[unit as keyof typeof UNITS];
 }
 

@@ -7,16 +7,16 @@ import { explainRules, type RuleVerdict } from "../core/policy/explain.ts";
 import type { Permissions } from "../core/roles/role.ts";
 import { parseTags } from "../core/tags.ts";
 import { readIdentity } from "./identity.ts";
-import { loadMint, loadPolicy } from "./policy.ts";
+import { loadMint, loadPolicy } from "./load.ts";
 import { showExplanation } from "./show.ts";
-import { noMore, options, UsageError } from "./usage.ts";
+import { parseOptions, rejectExtraArgs, UsageError } from "./usage.ts";
 
-/** What the mint would answer to a caller, and why. Nothing in it is of use to log in. */
+/** What the mint would grant to a token, and why. Contains no secret and no credential. */
 export interface Explanation {
   readonly issuer: string;
   readonly subject: string;
   readonly rules: readonly RuleVerdict[];
-  /** What strikes one apart from the rules. */
+  /** Remarks that are not about the rules. */
   readonly notes: readonly string[];
   readonly granted?: Granted;
   readonly refused?: { readonly code: string; readonly reason: string };
@@ -27,14 +27,15 @@ export interface Granted {
   readonly user_from: "claim" | "issuer and subject";
   readonly role: string;
   readonly tags: Readonly<Record<string, string>>;
-  /** Seconds; of the role only when its key is there. */
+  /** The lifetime in seconds. Without keys that of the rule or the request; undefined when neither has one. */
   readonly ttl?: number;
+  /** Undefined without keys. */
   readonly permissions?: Permissions;
 }
 
 /** `explain` */
 export async function explainCommand(args: string[], config: CliConfig): Promise<number> {
-  const { values, positionals } = options(args, {
+  const { values, positionals } = parseOptions(args, {
     claims: { type: "string" },
     issuer: { type: "string" },
     role: { type: "string" },
@@ -42,42 +43,46 @@ export async function explainCommand(args: string[], config: CliConfig): Promise
     ttl: { type: "string" },
     json: { type: "boolean" },
   });
-  noMore(positionals);
+  rejectExtraArgs(positionals);
   if (values.claims === undefined) {
-    throw new UsageError("explain: --claims, a file with a token's claims, or - for standard input");
+    throw new UsageError(
+      "explain: --claims is missing; it takes a file with the decoded claims of a token, or - for standard input",
+    );
   }
-  const asked = readAsked(values);
+  const requested = readRequest(values);
   const identity = await readIdentity(values.claims, values.issuer);
-  const explanation = await explain(config, identity, asked);
+  const explanation = await explain(config, identity, requested);
   console.log(values.json ? JSON.stringify(explanation, null, 2) : showExplanation(explanation));
   return explanation.granted ? 0 : 1;
 }
 
-async function explain(config: CliConfig, identity: Identity, asked: Requested): Promise<Explanation> {
+async function explain(config: CliConfig, identity: Identity, requested: Requested): Promise<Explanation> {
   const { file, grant: policy } = await loadPolicy(config);
   const mint = await loadMint(config);
-  const notes = mint ? [] : [`no keys in ${config.keysDir}, so what the role permits is not known here`];
-  const about = {
+  const notes = mint
+    ? []
+    : [`there are no keys in ${config.keysDir}, so the permissions of the role are unknown`];
+  const common = {
     issuer: identity.issuer,
     subject: identity.subject,
-    rules: explainRules(file, identity, asked),
+    rules: explainRules(file, identity, requested),
     notes,
   };
   try {
-    const grant = policy(identity, asked);
+    const grant = policy(identity, requested);
     const user_from = file.user ? "claim" : "issuer and subject";
-    return { ...about, granted: { user_from, ...whatIsMinted(grant, mint) } };
+    return { ...common, granted: { user_from, ...describeGrant(grant, mint) } };
   } catch (error) {
     if (!(error instanceof MintError)) throw error;
-    return { ...about, refused: { code: error.code, reason: reasonOf(error, about.rules) } };
+    return { ...common, refused: { code: error.code, reason: reasonOf(error, common.rules) } };
   }
 }
 
-const NOT_BELIEVED =
-  "no token of this issuer is believed: it is neither OIDC_ISSUER nor among the policy's issuers";
+const UNKNOWN_ISSUER =
+  "tokens of this issuer are not accepted: it is neither OIDC_ISSUER nor one of the policy's issuers";
 
-/** All but what is of use to log in. */
-function whatIsMinted(grant: Grant, mint: Mint | undefined): Omit<Granted, "user_from"> {
+/** What would be issued, without the credential. */
+function describeGrant(grant: Grant, mint: Mint | undefined): Omit<Granted, "user_from"> {
   const { user, role, tags = {}, ttl } = grant;
   if (!mint) return { user, role, tags, ...(ttl !== undefined && { ttl }) };
   const { permissions, issuedAt, expiresAt } = mint.issue(grant);
@@ -85,20 +90,21 @@ function whatIsMinted(grant: Grant, mint: Mint | undefined): Omit<Granted, "user
 }
 
 function reasonOf(error: MintError, rules: readonly RuleVerdict[]): string {
-  if (error instanceof UnauthorizedError) return NOT_BELIEVED;
+  if (error instanceof UnauthorizedError) return UNKNOWN_ISSUER;
   if (!(error instanceof RoleNotAllowedError)) return error.message;
-  // The caller is not told which; the operator is.
-  const decided = rules.find(({ matches }) => matches);
-  return decided ? `the mint has no key for the role ${decided.role}` : "no rule fits";
+  // A response over HTTP does not tell the two apart.
+  const match = rules.find(({ matches }) => matches);
+  return match ? `the mint has no key for the role ${match.role}` : "no rule matches";
 }
 
-function readAsked({ role, tag = [], ttl }: { role?: string; tag?: string[]; ttl?: string }): Requested {
+/** The request that the options stand for. */
+function readRequest({ role, tag = [], ttl }: { role?: string; tag?: string[]; ttl?: string }): Requested {
   const pairs = tag.map((text): [string, string] => {
     const [name = "", ...value] = text.split("=");
     return [name, value.join("=")];
   });
   if (new Set(pairs.map(([name]) => name)).size < pairs.length) {
-    throw new InvalidTagError("--tag: a tag has one value");
+    throw new InvalidTagError("--tag: a tag can have only one value");
   }
   return {
     ...(role !== undefined && { role }),

@@ -5,26 +5,26 @@ import { explainCommand } from "./explain.ts";
 import { policyCommand } from "./policy.ts";
 import { InputError, UsageError } from "./usage.ts";
 
-/** `npm run mint -- <command>`: what an operator asks the mint without HTTP. */
+/** `npm run mint -- <command>`: the commands for operators. They read the mint's files and do not need it to run. */
 
 const USAGE = `usage: npm run mint -- <command>
        docker compose run --rm -T mint-cli <command>
 
-  explain --claims FILE       who gets what: which rule of the policy decides, and what it gives
-          [--issuer URL]      FILE holds a token's claims as JSON, decoded; - reads them from standard input
+  explain --claims FILE       shows which rule of the policy applies to a token, and what it grants
+          [--issuer URL]      FILE has the token's decoded claims as JSON; - is standard input
           [--role ROLE] [--tag NAME=VALUE]... [--ttl SECONDS] [--json]
-  policy check                says what is wrong with the policy
-  api-key add --roles A,B     makes a key and prints it, this once
+  policy check                checks the policy and lists its mistakes
+  api-key add --roles A,B     creates a key and prints it, only this once
           [--description TEXT] [--expires 90d]
-  api-key list                shows the keys that there are
-  api-key remove ID           ends a key`;
+  api-key list                lists the keys
+  api-key remove ID           removes a key`;
 
 const COMMANDS = { explain: explainCommand, policy: policyCommand, "api-key": apiKeyCommand };
 
 const [command = "", ...args] = process.argv.slice(2);
 process.exitCode = await run();
 
-/** 0: done. 1: refused. 2: not a command, or not on this input. It has been said why. */
+/** The exit code: 0 for success, 1 for a refusal, 2 for invalid arguments or input. The reason has been printed. */
 async function run(): Promise<number> {
   if (command === "--help" || command === "help" || args.includes("--help")) {
     console.log(USAGE);
@@ -32,7 +32,7 @@ async function run(): Promise<number> {
   }
   try {
     if (!Object.hasOwn(COMMANDS, command)) {
-      throw new UsageError(command ? `there is no command ${JSON.stringify(command)}` : "which command?");
+      throw new UsageError(command ? `unknown command ${JSON.stringify(command)}` : "no command given");
     }
     return await COMMANDS[command as keyof typeof COMMANDS](args, readCliConfig());
   } catch (error) {

@@ -1,45 +1,26 @@
 import type { CliConfig } from "../config/cli.ts";
-import { KeysUnavailableError } from "../core/errors.ts";
-import { createMint, type Mint } from "../core/mint.ts";
-import { type ActivePolicy, activatePolicy } from "../core/policy/active.ts";
 import { policyWarnings } from "../core/policy/explain.ts";
-import { readKeys } from "../files/exported-keys.ts";
-import { parsePolicyFile } from "../files/policy.ts";
-import { readText } from "../files/read.ts";
-import { noMore, options, UsageError } from "./usage.ts";
+import { loadMint, loadPolicy } from "./load.ts";
+import { parseOptions, rejectExtraArgs, UsageError } from "./usage.ts";
 
 /** `policy check` */
 export async function policyCommand(args: string[], config: CliConfig): Promise<number> {
-  const { positionals } = options(args, {});
+  const { positionals } = parseOptions(args, {});
   const [action, ...more] = positionals;
-  if (action !== "check") throw new UsageError("policy: the only thing to do is check");
-  noMore(more);
+  if (action !== "check") throw new UsageError("policy: expected check");
+  rejectExtraArgs(more);
   const { file, issuers } = await loadPolicy(config);
   const mint = await loadMint(config);
   const { rules } = file;
   console.log(
-    `${config.policyFile}: ${count(rules.length, "rule")}, ${count(issuers.length, "issuer")} in use, names ` +
+    `${config.policyFile}: ${count(rules.length, "rule")}, ${count(issuers.length, "issuer")} in use, user names ` +
       (file.user ? "from a claim" : "derived from issuer and subject"),
   );
-  if (!mint) console.log(`no keys in ${config.keysDir}, so the roles were not looked up`);
+  if (!mint)
+    console.log(`there are no keys in ${config.keysDir}, so the roles of the rules were not checked`);
   const names = issuers.map(({ issuer }) => issuer);
   for (const warning of policyWarnings(file, names, mint?.roles)) console.log(`warning: ${warning}`);
   return 0;
-}
-
-/** The policy as the service uses it. */
-export async function loadPolicy({ policyFile, issuer }: CliConfig): Promise<ActivePolicy> {
-  return activatePolicy(parsePolicyFile(await readText(policyFile)), issuer);
-}
-
-/** A mint on the exported keys; undefined while there are none. */
-export async function loadMint({ keysDir }: CliConfig): Promise<Mint | undefined> {
-  try {
-    return createMint((await readKeys(keysDir)).mint);
-  } catch (error) {
-    if (error instanceof KeysUnavailableError) return undefined;
-    throw error;
-  }
 }
 
 const count = (number: number, what: string) => `${number} ${what}${number === 1 ? "" : "s"}`;

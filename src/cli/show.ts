@@ -1,17 +1,17 @@
 import type { Permissions, SubjectRules } from "../core/roles/role.ts";
 import { quote } from "../util/quote.ts";
 import type { Explanation, Granted } from "./explain.ts";
-import { plain, table } from "./table.ts";
+import { stripControls, table } from "./table.ts";
 
-/** An explanation for people: one line for each thing, aligned. */
+/** An explanation as aligned lines of text. */
 export function showExplanation({ issuer, subject, rules, notes, granted, refused }: Explanation): string {
   const rows = [
     ["issuer", quote(issuer)],
     ["subject", quote(subject)],
     ...rules.flatMap(({ place, description, matches, why }) => {
-      const about = description ? `${plain(description)}: ` : "";
-      if (matches) return [[place, `${about}fits`]];
-      return [[place, `${about}does not fit`], ...why.map((reason) => ["", `  ${reason}`])];
+      const about = description ? `${stripControls(description)}: ` : "";
+      if (matches) return [[place, `${about}matches`]];
+      return [[place, `${about}does not match`], ...why.map((reason) => ["", `  ${reason}`])];
     }),
     ...(granted ? grantedRows(granted) : []),
     ...(refused ? [["refused", `${refused.code}: ${refused.reason}`]] : []),
@@ -22,13 +22,10 @@ export function showExplanation({ issuer, subject, rules, notes, granted, refuse
 
 function grantedRows({ user, user_from, role, tags, ttl, permissions }: Granted): string[][] {
   return [
-    [
-      "user",
-      `${user} (${user_from === "claim" ? "literally from a claim" : "derived from issuer and subject"})`,
-    ],
+    ["user", `${user} (${user_from === "claim" ? "from a claim" : "derived from issuer and subject"})`],
     ["role", role],
     ...Object.entries(tags).map(([name, value], i) => [i === 0 ? "tags" : "", `${name}=${value}`]),
-    ["lifetime", `${lifetime(ttl, permissions !== undefined)}, but no longer than the token's`],
+    ["lifetime", `${lifetime(ttl, permissions !== undefined)}, at most until the token expires`],
     ...(permissions ? permissionRows(permissions) : []),
   ];
 }

@@ -1,4 +1,4 @@
-/** Rows of text in aligned columns, two spaces between them; the last column is as long as it is. */
+/** Rows of text as lines, with aligned columns and two spaces between them. The last column is not padded. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   return rows
@@ -7,5 +7,6 @@ export function table(rows: readonly (readonly string[])[]): string {
     .join("\n");
 }
 
-/** Somebody's text, in one line and without what moves a terminal's cursor. */
-export const plain = (text: string): string => text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]+/gu, " ");
+/** An untrusted text as one line, without the control characters that a terminal would act on. */
+export const stripControls = (text: string): string =>
+  text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]+/gu, " ");

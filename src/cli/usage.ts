@@ -1,11 +1,11 @@
 import { type ParseArgsConfig, type ParseArgsOptionsConfig, parseArgs } from "node:util";
 
-/** Wrong arguments: the message says which, and the usage follows. */
+/** Invalid arguments. The message names them, and the usage is printed after it. */
 export class UsageError extends Error {
   override name = "UsageError";
 }
 
-/** Input that is not what the command works on. */
+/** Input that the command can't work on, such as a file that is not JSON. */
 export class InputError extends Error {
   override name = "InputError";
 }
@@ -15,10 +15,11 @@ type Parsed<O extends ParseArgsOptionsConfig> = ReturnType<
 >;
 
 /**
- * Takes a command's arguments apart.
- * @throws {UsageError} for an option that it doesn't have, or a single-valued one that is there twice
+ * Parses a command's arguments.
+ * @param known the command's options
+ * @throws {UsageError} for an unknown option, or a repeated one that takes a single value
  */
-export function options<O extends ParseArgsOptionsConfig>(args: string[], known: O): Parsed<O> {
+export function parseOptions<O extends ParseArgsOptionsConfig>(args: string[], known: O): Parsed<O> {
   let parsed: Parsed<O> & { tokens: { kind: string; name?: string }[] };
   try {
     const config = { args, options: known, allowPositionals: true, strict: true, tokens: true };
@@ -27,12 +28,12 @@ export function options<O extends ParseArgsOptionsConfig>(args: string[], known:
     throw new UsageError((error as Error).message);
   }
   const names = parsed.tokens.flatMap(({ kind, name }) => (kind === "option" && name ? [name] : []));
-  const twice = names.find((name, i) => names.indexOf(name) < i && !known[name]?.multiple);
-  if (twice) throw new UsageError(`--${twice} is there twice`);
+  const repeated = names.find((name, i) => names.indexOf(name) < i && !known[name]?.multiple);
+  if (repeated) throw new UsageError(`--${repeated} is given more than once`);
   return parsed;
 }
 
-/** @throws {UsageError} unless there are just these words */
-export function noMore(words: readonly string[]): void {
-  if (words.length > 0) throw new UsageError(`what is ${JSON.stringify(words[0])} for?`);
+/** @throws {UsageError} when a command has arguments that it does not use */
+export function rejectExtraArgs(args: readonly string[]): void {
+  if (args.length > 0) throw new UsageError(`unexpected argument ${JSON.stringify(args[0])}`);
 }

@@ -6,8 +6,8 @@ import type { MintOptions } from "../core/mint.ts";
 import { quote } from "../util/quote.ts";
 
 /**
- * What `nats-export` wrote: `current` is a symlink to the directory of one version, which holds `account.jwt`,
- * `roles.json` and one `<role>.nk` per role.
+ * The keys that `nats-export` wrote: `current` is a symbolic link to the directory of one version, which contains
+ * `account.jwt`, `roles.json` and one `<role>.nk` per role.
  */
 export interface ExportedKeys {
   /** Path of the version's directory. */
@@ -15,21 +15,21 @@ export interface ExportedKeys {
   readonly mint: Pick<MintOptions, "accountJwt" | "roles">;
 }
 
-// A role's name is also its key's file name.
+// The name of a role is also the name of its key file.
 const rolesFile = z.record(z.string().regex(/^[A-Za-z0-9_-]+$/), z.object({ ttl: z.number() }));
 
 /**
  * Reads the current version, all of it from one directory, so that a switch in between can't mix two versions.
- * @param directory the one that holds `current`
+ * @param directory the one with `current`
  * @throws {KeysUnavailableError} when nothing has been exported yet
- * @throws {InvalidKeysError} when a file is missing, unreadable or of the wrong shape; names it, says nothing of its content
+ * @throws {InvalidKeysError} when a file is missing, unreadable or of the wrong shape; names the file and quotes nothing of it
  */
 export async function readKeys(directory: string): Promise<ExportedKeys> {
   const version = await currentVersion(directory);
   try {
     return await readVersion(version);
   } catch (error) {
-    // Switched and swept away while it was being read? Then the new one is as good.
+    // The exporter may have switched to another version and removed this one meanwhile: then that one is read.
     if ((await currentVersion(directory)) === version) throw error;
     return readKeys(directory);
   }
@@ -38,11 +38,11 @@ export async function readKeys(directory: string): Promise<ExportedKeys> {
 /** The path of the current version's directory. Throws as `readKeys` does. */
 export async function currentVersion(directory: string): Promise<string> {
   try {
-    // One step. `realpath` would go on to the version itself, which may have been switched and swept away by then.
+    // Only the link is read. `realpath` would also look up the version, which may have been removed by then.
     return resolve(directory, await readlink(join(directory, "current")));
   } catch (error) {
     if (codeOf(error) === "ENOENT") throw new KeysUnavailableError();
-    throw new InvalidKeysError(`current: can't be followed (${codeOf(error)})`);
+    throw new InvalidKeysError(`current: can't be read as a symbolic link (${codeOf(error)})`);
   }
 }
 
@@ -71,7 +71,7 @@ function parseRoles(text: string): z.infer<typeof rolesFile> {
   } catch (error) {
     const where = error instanceof z.ZodError ? error.issues[0]?.path.map(String).join(".") : undefined;
     const at = where ? `: see ${quote(where)}` : "";
-    throw new InvalidKeysError(`roles.json: is not {"<role>": {"ttl": <seconds>}}${at}`);
+    throw new InvalidKeysError(`roles.json: must be {"<role>": {"ttl": <seconds>}}${at}`);
   }
 }
 

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ConfigError } from "../core/errors.ts";
-import { changeFile } from "./replace.ts";
+import { replaceFile } from "./replace.ts";
 
 let directory: string;
 let path: string;
@@ -15,23 +15,23 @@ beforeEach(async () => {
 
 afterEach(() => rm(directory, { recursive: true }));
 
-const append = (text: string) => changeFile(path, (before = "") => before + text);
+const append = (text: string) => replaceFile(path, (before = "") => before + text);
 const read = () => readFile(path, "utf8");
 
-test("a file is made, and changed, and nothing is left beside it", async () => {
+test("a file is created and changed, and no other file is left", async () => {
   await append("a");
   await append("b");
   expect(await read()).toBe("ab");
   expect(await readdir(directory)).toEqual(["file"]);
 });
 
-test("of changes at the same time none is lost", async () => {
+test("no change is lost when several happen at the same time", async () => {
   await Promise.all(Array.from({ length: 30 }, (_, i) => append(`${i},`)));
   const numbers = (await read()).split(",").filter(Boolean).map(Number);
   expect(numbers.sort((a, b) => a - b)).toEqual(Array.from({ length: 30 }, (_, i) => i));
 });
 
-test("everybody may read it, whatever the umask", async () => {
+test("every user may read the file, whatever the umask", async () => {
   const before = process.umask(0o077);
   try {
     await append("a");
@@ -41,9 +41,9 @@ test("everybody may read it, whatever the umask", async () => {
   expect((await stat(path)).mode & 0o777).toBe(0o644);
 });
 
-test("a change that fails leaves all as it was, and the next one can be made", async () => {
+test("a change that fails leaves the file as it was, and does not prevent the next one", async () => {
   await append("a");
-  const failing = changeFile(path, () => {
+  const failing = replaceFile(path, () => {
     throw new Error("no");
   });
   await expect(failing).rejects.toThrow("no");
@@ -52,7 +52,7 @@ test("a change that fails leaves all as it was, and the next one can be made", a
   expect(await read()).toBe("ab");
 });
 
-test("who finds it held waits until it is let go", async () => {
+test("a change waits until the lock is released", async () => {
   await writeFile(`${path}.lock`, "");
   let done = false;
   const change = append("a").then(() => {
@@ -65,16 +65,16 @@ test("who finds it held waits until it is let go", async () => {
   expect(await read()).toBe("a");
 });
 
-test("what one that was killed left beside it is no hindrance", async () => {
+test("a file that a killed process left is replaced", async () => {
   await writeFile(`${path}.next`, "half of someth");
   await append("a");
   expect(await read()).toBe("a");
 });
 
-test("where it can't be written, that is said with the path", async () => {
+test("a file that can't be written is reported with its path", async () => {
   const nowhere = join(directory, "nowhere", "file");
-  await expect(changeFile(nowhere, () => "")).rejects.toThrow(ConfigError);
-  await expect(changeFile(nowhere, () => "")).rejects.toThrow(`${nowhere}.lock: can't be made (ENOENT)`);
+  await expect(replaceFile(nowhere, () => "")).rejects.toThrow(ConfigError);
+  await expect(replaceFile(nowhere, () => "")).rejects.toThrow(`${nowhere}.lock: can't be created (ENOENT)`);
   await mkdir(path);
   await expect(append("a")).rejects.toThrow("is a directory");
 });

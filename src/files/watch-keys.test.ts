@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { InvalidKeysError, KeysUnavailableError } from "../core/errors.ts";
 import { BROWSER, makeAccount } from "../core/roles/account.fixture.ts";
+import { queue } from "../util/queue.fixture.ts";
 import { readKeys } from "./exported-keys.ts";
 import { type WatchedKeys, watchKeys } from "./watch-keys.ts";
 
@@ -59,29 +60,13 @@ async function watch() {
   };
 }
 
-function queue<T>() {
-  const items: T[] = [];
-  let wake = () => {};
-  return {
-    push: (item: T) => {
-      items.push(item);
-      wake();
-    },
-    next: async (): Promise<T> => {
-      while (items.length === 0) await new Promise<void>((resolve) => (wake = resolve));
-      return items.shift() as T;
-    },
-    pending: () => items.length,
-  };
-}
-
-test("what has been exported is there at once", async () => {
+test("exported keys are in use when watchKeys resolves", async () => {
   await exportVersion("v1", await makeVersion("browser", "service"));
   const { mint } = await watch();
   expect(mint().roles).toEqual(["browser", "service"]);
 });
 
-test("nothing exported yet means no mint, until there is something", async () => {
+test("without exported keys there is no mint, until keys are exported", async () => {
   const { mint, loaded, refused } = await watch();
   expect(mint).toThrow(KeysUnavailableError);
   expect(await refused()).toContain("not been exported");
@@ -90,7 +75,7 @@ test("nothing exported yet means no mint, until there is something", async () =>
   expect(mint().roles).toEqual(["browser"]);
 });
 
-test("a directory that doesn't exist yet may come later", async () => {
+test("a directory that doesn't exist yet may be created later", async () => {
   const real = directory;
   directory = join(real, "later");
   try {
@@ -104,7 +89,7 @@ test("a directory that doesn't exist yet may come later", async () => {
   }
 });
 
-test("a new version is taken into use without a restart", async () => {
+test("a new version is used without a restart", async () => {
   await exportVersion("v1", await makeVersion("browser"));
   const { mint, loaded } = await watch();
   await loaded();
@@ -114,7 +99,7 @@ test("a new version is taken into use without a restart", async () => {
   expect(mint().account).not.toBe(before);
 });
 
-test("a broken version is refused with one warning, the last good one stays, and the next good one is taken", async () => {
+test("an invalid version is refused with one warning, the last good one stays in use, and the next valid one replaces it", async () => {
   await exportVersion("v1", await makeVersion("browser"));
   const { mint, loaded, refused, pending } = await watch();
   await loaded();
@@ -135,10 +120,10 @@ test("a broken version is refused with one warning, the last good one stays, and
     ],
     [{}, "account.jwt"],
   ];
-  for (const [i, [files, named]] of broken.entries()) {
+  for (const [i, [files, place]] of broken.entries()) {
     await exportVersion(`broken${i}`, files);
     const message = await refused();
-    expect(message).toContain(named);
+    expect(message).toContain(place);
     expect(message).not.toMatch(/SA[A-Z2-7]{10}|eyJ/);
     expect(mint()).toBe(good);
   }
@@ -148,7 +133,7 @@ test("a broken version is refused with one warning, the last good one stays, and
   expect(await loaded()).toBe("browser service");
 });
 
-test("a broken version that is put right in place is taken", async () => {
+test("an invalid version that is corrected in place is used", async () => {
   const files = await makeVersion("browser");
   const { "browser.nk": seed = "", ...rest } = files;
   await exportVersion("v1", rest);
@@ -159,7 +144,7 @@ test("a broken version that is put right in place is taken", async () => {
   expect(await loaded()).toBe("browser");
 });
 
-test("when everything vanishes the last good keys stay, and the same name may come back as something else", async () => {
+test("when the export is removed the last good keys stay in use, and a new version may have the same name", async () => {
   await exportVersion("v1", await makeVersion("browser"));
   const { mint, loaded, refused } = await watch();
   await loaded();
@@ -172,7 +157,7 @@ test("when everything vanishes the last good keys stay, and the same name may co
   expect(await loaded()).toBe("service");
 });
 
-test("however often versions are switched and swept away, what is read is one version, whole", async () => {
+test("a reading has all files of one version, however often versions are switched and removed", async () => {
   const versions = await Promise.all(["a", "b", "c"].map((role) => makeVersion(role)));
   await exportVersion("v0", versions[0] ?? {});
   let exporting = true;
@@ -192,7 +177,7 @@ test("however often versions are switched and swept away, what is read is one ve
   await exporter;
 });
 
-test("what is missing is an InvalidKeysError that names the file, nothing there at all a KeysUnavailableError", async () => {
+test("a missing file is an InvalidKeysError that names it, a missing export a KeysUnavailableError", async () => {
   await expect(readKeys(directory)).rejects.toThrow(KeysUnavailableError);
   await exportVersion("v1", {});
   await expect(readKeys(directory)).rejects.toThrow(InvalidKeysError);
@@ -201,7 +186,7 @@ test("what is missing is an InvalidKeysError that names the file, nothing there 
   await expect(readKeys(directory)).rejects.toThrow(InvalidKeysError);
 });
 
-test("what onLoaded throws is its caller's to know, and no reason against the keys", async () => {
+test("an error of onLoaded at the first version rejects watchKeys, and does not refuse the version", async () => {
   await exportVersion("v1", await makeVersion("browser"));
   const watching = watchKeys(directory, {
     onLoaded: () => {
@@ -212,7 +197,7 @@ test("what onLoaded throws is its caller's to know, and no reason against the ke
   await expect(watching).rejects.toThrow("the log is full");
 });
 
-test("watching keeps no process alive, and closed it says nothing more", async () => {
+test("watching keeps no process alive, and reports nothing after close", async () => {
   const watching = await watchKeys(directory, { interval: 1, onLoaded: () => expect.unreachable() });
   watching.close();
   await exportVersion("v1", await makeVersion("browser"));

@@ -1,14 +1,15 @@
 import { KeysUnavailableError } from "../core/errors.ts";
 import { createMint, type Mint } from "../core/mint.ts";
-import { poll } from "../util/poll.ts";
+import { follow } from "../util/follow.ts";
 import { currentVersion, readKeys } from "./exported-keys.ts";
+import { DEFAULT_INTERVAL } from "./watch.ts";
 
 export interface WatchOptions {
-  /** Milliseconds between looks at `current`, 500 by default. Polled, since not every mount tells of its changes. */
+  /** Milliseconds between two readings of the link `current`, 500 by default. */
   readonly interval?: number;
-  /** Told when a version has been taken into use. */
+  /** Called when a version is in use, also for the first one. `version` is the path of its directory. */
   readonly onLoaded?: (mint: Mint, version: string) => void;
-  /** Told, once per reason, why there is nothing new to use; the last good version stays in use. */
+  /** Called with the reason, once per reason, when a reading is refused; the last good version stays in use. */
   readonly onRefused?: (error: Error) => void;
 }
 
@@ -22,58 +23,38 @@ export interface WatchedKeys {
   close(): void;
 }
 
+interface LoadedKeys {
+  readonly mint: Mint;
+  /** Path of the version's directory. */
+  readonly version: string;
+}
+
 /**
- * Follows exported keys: takes each new version into use as a whole, or not at all. Resolves after the first look,
- * whether or not there was something to see.
+ * Follows exported keys. A new version is used as a whole or not at all. Resolves after the first reading, also when
+ * that was refused.
  * @param directory the one that holds `current`
  */
 export async function watchKeys(directory: string, options: WatchOptions = {}): Promise<WatchedKeys> {
-  const { interval = 500, onLoaded = () => {}, onRefused = () => {} } = options;
-  let mint: Mint | undefined;
-  let loaded: string | undefined;
-  let complaint: string | undefined;
-  let closed = false;
+  const { interval = DEFAULT_INTERVAL, onLoaded, onRefused } = options;
 
-  async function look(): Promise<void> {
-    let found: { mint: Mint; version: string } | undefined;
-    try {
-      found = await newKeys();
-    } catch (error) {
-      complain(error as Error);
-    }
-    if (!found || closed) return;
-    mint = found.mint;
-    loaded = found.version;
-    complaint = undefined;
-    onLoaded(mint, loaded);
-  }
-
-  async function newKeys() {
-    if ((await currentVersion(directory)) === loaded) return undefined;
+  async function read(current: LoadedKeys | undefined): Promise<LoadedKeys> {
+    if (current && (await currentVersion(directory)) === current.version) return current;
     const keys = await readKeys(directory);
     return { mint: createMint(keys.mint), version: keys.version };
   }
 
-  function complain(error: Error): void {
-    // What has gone may come back under the same name with something else in it; what is broken may be put right in
-    // place. So look again at either, but don't say the same thing twice.
-    loaded = undefined;
-    if (closed || error.message === complaint) return;
-    complaint = error.message;
-    onRefused(error);
-  }
-
-  await look();
-  const stop = poll(look, interval);
-
+  const { current, close } = await follow({
+    read,
+    interval,
+    onLoaded: ({ mint, version }) => onLoaded?.(mint, version),
+    onRefused,
+  });
   return {
     mint() {
-      if (!mint) throw new KeysUnavailableError();
-      return mint;
+      const keys = current();
+      if (!keys) throw new KeysUnavailableError();
+      return keys.mint;
     },
-    close() {
-      closed = true;
-      stop();
-    },
+    close,
   };
 }

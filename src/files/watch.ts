@@ -1,12 +1,15 @@
-import { poll } from "../util/poll.ts";
+import { follow } from "../util/follow.ts";
 import { readText } from "./read.ts";
 
+/** Milliseconds between two readings. Files are polled because not every mount reports changes. */
+export const DEFAULT_INTERVAL = 500;
+
 export interface WatchFileOptions<T> {
-  /** Milliseconds between looks at the file, 500 by default. Polled, since not every mount tells of its changes. */
+  /** Milliseconds between two readings of the file, 500 by default. */
   readonly interval?: number;
-  /** Told when another text has been taken into use, or a broken one put right; not of the one at the start. */
+  /** Called when a changed or repaired file is in use; not for the first reading. */
   readonly onLoaded?: (value: T) => void;
-  /** Told, once per reason, why what the file says now is not used; the last good value stays. */
+  /** Called with the reason, once per reason, when a reading is refused; the last good value stays in use. */
   readonly onRefused?: (error: Error) => void;
 }
 
@@ -18,50 +21,31 @@ export interface WatchedFile<T> {
 }
 
 /**
- * Follows one small file: what it says is taken into use as a whole, or not at all. A file that is read while somebody
- * writes it is refused like any broken one, and read again at the next look.
- * @param parse given the file's text, undefined while there is no such file; throws to refuse it
- * @throws whatever `parse` throws at the first look, and `ConfigError` when the file can't be read then
+ * Follows one small file. A new text is used as a whole or not at all: a text that is incomplete because the file is
+ * being written is refused like any invalid one, and read again after the interval.
+ * @param parse turns the file's text into a value, or throws to refuse it; the text is undefined when there is no file
+ * @throws whatever `parse` throws at the first reading, and `ConfigError` when the file can't be read then
  */
 export async function watchFile<T>(
   path: string,
   parse: (text: string | undefined) => T,
-  { interval = 500, onLoaded = () => {}, onRefused = () => {} }: WatchFileOptions<T> = {},
+  { interval = DEFAULT_INTERVAL, onLoaded, onRefused }: WatchFileOptions<T> = {},
 ): Promise<WatchedFile<T>> {
-  let text = await readText(path);
-  let value = parse(text);
-  let complaint: string | undefined;
-  let closed = false;
+  type Version = { readonly text: string | undefined; readonly value: T };
 
-  async function look(): Promise<void> {
-    try {
-      // All of it, each time: a change within one tick of the file system's clock shows in nothing else.
-      const now = await readText(path);
-      if (closed) return;
-      if (now === text && complaint === undefined) return;
-      if (now !== text) value = parse(now);
-      text = now;
-      complaint = undefined;
-    } catch (error) {
-      complain(error as Error);
-      return;
-    }
-    onLoaded(value);
+  // Compares the whole text: two changes within one tick of the file system's clock have the same size and time.
+  async function read(current?: Version): Promise<Version> {
+    const text = await readText(path);
+    return current && current.text === text ? current : { text, value: parse(text) };
   }
 
-  function complain(error: Error): void {
-    if (closed || error.message === complaint) return;
-    complaint = error.message;
-    onRefused(error);
-  }
-
-  const stop = poll(look, interval);
-
-  return {
-    current: () => value,
-    close() {
-      closed = true;
-      stop();
-    },
-  };
+  const initial = await read();
+  const { current, close } = await follow({
+    read,
+    initial,
+    interval,
+    onLoaded: ({ value }) => onLoaded?.(value),
+    onRefused,
+  });
+  return { current: () => (current() ?? initial).value, close };
 }

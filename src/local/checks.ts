@@ -1,87 +1,94 @@
 import { existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import type { LocalConfig } from "../config/local.ts";
-import { findPortProblem } from "../util/port.ts";
+import { findPortProblem, type PortProblem } from "../util/port.ts";
 import { prepareDataDir } from "./data-dir.ts";
-import { findProcess } from "./processes.ts";
-import { Trouble } from "./say.ts";
-
-/** What is looked for in a process's command line before it is taken for one of ours. */
-const marks = {
-  launcher: "local/main.ts",
-  script: "/fs/nats-",
-  server: "nats-server",
-  mint: "service/main.ts",
-} as const;
-
-const leftovers = { script: "A script of the recipe", server: "nats-server", mint: "The mint" } as const;
-
-export const pidFile = (config: LocalConfig, name: keyof typeof marks) =>
-  join(config.dataDir, "run", `${name}.pid`);
+import { LaunchError } from "./launch-error.ts";
+import { findProcess, pidFile } from "./pid-file.ts";
 
 /**
  * Claims the data directory for this launcher.
- * @returns gives it back
- * @throws {Trouble} when another launcher, or what a killed one left behind, is at work on it
+ * @returns releases it
+ * @throws {LaunchError} when another launcher uses it, or processes of a killed one
  */
 export function claimDataDir(config: LocalConfig): () => void {
-  const file = pidFile(config, "launcher");
   prepareDataDir(config.dataDir);
-  const other = findProcess(file, marks.launcher);
-  if (other) {
-    throw new Trouble(
-      `Already running here, as process ${other}. Stop it with Ctrl-C where it was started, or with: kill ${other}\nTo start another beside it, give it its own DATA_DIR and ports.`,
-    );
-  }
-  for (const [name, what] of Object.entries(leftovers) as [keyof typeof leftovers, string][]) {
-    const pid = findProcess(pidFile(config, name), marks[name]);
-    if (pid) {
-      throw new Trouble(
-        `${what} is still running, as process ${pid}, left over from a launcher that was killed. Stop it, then start again: kill ${pid}`,
-      );
-    }
-  }
-  takeOver(file);
+  refuseOtherLauncher(config);
+  refuseLeftovers(config);
+  const file = pidFile(config, "launcher");
+  takePidFile(file);
   return () => rmSync(file, { force: true });
 }
 
-/** Makes the pid file this launcher's. Of several who find the same stale one only one can move it away. */
-function takeOver(file: string): void {
+function refuseOtherLauncher(config: LocalConfig): void {
+  const pid = findProcess(config, "launcher");
+  if (pid === undefined) return;
+  throw new LaunchError(
+    `Already running here, as process ${pid}. Stop it with Ctrl-C where it was started, or with: kill ${pid}\nTo start another one beside it, give that its own DATA_DIR and ports.`,
+  );
+}
+
+const CHILDREN = { script: "A script of the recipe", server: "nats-server", mint: "The mint" } as const;
+
+function refuseLeftovers(config: LocalConfig): void {
+  for (const name of Object.keys(CHILDREN) as (keyof typeof CHILDREN)[]) {
+    const pid = findProcess(config, name);
+    if (pid === undefined) continue;
+    throw new LaunchError(
+      `${CHILDREN[name]} is still running, as process ${pid}, left over from a launcher that was killed. Stop it, then start again: kill ${pid}`,
+    );
+  }
+}
+
+/**
+ * Writes this launcher's pid file, in the place of one whose process has ended. Of several launchers that start at the
+ * same moment only one can rename the old file and create the new one.
+ */
+function takePidFile(file: string): void {
   const stale = `${file}.${process.pid}`;
   try {
     if (existsSync(file)) renameSync(file, stale);
     rmSync(stale, { force: true });
     writeFileSync(file, String(process.pid), { flag: "wx" });
   } catch {
-    throw new Trouble("Another start began at the same moment; this one gives way.");
+    throw new LaunchError("Another launcher started at the same moment. This one ends; nothing was started.");
   }
 }
 
-/** @throws {Trouble} naming every port that is taken */
+interface Listener {
+  /** The port and its variable. */
+  readonly port: number;
+  readonly variable: string;
+  /** The address and its variable. */
+  readonly bind: string;
+  readonly bindVariable: string;
+}
+
+/** @throws {LaunchError} with one line for every port that can't be opened */
 export async function checkPorts(config: LocalConfig): Promise<void> {
-  const own = { bind: config.bind, bindVariable: "NATS_BIND" };
-  const monitoring = { bind: config.monitoringBind, bindVariable: "NATS_HTTP_BIND" };
-  const listeners = [
-    { variable: "NATS_PORT", port: config.ports.nats, ...own },
-    { variable: "NATS_WS_PORT", port: config.ports.webSocket, ...own },
-    { variable: "NATS_HTTP_PORT", port: config.ports.monitoring, ...monitoring },
-    { variable: "MINT_PORT", port: config.ports.mint, ...own },
-  ];
   const problems: string[] = [];
-  for (const { variable, port, bind, bindVariable } of listeners) {
-    const problem = await findPortProblem(bind, port);
-    if (!problem) continue;
-    const { address, code } = problem;
-    if (code === "EADDRINUSE") {
-      const where = address === bind ? "" : ` on ${address}, where clients of localhost may end up`;
-      problems.push(
-        `Port ${port} (${variable}) is in use by another program${where}. Stop that, or choose another: ${variable}=${port + 10000 > 65535 ? port - 10000 : port + 10000} npm start`,
-      );
-    } else {
-      problems.push(
-        `Port ${port} (${variable}) can't be opened on ${bind}: ${code}. Choose another, or another ${bindVariable}.`,
-      );
-    }
+  for (const listener of listeners(config)) {
+    const problem = await findPortProblem(listener.bind, listener.port);
+    if (problem) problems.push(describeProblem(listener, problem));
   }
-  if (problems.length > 0) throw new Trouble(problems.join("\n"));
+  if (problems.length > 0) throw new LaunchError(problems.join("\n"));
+}
+
+function listeners({ ports, bind, monitoringBind }: LocalConfig): Listener[] {
+  const own = { bind, bindVariable: "NATS_BIND" };
+  const monitoring = { bind: monitoringBind, bindVariable: "NATS_HTTP_BIND" };
+  return [
+    { variable: "NATS_PORT", port: ports.nats, ...own },
+    { variable: "NATS_WS_PORT", port: ports.webSocket, ...own },
+    { variable: "NATS_HTTP_PORT", port: ports.monitoring, ...monitoring },
+    { variable: "MINT_PORT", port: ports.mint, ...own },
+  ];
+}
+
+function describeProblem({ port, variable, bind, bindVariable }: Listener, { address, code }: PortProblem) {
+  if (code !== "EADDRINUSE") {
+    return `Port ${port} (${variable}) can't be opened on ${bind}: ${code}. Choose another, or another ${bindVariable}.`;
+  }
+  const where = address === bind ? "" : ` on ${address}, which clients of localhost may reach`;
+  const other = port + 10_000 > 65_535 ? port - 10_000 : port + 10_000;
+  return `Port ${port} (${variable}) is in use by another program${where}. Stop that program, or choose another port: ${variable}=${other} npm start`;
 }

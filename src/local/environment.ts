@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { LocalConfig } from "../config/local.ts";
 import { inBrackets } from "../config/shared.ts";
 
-/** The variables that docker-compose.yaml sets for each service, with paths and addresses of this machine. */
+/** The variables that docker-compose.yaml sets for its services, with the paths and addresses of this machine. */
 export function serviceEnvironment(config: LocalConfig, toolPath: string): Record<string, string> {
   const { dataDir, projectDir, ports, bind, monitoringBind, host } = config;
   const inServer = (name: string) => join(dataDir, "nats", name);
@@ -24,7 +24,7 @@ export function serviceEnvironment(config: LocalConfig, toolPath: string): Recor
     NATS_HOST: bind,
     NATS_PORT: String(ports.nats),
     NATS_WS_PORT: String(ports.webSocket),
-    // nats.conf reads a variable as text of its own: an address with a port and a path want quotes
+    // nats-server parses the value of a variable like a value in nats.conf: an address with a port, or a path, needs quotes.
     NATS_HTTP_LISTEN: JSON.stringify(`${inBrackets(monitoringBind)}:${ports.monitoring}`),
     NATS_JWT_DIR: JSON.stringify(inServer("jwt")),
     NATS_JS_DIR: JSON.stringify(inServer("jetstream")),

@@ -1,26 +1,28 @@
 import { join } from "node:path";
 import { readLocalConfig } from "../config/local.ts";
+import { ConfigError } from "../core/errors.ts";
 import { prepareDataDir } from "./data-dir.ts";
 import { serviceEnvironment } from "./environment.ts";
-import { Trouble } from "./say.ts";
+import { LaunchError } from "./launch-error.ts";
 import { prepareTools } from "./tools.ts";
 
-/** `npm run nsc -- list accounts`: nsc on the keys of the recipe that `npm start` runs. */
+/** `npm run nsc -- list accounts`: nsc with the keys of the recipe that `npm start` runs. */
 
-const config = readLocalConfig();
 try {
-  prepareDataDir(config.dataDir);
+  process.exit(await runNsc(process.argv.slice(2)));
 } catch (error) {
-  if (!(error instanceof Trouble)) throw error;
+  if (!(error instanceof LaunchError || error instanceof ConfigError)) throw error;
   console.error(error.message);
   process.exit(1);
 }
-const env = serviceEnvironment(config, await prepareTools(config));
-const { exitCode } = Bun.spawnSync(
-  ["/bin/sh", join(config.projectDir, "fs/nsc/nsc.sh"), ...process.argv.slice(2)],
-  {
+
+/** Its exit code. */
+async function runNsc(args: string[]): Promise<number> {
+  const config = readLocalConfig();
+  prepareDataDir(config.dataDir);
+  const env = serviceEnvironment(config, await prepareTools(config));
+  return Bun.spawnSync(["/bin/sh", join(config.projectDir, "fs/nsc/nsc.sh"), ...args], {
     env,
     stdio: ["inherit", "inherit", "inherit"],
-  },
-);
-process.exit(exitCode);
+  }).exitCode;
+}

@@ -15,7 +15,7 @@ import {
 } from "../core/identity.ts";
 import { type ActivePolicy, activatePolicy } from "../core/policy/active.ts";
 import { policyWarnings } from "../core/policy/explain.ts";
-import { parsePolicyFile } from "../files/policy.ts";
+import { parsePolicyFile } from "../core/policy/file.ts";
 import { watchFile } from "../files/watch.ts";
 import type { Authenticator } from "../http/creds/proof.ts";
 import { devAuthentication } from "../http/dev.ts";
@@ -182,19 +182,19 @@ async function follow<T>(
       onLoaded(value);
     },
     onRefused: (error: Error) => {
-      log.warn(`not loaded, the last good one stays in use: ${named(path, error).message}`);
+      log.warn(`not loaded, the last good one stays in use: ${withPath(path, error).message}`);
       reloaded(what, "refused");
     },
   };
   try {
     return await watchFile(path, parse, options);
   } catch (error) {
-    throw named(path, error as Error);
+    throw withPath(path, error as Error);
   }
 }
 
 /** An error about a file's content doesn't name the file; one about reading it does. */
-function named(path: string, error: Error): Error {
+function withPath(path: string, error: Error): Error {
   const isAboutContent = error instanceof MintError && !(error instanceof ConfigError);
   return isAboutContent ? new ConfigError(`${path}: ${error.message}`) : error;
 }

@@ -3,6 +3,7 @@ import type { Context, Hono } from "hono";
 import { ConfigError } from "../core/errors.ts";
 import { pathOf } from "../http/edge/path.ts";
 import { findPortProblem } from "../util/port.ts";
+import { withTimeout } from "../util/timeout.ts";
 
 /** The service's port: taken, served, and given back. */
 
@@ -29,7 +30,7 @@ export async function checkPort(host: string, port: number): Promise<void> {
   const { address, code } = problem;
   throw new ConfigError(
     code === "EADDRINUSE"
-      ? `port ${port} on ${address} is in use${address === host ? "" : ", where clients of localhost may end up"}; MINT_PORT chooses another`
+      ? `port ${port} on ${address} is in use${address === host ? "" : ", which clients of localhost may reach"}; MINT_PORT chooses another`
       : `can't listen on ${host}, port ${port}: ${code}; see MINT_HOST and MINT_PORT`,
   );
 }
@@ -116,6 +117,6 @@ function withUrl(request: Request): Request {
 
 async function stopped(server: Bun.Server<undefined>, stopping: AbortSignal): Promise<void> {
   if (!stopping.aborted) await once(stopping, "abort");
-  await Promise.race([server.stop(), Bun.sleep(GRACE)]);
+  await withTimeout(server.stop(), GRACE, () => {});
   await server.stop(true);
 }

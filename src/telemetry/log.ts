@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { type Logger, pino } from "pino";
+import { withTimeout } from "../util/timeout.ts";
 import { traceOf } from "../util/trace.ts";
 import { HIDDEN, redact, SECRET_FIELDS } from "./redact.ts";
 
@@ -131,7 +132,7 @@ export function createLog({ fields }: LogOptions = {}): ServiceLog {
       hand();
       closed = true;
       const flushed = new Promise<void>((resolve) => destination.flush(() => resolve()));
-      await before(flushed, PATIENCE);
+      await withTimeout(flushed, PATIENCE, () => {});
       process.off("exit", hand);
       // Otherwise it would flush once more on exit, and wait for the reader for ever.
       destination.destroy();
@@ -168,11 +169,4 @@ export function logCrashes({ log, close }: ServiceLog): void {
   };
   process.on("uncaughtException", crash);
   process.on("unhandledRejection", crash);
-}
-
-async function before(work: Promise<void>, milliseconds: number): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, milliseconds);
-  await Promise.race([work, promise]);
-  clearTimeout(timer);
 }

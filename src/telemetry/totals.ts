@@ -1,4 +1,5 @@
 import { AggregatorRegistry, type MetricObjectWithValues, type MetricValue, Registry } from "prom-client";
+import { withTimeout } from "../util/timeout.ts";
 import { collectProcess } from "./process.ts";
 
 /** The figures of several processes as those of one service. */
@@ -48,9 +49,7 @@ export function createTotals({ ask, patience = 1000 }: TotalsOptions): Totals {
   async function collect(): Promise<string> {
     complete = Promise.withResolvers();
     missing = new Set(ask());
-    const timer = setTimeout(complete.resolve, patience);
-    if (missing.size > 0) await complete.promise;
-    clearTimeout(timer);
+    if (missing.size > 0) await withTimeout(complete.promise, patience, () => {});
     const mine = await own.getMetricsAsJSON();
     return add([...latest.values(), past, mine]).metrics();
   }

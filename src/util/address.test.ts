@@ -2,19 +2,19 @@ import { describe, expect, test } from "bun:test";
 import { network, parseAddressRange } from "./address.ts";
 
 describe("a network", () => {
-  test("is an address of IPv4, and the /64 of one of IPv6", () => {
+  test("is the whole of an IPv4 address, and the /64 of an IPv6 address", () => {
     expect(network("192.0.2.1")).not.toBe(network("192.0.2.2"));
     expect(network("2001:db8:0:1::1")).toBe(network("2001:db8:0:1:ffff:ffff:ffff:ffff"));
     expect(network("2001:db8:0:1::1")).not.toBe(network("2001:db8:0:2::1"));
     expect(network("::1")).not.toBe(network("0:0:0:1::1"));
   });
 
-  test("of what is no address is that itself", () => {
+  test("of a text that is not an address is that text", () => {
     for (const text of ["", "a:b", "[::1]", "::1::", "x".repeat(1000)]) expect(network(text)).toBe(text);
   });
 });
 
-test("a range of IPv4 is the same, written as one of IPv6", () => {
+test("an IPv4 range that is written as an IPv6 range is the same range", () => {
   const [start, bits] = parseAddressRange("::ffff:10.0.0.0/104") ?? [];
   expect([start?.toString(), bits]).toEqual(["10.0.0.0", 8]);
   const [single, all] = parseAddressRange("::ffff:192.0.2.1") ?? [];

@@ -1,30 +1,30 @@
 import { isIP, isIPv4, isIPv6 } from "node:net";
 import ipaddr from "ipaddr.js";
 
-/** IP addresses, and ranges of them. */
+/** IP addresses and ranges of them. */
 
 type Address = ReturnType<typeof ipaddr.parse>;
 
-/** All addresses that have these first bits; at least one bit, so never all of a family. */
+/** All addresses with the same first bits as `start`. At least one bit, so a range never has all addresses of a family. */
 export type AddressRange = readonly [start: Address, bits: number];
 
 /**
- * One spelling for each address. `::ffff:192.0.2.1`, which a socket that listens on both families calls a client of
- * IPv4, is `192.0.2.1`. Undefined for what is no address.
+ * The normal form of an address: one spelling for each. `::ffff:192.0.2.1`, the address of an IPv4 client on a socket
+ * that listens on both families, becomes `192.0.2.1`. Undefined for a text that is not an address.
  */
 export function normalAddress(text: string): string | undefined {
-  // Most are; and node is strict where the parser takes `010.0.0.1` and `1`.
+  // Node is strict here; ipaddr.js would also accept `010.0.0.1` and `1`.
   if (isIPv4(text)) return text;
   return isIPv6(text) ? ipaddr.process(withoutZone(text)).toString() : undefined;
 }
 
-/** `fe80::1%eth0`: which of this machine's networks it is on says nothing about the client. */
+/** Without the zone of `fe80::1%eth0`, which names a network interface of this machine. */
 const withoutZone = (text: string) => text.replace(/%.*/, "");
 
 /**
- * What one client has to itself: an address of IPv4, the /64 of one of IPv6, since a client has as many addresses as it
- * likes there.
- * @param address in its normal form; what is no address stands for itself
+ * The part of an address that identifies one client: all of an IPv4 address, the /64 of an IPv6 address, within which a
+ * client can choose its addresses.
+ * @param address in its normal form; a text that is not an address is returned as it is
  */
 export function network(address: string): string {
   if (!address.includes(":") || !isIPv6(address)) return address;
@@ -32,8 +32,8 @@ export function network(address: string): string {
 }
 
 /**
- * Reads an address or a range in CIDR notation, `10.0.0.0/8`, `fd00::/8`. `::ffff:10.0.0.0/104` is `10.0.0.0/8`.
- * Undefined for anything else, and for all addresses of IPv4 or of IPv6.
+ * Parses an address or a range in CIDR notation, `10.0.0.0/8`, `fd00::/8`. `::ffff:10.0.0.0/104` becomes `10.0.0.0/8`.
+ * Undefined for any other text, and for `/0`.
  */
 export function parseAddressRange(text: string): AddressRange | undefined {
   const [address = "", length, ...rest] = text.split("/");

@@ -5,14 +5,14 @@ const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 const VALUES = new Uint8Array(128).fill(255);
 for (let i = 0; i < ALPHABET.length; i++) VALUES[ALPHABET.charCodeAt(i)] = i;
 
-/** Two letters for each ten bits. */
+/** The two letters for each value of ten bits. */
 const PAIRS = Array.from({ length: 1024 }, (_, bits) => `${ALPHABET[bits >> 5]}${ALPHABET[bits & 31]}`);
 
 export function encodeBase32(bytes: Uint8Array): string {
   let text = "";
   let bits = 0;
   let buffer = 0;
-  // By index: for…of takes four times as long.
+  // A loop over the index: for…of takes four times as long.
   for (let i = 0; i < bytes.length; i++) {
     buffer = ((buffer << 8) | (bytes[i] ?? 0)) & 0x3ffff;
     bits += 8;
@@ -25,7 +25,7 @@ export function encodeBase32(bytes: Uint8Array): string {
   return bits > 0 ? text + ALPHABET[(buffer << (5 - bits)) & 31] : text;
 }
 
-/** The bytes, or undefined unless `encodeBase32` would give this very text: one spelling for one value. */
+/** The bytes; undefined for a text that `encodeBase32` would not return, so that each value has one spelling. */
 export function decodeBase32(text: string): Uint8Array | undefined {
   const bytes = new Uint8Array((text.length * 5) >> 3);
   let at = 0;

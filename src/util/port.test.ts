@@ -6,10 +6,10 @@ import { findPortProblem } from "./port.ts";
 
 const [port = 0] = await freePorts(1);
 
-/** What is found while another program listens. */
-async function found(address: string, squatter?: ListenOptions) {
-  if (!squatter) return findPortProblem(address, port);
-  const server = createServer().listen({ port, ...squatter });
+/** The problem that is found while another socket listens. */
+async function findProblem(address: string, listener?: ListenOptions) {
+  if (!listener) return findPortProblem(address, port);
+  const server = createServer().listen({ port, ...listener });
   await once(server, "listening");
   try {
     return await findPortProblem(address, port);
@@ -22,41 +22,41 @@ async function found(address: string, squatter?: ListenOptions) {
 const taken = (address: string) => ({ address, code: "EADDRINUSE" });
 
 describe("a port", () => {
-  test("that no program has can be had", async () => {
+  test("that no program has opened can be opened", async () => {
     for (const address of ["127.0.0.1", "0.0.0.0", "127.0.0.2", "localhost"])
-      expect([address, await found(address)]).toEqual([address, undefined]);
+      expect([address, await findProblem(address)]).toEqual([address, undefined]);
   });
 
-  test("is taken by a program on the same address, or on all of them", async () => {
+  test("is in use when a program listens on the same address, or on all addresses", async () => {
     for (const host of ["127.0.0.1", "0.0.0.0"])
-      expect(await found("127.0.0.1", { host })).toEqual(taken("127.0.0.1"));
+      expect(await findProblem("127.0.0.1", { host })).toEqual(taken("127.0.0.1"));
   });
 
-  test("of another address than those of localhost is not taken by a program on those", async () => {
-    expect(await found("127.0.0.2", { host: "127.0.0.1" })).toBeUndefined();
+  test("on an address that is not one of localhost is not affected by a program on those", async () => {
+    expect(await findProblem("127.0.0.2", { host: "127.0.0.1" })).toBeUndefined();
   });
 
-  test("on an address that the machine lacks can't be had", async () => {
-    expect(await found("192.0.2.1")).toEqual({ address: "192.0.2.1", code: "EADDRNOTAVAIL" });
+  test("on an address that the machine does not have can't be opened", async () => {
+    expect(await findProblem("192.0.2.1")).toEqual({ address: "192.0.2.1", code: "EADDRNOTAVAIL" });
   });
 });
 
-describe.skipIf(!hasIPv6)("a port, where localhost may be ::1,", () => {
+describe.skipIf(!hasIPv6)("a port, where localhost may resolve to ::1,", () => {
   test.each([
     ["on ::1", { host: "::1" }],
     ["on all addresses of IPv6", { host: "::", ipv6Only: true }],
-  ])("is taken by a program %s", async (_, squatter) => {
+  ])("is in use when a program listens %s", async (_, listener) => {
     for (const address of ["127.0.0.1", "0.0.0.0", "localhost"])
-      expect([address, await found(address, squatter)]).toEqual([address, taken("::1")]);
-    expect(await found("127.0.0.2", squatter)).toBeUndefined();
+      expect([address, await findProblem(address, listener)]).toEqual([address, taken("::1")]);
+    expect(await findProblem("127.0.0.2", listener)).toBeUndefined();
   });
 
-  test("on ::1 is taken by a program on 127.0.0.1", async () => {
-    expect(await found("::1", { host: "127.0.0.1" })).toEqual(taken("127.0.0.1"));
-    expect(await found("::1", { host: "0.0.0.0" })).toEqual(taken("127.0.0.1"));
+  test("on ::1 is in use when a program listens on 127.0.0.1", async () => {
+    expect(await findProblem("::1", { host: "127.0.0.1" })).toEqual(taken("127.0.0.1"));
+    expect(await findProblem("::1", { host: "0.0.0.0" })).toEqual(taken("127.0.0.1"));
   });
 
-  test("on all addresses can be had", async () => {
-    expect(await found("::")).toBeUndefined();
+  test("on all addresses can be opened", async () => {
+    expect(await findProblem("::")).toBeUndefined();
   });
 });

@@ -1,9 +1,9 @@
 /**
- * JSON, where a mistake must not pass for a wish: `JSON.parse` takes the last of two fields of one name without a word,
- * and a rule's first `when` would be gone.
+ * Strict JSON, for files in which a mistake must not change the meaning: of two fields with the same name `JSON.parse`
+ * silently keeps the last one, so that a rule would lose its first `when`.
  */
 
-/** Why a text is not taken as JSON; the message names the place, but nothing of the text save names of fields. */
+/** A text that is not strict JSON. The message names the place, and quotes nothing of the text but names of fields. */
 export class JsonError extends Error {
   override name = "JsonError";
 }
@@ -17,8 +17,8 @@ export function parseJson(text: string): unknown {
   try {
     value = JSON.parse(text);
   } catch {
-    // The engine's own message may repeat the text.
-    throw new JsonError("is not JSON, or only a part of it");
+    // The message of JSON.parse may quote the text.
+    throw new JsonError("is not valid JSON, or is incomplete");
   }
   checkNames(text);
   return value;
@@ -26,9 +26,9 @@ export function parseJson(text: string): unknown {
 
 const LEXEME = /"(?:[^"\\]|\\.)*"|[{}[\],:]/g;
 
-/** Goes through a text that is known to be JSON, so that only strings and punctuation matter. */
+/** Checks the names of fields in valid JSON, in which only strings and punctuation matter for that. */
 function checkNames(text: string): void {
-  /** For each object that is open the names it has so far; for each list nothing. */
+  /** The enclosing objects, each with the names that it has so far, and lists as undefined. */
   const open: (Set<string> | undefined)[] = [];
   let lastString = "";
   for (const { 0: lexeme, index } of text.matchAll(LEXEME)) {
@@ -41,8 +41,8 @@ function checkNames(text: string): void {
       const names = open.at(-1);
       const line = text.slice(0, index).split("\n").length;
       const shown = JSON.stringify(name.slice(0, 64));
-      if (names?.has(name)) throw new JsonError(`line ${line}: the field ${shown} is there twice`);
-      if (name === "__proto__") throw new JsonError(`line ${line}: a field can't be called ${shown}`);
+      if (names?.has(name)) throw new JsonError(`line ${line}: duplicate field ${shown}`);
+      if (name === "__proto__") throw new JsonError(`line ${line}: a field can't be named ${shown}`);
       names?.add(name);
     }
   }

@@ -1,10 +1,10 @@
-/** What may be told of an error that nobody expected. */
+/** The parts of an unexpected error that may be logged. */
 export interface Trace {
   /** Its class: `TypeError`. */
   readonly name: string;
-  /** What the system calls it, if it does: `ECONNREFUSED`. */
+  /** The code of a system error: `ECONNREFUSED`. */
   readonly code?: string;
-  /** Where it was made, innermost first: at most 20 lines. */
+  /** The stack, innermost frame first: at most 20 lines. */
   readonly at: readonly string[];
   readonly cause?: Trace;
 }
@@ -16,8 +16,9 @@ const WORD = /^[\w$]{1,64}$/;
 const FRAME = /^\s*at (.+)$/;
 
 /**
- * What an unexpected error may leave in a log: its name, its code and where it happened, but never its message. Who
- * threw it is not known, and messages of parsers, clients and applications like to repeat what they were given: a token.
+ * An unexpected error without its message: its name, its code and its stack. The origin of such an error is not known, and
+ * the messages of parsers, clients and applications may quote their input, such as a token.
+ * @param causes how many errors of the chain of causes are included at most
  */
 export function traceOf(error: unknown, causes = MAX_CAUSES): Trace {
   if (!(error instanceof Error)) return { name: `not an Error but ${typeof error}`, at: [] };
@@ -37,9 +38,9 @@ export function formatTrace({ name, code, at, cause }: Trace): string {
 }
 
 function framesOf({ stack, message }: Error): string[] {
-  // The stack repeats the message, and a message may have lines that look like frames.
-  const said = typeof message === "string" ? message : "";
-  const frames = typeof stack === "string" ? stack.replaceAll(said || "\0", "") : "";
+  // The stack contains the message, and a message may have lines that look like frames.
+  const text = typeof message === "string" ? message : "";
+  const frames = typeof stack === "string" ? stack.replaceAll(text || "\0", "") : "";
   return frames
     .split("\n")
     .flatMap((line) => FRAME.exec(line)?.[1]?.slice(0, MAX_FRAME) ?? [])

@@ -2,34 +2,34 @@ import type { z } from "zod";
 import { quote } from "./quote.ts";
 
 /**
- * What zod found wrong with a JSON value, one line each: the place as one would write it, `rules[2].when.claims[0]`,
- * and what should stand there. Nothing of what stands there now, unless it is a field's name.
+ * The mistakes that zod found in a JSON value, one line each: the place, `rules[2].when.claims[0]`, and what is expected
+ * there. Quotes nothing of the value but names of fields.
  */
-export function mistakes(error: z.ZodError, json: unknown): string[] {
+export function formatZodIssues(error: z.ZodError, json: unknown): string[] {
   return error.issues.flatMap((issue) => {
     const at = (path: readonly PropertyKey[]) => `${showPlace(path)}: `;
     if (issue.code === "unrecognized_keys") {
       return issue.keys.map((key) => `${at(issue.path)}unknown field ${quote(key)}`);
     }
     if (issue.code === "invalid_key") {
-      return `${at(issue.path)}${issue.issues[0]?.message ?? "is no valid name"}`;
+      return `${at(issue.path)}${issue.issues[0]?.message ?? "is not a valid name"}`;
     }
     if (issue.code === "invalid_type") {
       const isMissing = valueAt(json, issue.path) === undefined;
-      return `${at(issue.path)}${isMissing ? "is missing" : `must be ${a(issue.expected)}`}`;
+      return `${at(issue.path)}${isMissing ? "is missing" : `must be ${withArticle(issue.expected)}`}`;
     }
     return `${at(issue.path)}${issue.message}`;
   });
 }
 
-/** A place in JSON: `rules[2].grant.tags.room`. */
+/** A path in a JSON value as text: `rules[2].grant.tags.room`; the empty path is `the top level`. */
 export function showPlace(path: readonly PropertyKey[]): string {
   const text = path.reduce<string>((before, step) => {
     if (typeof step === "number") return `${before}[${step}]`;
     const name = /^[A-Za-z0-9_-]{1,64}$/.test(String(step)) ? String(step) : quote(String(step));
     return before ? `${before}.${name}` : name;
   }, "");
-  return text || "the whole";
+  return text || "the top level";
 }
 
 function valueAt(json: unknown, path: readonly PropertyKey[]): unknown {
@@ -44,4 +44,4 @@ const NAMES: Readonly<Record<string, string>> = {
   int: "a whole number",
   object: "an object",
 };
-const a = (type: string) => NAMES[type] ?? `a ${type}`;
+const withArticle = (type: string) => NAMES[type] ?? `a ${type}`;

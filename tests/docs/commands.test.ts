@@ -104,7 +104,7 @@ describe("the quick start", () => {
 
   test("the launcher's own example is the same", () => {
     const [, request = ""] = block(quickStart, "curl").trim().split("127.0.0.1:8080");
-    expect(readFileSync(join(projectDir, "src/local/main.ts"), "utf8")).toContain(request);
+    expect(readFileSync(join(projectDir, "src/local/recipe.ts"), "utf8")).toContain(request);
   });
 
   test("the client shows what the credential is good for", async () => {

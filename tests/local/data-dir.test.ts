@@ -3,6 +3,7 @@ import {
   chmodSync,
   chownSync,
   existsSync,
+  lchownSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -14,7 +15,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { prepareDataDir } from "../../src/local/data-dir.ts";
-import { start } from "../../src/local/processes.ts";
+import { startService } from "../../src/local/processes.ts";
 
 let parent = "";
 let dataDir = "";
@@ -25,7 +26,7 @@ beforeEach(() => {
 afterEach(() => rmSync(parent, { recursive: true }));
 
 describe("DATA_DIR", () => {
-  test("is made for this user alone, whatever the umask", () => {
+  test("is created without access for other users, whatever the umask", () => {
     const umask = process.umask(0);
     try {
       prepareDataDir(join(dataDir, "deep"));
@@ -37,7 +38,7 @@ describe("DATA_DIR", () => {
   });
 
   test.each([0o777, 0o1777, 0o770, 0o755, 0o701])(
-    "of mode %o is refused, and nothing is made in it",
+    "of mode %o is refused, and nothing is created in it",
     (mode) => {
       mkdirSync(dataDir);
       chmodSync(dataDir, mode);
@@ -46,7 +47,7 @@ describe("DATA_DIR", () => {
     },
   );
 
-  test("in which others can write to what is there already is refused", () => {
+  test("with an entry that other users can write to is refused", () => {
     for (const name of ["nsc", "nats", "keys", "scratch"]) {
       mkdirSync(join(dataDir, name), { recursive: true, mode: 0o700 });
       chmodSync(join(dataDir, name), 0o777);
@@ -56,7 +57,7 @@ describe("DATA_DIR", () => {
     }
   });
 
-  test("may be a link of this user's to a directory of this user's", () => {
+  test("may be a link of this user to a directory of this user", () => {
     mkdirSync(join(parent, "elsewhere"), { mode: 0o700 });
     symlinkSync(join(parent, "elsewhere"), dataDir);
     prepareDataDir(dataDir);
@@ -69,7 +70,7 @@ describe("DATA_DIR", () => {
     expect(() => prepareDataDir(dataDir)).toThrow("can't be used");
   });
 
-  // Only root can make something that belongs to another user.
+  // Only root can create files that belong to another user.
   describe.skipIf(process.getuid?.() !== 0)("of another user", () => {
     test("is refused", () => {
       mkdirSync(dataDir, { mode: 0o700 });
@@ -77,14 +78,21 @@ describe("DATA_DIR", () => {
       expect(() => prepareDataDir(dataDir)).toThrow("belongs to another user (1000, and this is 0)");
     });
 
-    test("is refused behind a link of this user's, and behind a link of another user's", () => {
+    test("is refused when it is the target of this user's link", () => {
       mkdirSync(join(parent, "theirs"), { mode: 0o700 });
       chownSync(join(parent, "theirs"), 1000, 1000);
       symlinkSync(join(parent, "theirs"), dataDir);
       expect(() => prepareDataDir(dataDir)).toThrow("belongs to another user");
     });
 
-    test("is refused above it, and so is a directory above it in which others can write", () => {
+    test("is refused when it is a link to this user's directory", () => {
+      mkdirSync(join(parent, "elsewhere"), { mode: 0o700 });
+      symlinkSync(join(parent, "elsewhere"), dataDir);
+      lchownSync(dataDir, 1000, 1000);
+      expect(() => prepareDataDir(dataDir)).toThrow("belongs to another user");
+    });
+
+    test("is refused as a directory above it, and so is one that other users can write to", () => {
       mkdirSync(dataDir, { mode: 0o700 });
       for (const [uid, gid, mode, refused] of [
         [1000, 1000, 0o755, true],
@@ -119,28 +127,29 @@ describe("a log", () => {
     pidFile: join(parent, "run/echo.pid"),
   });
 
-  test("begins anew at each start and is for this user alone", async () => {
+  test("is emptied at each start, and only this user can read it", async () => {
     const log = join(parent, "log");
-    writeFileSync(log, "of the run before", { mode: 0o644 });
-    await start(service(log)).ended;
+    writeFileSync(log, "from the run before", { mode: 0o644 });
+    await startService(service(log)).ended;
     expect(readFileSync(log, "utf8")).toBe("a line\n");
     expect(statSync(log).mode & 0o777).toBe(0o600);
   });
 
-  test("that is a link, to a file or to nothing, is not followed", () => {
+  test("that is a symbolic link, with or without a target, is refused, and the link is not followed", () => {
     const victim = join(parent, "victim");
     writeFileSync(victim, "precious");
     symlinkSync(victim, join(parent, "log"));
     symlinkSync(join(parent, "made"), join(parent, "dangling"));
     for (const name of ["log", "dangling"])
-      expect(() => start(service(join(parent, name)))).toThrow("it is a symbolic link");
+      expect(() => startService(service(join(parent, name)))).toThrow("it is a symbolic link");
     expect(readFileSync(victim, "utf8")).toBe("precious");
     expect(existsSync(join(parent, "made"))).toBe(false);
   });
 
-  test("that is a pipe or a directory is refused and not waited for", () => {
+  test("that is a named pipe or a directory is refused, without waiting for a reader", () => {
     Bun.spawnSync(["mkfifo", join(parent, "pipe")]);
     mkdirSync(join(parent, "dir"));
-    for (const name of ["pipe", "dir"]) expect(() => start(service(join(parent, name)))).toThrow("The log");
+    for (const name of ["pipe", "dir"])
+      expect(() => startService(service(join(parent, name)))).toThrow("The log");
   });
 });

@@ -7,11 +7,11 @@ import { readLocalConfig } from "../../src/config/local.ts";
 import { hasIPv6 } from "../ports.ts";
 import { makeRecipe } from "../recipe/recipe.ts";
 
-/** `localhost` may be another address than the one that the recipe listens on, and another user's program there. */
+/** `localhost` may resolve to an address that the recipe does not listen on, where another user's program may listen. */
 
 const { projectDir } = readLocalConfig();
 
-test("every URL that the recipe calls or hands out names an address", async () => {
+test("every URL that the recipe calls or returns names an address", async () => {
   await using recipe = await makeRecipe();
   const own = Object.entries(recipe.env).filter(([name]) => /^(NATS|MINT)_(?!.*ORIGINS)/.test(name));
   expect(own.filter(([, value]) => value.includes("localhost"))).toEqual([]);
@@ -21,13 +21,13 @@ test("every URL that the recipe calls or hands out names an address", async () =
   expect(readFileSync(join(projectDir, "docker-compose.yaml"), "utf8")).not.toContain("localhost");
 });
 
-test.skipIf(!hasIPv6)("a program that listens on ::1 beside the recipe is not called", async () => {
+test.skipIf(!hasIPv6)("a program that listens on the recipe's ports on ::1 gets no connection", async () => {
   await using recipe = await makeRecipe();
-  let calls = 0;
-  const squatters = Object.values(recipe.ports).map((port) =>
-    createServer(() => calls++).listen(port, "::1"),
+  let connections = 0;
+  const listeners = Object.values(recipe.ports).map((port) =>
+    createServer(() => connections++).listen(port, "::1"),
   );
-  await Promise.all(squatters.map((squatter) => once(squatter, "listening")));
+  await Promise.all(listeners.map((listener) => once(listener, "listening")));
   await recipe.up();
   await using mint = Bun.spawn([process.execPath, "--no-env-file", join(projectDir, "src/service/main.ts")], {
     env: { ...recipe.env, MINT_HOST: "127.0.0.2" },
@@ -35,6 +35,6 @@ test.skipIf(!hasIPv6)("a program that listens on ::1 beside the recipe is not ca
   });
   await mint.stdout.getReader().read();
   mint.kill();
-  for (const squatter of squatters) squatter.close();
-  expect(calls).toBe(0);
+  for (const listener of listeners) listener.close();
+  expect(connections).toBe(0);
 });

@@ -15,7 +15,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePorts, hasIPv6 } from "../ports.ts";
 
-/** `npm start` as a user has it: the command itself, with its own data directory and ports. */
+/** `npm start` as a user runs it, with a data directory and ports of its own. */
 
 const projectDir = join(import.meta.dirname, "../..");
 const dir = mkdtempSync(join(tmpdir(), "start here-"));
@@ -27,7 +27,7 @@ const env: Record<string, string> = {
   NATS_WS_PORT: String(webSocket),
   NATS_HTTP_PORT: String(monitoring),
   MINT_PORT: String(mint),
-  // As npm sets them for the tests: a second npm minds them.
+  // npm sets this for the tests, and the npm that they start would take it over.
   npm_config_loglevel: "error",
 };
 const running = new Set<Bun.Subprocess>();
@@ -38,7 +38,7 @@ afterAll(() => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-/** `npm start`, until it says so much or ends. */
+/** Runs `npm start`; `until` waits for a text in its output, `end` for its exit code. */
 function npmStart(more: Record<string, string> = {}, command = ["npm", "start"]) {
   const child = Bun.spawn(command, {
     cwd: projectDir,
@@ -47,26 +47,26 @@ function npmStart(more: Record<string, string> = {}, command = ["npm", "start"])
   });
   running.add(child);
   void child.exited.then(() => running.delete(child));
-  let said = "";
+  let output = "";
   const listeners = new Set<() => void>();
   const drain = async (stream: ReadableStream<Uint8Array>) => {
     for await (const chunk of stream) {
-      said += new TextDecoder().decode(chunk);
+      output += new TextDecoder().decode(chunk);
       for (const listener of listeners) listener();
     }
   };
   const drained = Promise.all([drain(child.stdout), drain(child.stderr)]);
   return {
     child,
-    said: () => said,
-    async until(words: string): Promise<void> {
+    output: () => output,
+    async until(text: string): Promise<void> {
       const { promise, resolve } = Promise.withResolvers<void>();
-      const look = () => said.includes(words) && resolve();
+      const look = () => output.includes(text) && resolve();
       listeners.add(look);
       look();
       await Promise.race([promise, drained]);
       listeners.delete(look);
-      if (!said.includes(words)) throw new Error(`it never said "${words}":\n${said}`);
+      if (!output.includes(text)) throw new Error(`"${text}" is not in the output:\n${output}`);
     },
     async end(): Promise<number> {
       await drained;
@@ -75,10 +75,10 @@ function npmStart(more: Record<string, string> = {}, command = ["npm", "start"])
   };
 }
 
-const curlLine = (said: string) => /^ {2}(curl .*)$/m.exec(said)?.[1] ?? "";
+const curlLine = (output: string) => /^ {2}(curl .*)$/m.exec(output)?.[1] ?? "";
 const ready = "Ctrl-C stops everything";
 
-/** Processes that work on this data directory. */
+/** The ids of processes whose environment has this data directory. */
 function leftovers(): number[] {
   return readdirSync("/proc")
     .map(Number)
@@ -95,8 +95,7 @@ function leftovers(): number[] {
     });
 }
 
-const launcherPid = () => Number(readFileSync(join(dir, "data/run/launcher.pid"), "utf8"));
-const serverPid = () => Number(readFileSync(join(dir, "data/run/server.pid"), "utf8"));
+const pidIn = (name: string) => Number(readFileSync(join(dir, `data/run/${name}.pid`), "utf8"));
 
 describe("npm start", () => {
   let secrets: string | undefined;
@@ -112,8 +111,8 @@ describe("npm start", () => {
   test("starts everything, in a directory with a space, and prints a curl line that works", async () => {
     const start = npmStart();
     await start.until(ready);
-    const answer = Bun.spawnSync(["sh", "-c", curlLine(start.said())]);
-    expect(JSON.parse(String(answer.stdout))).toMatchObject({
+    const response = Bun.spawnSync(["sh", "-c", curlLine(start.output())]);
+    expect(JSON.parse(String(response.stdout))).toMatchObject({
       user: "alice",
       servers: [`ws://127.0.0.1:${webSocket}`],
     });
@@ -125,8 +124,8 @@ describe("npm start", () => {
   test("a second time reuses the state", async () => {
     const start = npmStart();
     await start.until(ready);
-    expect(start.said()).toContain("nats-init: nothing to change");
-    expect(start.said()).toContain("nats-push: nothing to push: all is in force");
+    expect(start.output()).toContain("nats-init: nothing to change");
+    expect(start.output()).toContain("nats-push: nothing to push: all is in force");
     for (const role of [true, false]) {
       const client = Bun.spawnSync(["npm", "run", "client", "--", "--user", "alice"], {
         cwd: projectDir,
@@ -151,10 +150,10 @@ describe("npm start", () => {
     },
   );
 
-  test("stops when it is asked to in the middle of its start", async () => {
-    for (const words of ["nats-init", "nats-push"]) {
+  test("stops on a signal in the middle of its start", async () => {
+    for (const text of ["nats-init", "nats-push"]) {
       const start = npmStart({}, ["sh", "src/local/bun.sh", "src/local/main.ts"]);
-      await start.until(words);
+      await start.until(text);
       start.child.kill("SIGINT");
       expect(await start.end()).toBe(0);
       expect(leftovers()).toEqual([]);
@@ -164,13 +163,13 @@ describe("npm start", () => {
   test("on another address of this machine prints a curl line that works there", async () => {
     const start = npmStart({ NATS_BIND: "127.0.0.2" });
     await start.until(ready);
-    const answer = Bun.spawnSync(["sh", "-c", curlLine(start.said())]);
-    expect(JSON.parse(String(answer.stdout))).toMatchObject({ servers: [`ws://127.0.0.2:${webSocket}`] });
+    const response = Bun.spawnSync(["sh", "-c", curlLine(start.output())]);
+    expect(JSON.parse(String(response.stdout))).toMatchObject({ servers: [`ws://127.0.0.2:${webSocket}`] });
     start.child.kill("SIGTERM");
     await start.end();
   });
 
-  test("open to the network keeps the monitoring on this machine, or where it is told, and its path to itself", async () => {
+  test("open to the network binds the monitoring to this machine or to NATS_HTTP_BIND, and keeps its path secret", async () => {
     const path = /"(.+)"/.exec(readFileSync(join(dir, "data/nats/config/monitoring.conf"), "utf8"))?.[1];
     for (const [bind, here, elsewhere] of [
       ["", "127.0.0.1", "127.0.0.2"],
@@ -183,63 +182,71 @@ describe("npm start", () => {
       expect(await fetch(`http://${elsewhere}:${monitoring}${path}/varz`).catch(() => "refused")).toBe(
         "refused",
       );
-      expect(start.said()).toContain(`monitoring  http://${here}:${monitoring}, under the path in `);
+      expect(start.output()).toContain(`monitoring  http://${here}:${monitoring}, under the path in `);
       start.child.kill("SIGTERM");
       await start.end();
-      expect(start.said() + readFileSync(join(dir, "data/nats-server.log"), "utf8")).not.toContain(
+      expect(start.output() + readFileSync(join(dir, "data/nats-server.log"), "utf8")).not.toContain(
         path as string,
       );
     }
   });
 
-  test("beside another one on the same data says so and ends with 1", async () => {
+  test("is refused while another one uses the same data, and ends with 1", async () => {
     const first = npmStart();
     await first.until(ready);
     const second = npmStart();
     expect(await second.end()).toBe(1);
-    expect(second.said()).toContain(`Already running here, as process ${launcherPid()}. Stop it with Ctrl-C`);
+    expect(second.output()).toContain(
+      `Already running here, as process ${pidIn("launcher")}. Stop it with Ctrl-C`,
+    );
     first.child.kill("SIGTERM");
     await first.end();
   });
 
   test("names every port that is in use and its variable, and ends with 1", async () => {
     const { promise, resolve } = Promise.withResolvers<void>();
-    const squatter = createServer().listen(webSocket, "127.0.0.1", resolve);
+    const listener = createServer().listen(webSocket, "127.0.0.1", resolve);
     await promise;
     const start = npmStart();
     expect(await start.end()).toBe(1);
-    expect(start.said()).toContain(`Port ${webSocket} (NATS_WS_PORT) is in use by another program`);
-    squatter.close();
+    expect(start.output()).toContain(`Port ${webSocket} (NATS_WS_PORT) is in use by another program`);
+    listener.close();
   });
 
   test.skipIf(!hasIPv6)(
-    "names every port that is in use where localhost may lead, and ends with 1",
+    "names every port that is in use on another address of localhost, and ends with 1",
     async () => {
       const ports = { NATS_PORT: nats, NATS_WS_PORT: webSocket, NATS_HTTP_PORT: monitoring, MINT_PORT: mint };
-      const squatters = Object.values(ports).map((port) => createServer().listen(port, "::1"));
-      await Promise.all(squatters.map((squatter) => once(squatter, "listening")));
+      const listeners = Object.values(ports).map((port) => createServer().listen(port, "::1"));
+      await Promise.all(listeners.map((listener) => once(listener, "listening")));
       const start = npmStart();
       expect(await start.end()).toBe(1);
       for (const [variable, port] of Object.entries(ports)) {
-        expect(start.said()).toContain(
-          `Port ${port} (${variable}) is in use by another program on ::1, where clients of localhost may end up.`,
+        expect(start.output()).toContain(
+          `Port ${port} (${variable}) is in use by another program on ::1, which clients of localhost may reach.`,
         );
       }
-      for (const squatter of squatters) squatter.close();
+      for (const listener of listeners) listener.close();
     },
   );
 
-  test("after its launcher was killed names the server that is left over and what to do", async () => {
+  test("after its launcher was killed names each service that still runs and what to do", async () => {
     const first = npmStart({}, ["sh", "src/local/bun.sh", "src/local/main.ts"]);
     await first.until(ready);
-    const pid = serverPid();
-    process.kill(launcherPid(), "SIGKILL");
+    const pid = pidIn("server");
+    process.kill(pidIn("launcher"), "SIGKILL");
     await first.child.exited;
     const second = npmStart();
     expect(await second.end()).toBe(1);
-    expect(second.said()).toContain(
+    expect(second.output()).toContain(
       `nats-server is still running, as process ${pid}, left over from a launcher that was killed. Stop it, then start again: kill ${pid}`,
     );
+    process.kill(pid, "SIGKILL");
+    const mintPid = pidIn("mint");
+    while (leftovers().includes(pid)) await Bun.sleep(10);
+    const again = npmStart();
+    expect(await again.end()).toBe(1);
+    expect(again.output()).toContain(`The mint is still running, as process ${mintPid}, left over`);
     for (const left of leftovers()) process.kill(left, "SIGTERM");
     while (leftovers().length > 0) await Bun.sleep(10);
     const third = npmStart();
@@ -248,39 +255,39 @@ describe("npm start", () => {
     await third.end();
   });
 
-  test("says what happened when the server dies, stops the rest and ends with 1", async () => {
+  test("reports how the server ended when it is killed, stops the rest and ends with 1", async () => {
     const start = npmStart();
     await start.until(ready);
-    process.kill(serverPid(), "SIGKILL");
+    process.kill(pidIn("server"), "SIGKILL");
     expect(await start.end()).toBe(1);
-    expect(start.said()).toContain("nats-server ended by itself (signal SIGKILL)");
+    expect(start.output()).toContain("nats-server ended by itself (signal SIGKILL)");
     expect(leftovers()).toEqual([]);
   });
 
-  test("on a half-written state says what is damaged and ends with 1", async () => {
+  test("on a damaged state names the damage and ends with 1", async () => {
     truncateSync(join(dir, "data/nsc/current/stores/nats-mint/accounts/app/app.jwt"), 10);
     const start = npmStart();
     expect(await start.end()).toBe(1);
-    expect(start.said()).toContain("is damaged: app.jwt is not a JWT");
-    expect(start.said()).toContain("start anew, with new keys: rm -r");
+    expect(start.output()).toContain("is damaged: app.jwt is not a JWT");
+    expect(start.output()).toContain("start anew, with new keys: rm -r");
     expect(leftovers()).toEqual([]);
   });
 
-  test("with settings that are wrong names each of them and what it wants", async () => {
+  test("with invalid settings names each of them and what is expected", async () => {
     const start = npmStart({ NATS_PORT: "0", NATS_BIND: "localhost", DATA_DIR: join(dir, "other") });
     expect(await start.end()).toBe(1);
-    expect(start.said()).toContain('NATS_PORT: got "0", wanted a port, 1 to 65535');
-    expect(start.said()).toContain('NATS_BIND: got "localhost", wanted an IP address');
+    expect(start.output()).toContain('NATS_PORT: got "0", wanted a port, 1 to 65535');
+    expect(start.output()).toContain('NATS_BIND: got "localhost", wanted an IP address');
   });
 
-  test("without Go, and without the programs, says what to install", async () => {
+  test("without Go and without the programs names what to install", async () => {
     const bin = join(dir, "bin");
     mkdirSync(bin);
     const path = ["sh", "node", "npm", "dirname", "cmp"]
       .map((name) => `ln -s "$(command -v ${name})" "${bin}/${name}"`)
       .join(" && ");
     expect(Bun.spawnSync(["sh", "-c", path]).exitCode).toBe(0);
-    // A checkout that has never built them.
+    // A checkout in which they have not been built.
     const copy = join(dir, "copy");
     Bun.spawnSync(
       [

@@ -14,6 +14,7 @@ import { readKeys } from "../../src/files/exported-keys.ts";
 import { createApp } from "../../src/http/app.ts";
 import type { CredsResponse } from "../../src/http/creds/response.ts";
 import { devAuthentication } from "../../src/http/dev.ts";
+import { withTimeout } from "../../src/util/timeout.ts";
 import { makeRecipe, type Recipe } from "../recipe/recipe.ts";
 
 /** What these tests are made of: the recipe running, a mint on its export, clients, and an onlooker who sees all. */
@@ -189,9 +190,9 @@ export async function refusal(login: Login, server?: string): Promise<string> {
 
 /** The work, or an error when it takes too long. */
 export function within<T>(work: Promise<T>, what: string, patience = PATIENCE): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(`in vain: waited for ${what}`)), patience);
-  return Promise.race([work, promise]).finally(() => clearTimeout(timer));
+  return withTimeout(work, patience, () => {
+    throw new Error(`in vain: waited for ${what}`);
+  });
 }
 
 /** A program that runs, and all that it has said so far. */

@@ -9,9 +9,9 @@ import { watchFile } from "../../src/files/watch.ts";
 import { createApp } from "../../src/http/app.ts";
 import type { CredsResponse } from "../../src/http/creds/response.ts";
 import { logIn, makeWorld, settle, type World } from "../mint/parts.ts";
-import { makePlace } from "./command.ts";
+import { makeWorkspace } from "./command.ts";
 
-/** API keys from the command that makes them to the server that the credential opens. */
+/** API keys, from the command that creates them to the server that accepts their credentials. */
 
 let world: World;
 
@@ -20,16 +20,16 @@ beforeAll(async () => {
 });
 afterAll(() => world[Symbol.asyncDispose]());
 
-/** Makes a key with the command. */
-async function add(place: Awaited<ReturnType<typeof makePlace>>, ...args: string[]): Promise<string> {
-  const { code, out, err } = await place.run(["api-key", "add", ...args]);
+/** Creates a key with the command, and returns it. */
+async function add(workspace: Awaited<ReturnType<typeof makeWorkspace>>, ...args: string[]): Promise<string> {
+  const { code, out, err } = await workspace.run(["api-key", "add", ...args]);
   expect([code, out]).toEqual([0, expect.stringMatching(/^mint_[a-z2-7]{8}_[a-z2-7]{60}\n$/)]);
   const key = out.trim();
   expect(err).not.toContain(key.slice(14));
   return key;
 }
 
-/** A mint that follows the place's API keys; `changed` waits for the next change it has seen. */
+/** A mint that follows a file of API keys. */
 async function serve(file: string) {
   let wake = (_: readonly ApiKey[]) => {};
   const watched = await watchFile(file, parseApiKeys, { interval: 5, onLoaded: (keys) => wake(keys) });
@@ -46,7 +46,7 @@ async function serve(file: string) {
         headers: { Authorization: `Bearer ${key}`, "Content-Type": "application/json" },
         body: JSON.stringify(body),
       }),
-    /** Does something, and waits until the mint has seen what it changed. */
+    /** Changes the file, and waits until the mint has loaded it. */
     async after<T>(change: () => Promise<T>): Promise<T> {
       const { promise, resolve } = Promise.withResolvers<readonly ApiKey[]>();
       wake = resolve;
@@ -58,15 +58,15 @@ async function serve(file: string) {
   };
 }
 
-test("a key that is added opens the server for the user that it names, within its role, until it is removed", async () => {
-  await using place = await makePlace();
-  using mint = await serve(place.apiKeysFile);
-  const key = await mint.after(() => add(place, "--roles", "service", "--description", "the printer's"));
+test("an added key gets credentials for the requested user, within its role, until it is removed", async () => {
+  await using workspace = await makeWorkspace();
+  using mint = await serve(workspace.apiKeysFile);
+  const key = await mint.after(() => add(workspace, "--roles", "service", "--description", "the printer's"));
 
-  const answer = await mint.ask(key, { user: "printer" });
-  expect(answer.status).toBe(200);
+  const response = await mint.ask(key, { user: "printer" });
+  expect(response.status).toBe(200);
   await using onlooker = await world.onlooker();
-  await using client = await logIn((await answer.json()) as CredsResponse, world.url("tcp"));
+  await using client = await logIn((await response.json()) as CredsResponse, world.url("tcp"));
   const seen = await onlooker.subscribe(">");
   for (const subject of ["services.printer.x", "services.other.x", "users.printer.x"])
     client.nc.publish(subject);
@@ -77,7 +77,7 @@ test("a key that is added opens the server for the user that it names, within it
   expect((await mint.ask(key, {})).status).toBe(400);
 
   const id = key.split("_")[1] ?? "";
-  await mint.after(() => place.run(["api-key", "remove", id]));
+  await mint.after(() => workspace.run(["api-key", "remove", id]));
   const refused = await mint.ask(key, { user: "printer" });
   expect([refused.status, await refused.json()]).toEqual([
     401,
@@ -85,29 +85,29 @@ test("a key that is added opens the server for the user that it names, within it
   ]);
 });
 
-test("a credential ends with its key at the latest", async () => {
-  await using place = await makePlace();
-  const key = await add(place, "--roles", "service", "--expires", "5m");
-  using mint = await serve(place.apiKeysFile);
+test("a credential expires no later than its key", async () => {
+  await using workspace = await makeWorkspace();
+  const key = await add(workspace, "--roles", "service", "--expires", "5m");
+  using mint = await serve(workspace.apiKeysFile);
   const { expires_at, issued_at } = (await (
     await mint.ask(key, { user: "printer" })
   ).json()) as CredsResponse;
   expect(expires_at - issued_at).toBeLessThanOrEqual(300);
-  const [entry] = parseApiKeys(await readFile(place.apiKeysFile, "utf8"));
+  const [entry] = parseApiKeys(await readFile(workspace.apiKeysFile, "utf8"));
   expect(entry?.expiresAt).toBe(expires_at);
 });
 
-test("keys that are added at the same time are all there", async () => {
-  await using place = await makePlace();
-  const keys = await Promise.all(Array.from({ length: 6 }, () => add(place, "--roles", "service")));
-  using mint = await serve(place.apiKeysFile);
+test("keys that are added at the same time are all kept", async () => {
+  await using workspace = await makeWorkspace();
+  const keys = await Promise.all(Array.from({ length: 6 }, () => add(workspace, "--roles", "service")));
+  using mint = await serve(workspace.apiKeysFile);
   for (const key of keys) expect((await mint.ask(key, { user: "printer" })).status).toBe(200);
 });
 
-test("of a key only its hash is kept, in a file that the mint's user can read", async () => {
-  await using place = await makePlace();
-  const key = await add(place, "--roles", "room,service", "--description", "a b");
-  const text = await readFile(place.apiKeysFile, "utf8");
+test("only the hash of a key is stored, in a file that the mint's user can read", async () => {
+  await using workspace = await makeWorkspace();
+  const key = await add(workspace, "--roles", "room,service", "--description", "a b");
+  const text = await readFile(workspace.apiKeysFile, "utf8");
   expect(text).not.toContain(key.slice(14, 30));
   const hash = new Bun.CryptoHasher("sha256").update(key).digest("hex");
   expect(JSON.parse(text)).toEqual([
@@ -119,16 +119,16 @@ test("of a key only its hash is kept, in a file that the mint's user can read", 
       created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),
     },
   ]);
-  expect((await stat(place.apiKeysFile)).mode & 0o777).toBe(0o644);
+  expect((await stat(workspace.apiKeysFile)).mode & 0o777).toBe(0o644);
 });
 
-test("the list shows what there is, and neither keys nor hashes", async () => {
-  await using place = await makePlace();
-  const empty = await place.run(["api-key", "list"]);
+test("the list shows every key's entry, without the key and its hash", async () => {
+  await using workspace = await makeWorkspace();
+  const empty = await workspace.run(["api-key", "list"]);
   expect([empty.code, empty.out, empty.err]).toEqual([0, "", "There are no API keys.\n"]);
-  const key = await add(place, "--roles", "room,service", "--description", "line one\nline \x1b[2Jtwo");
-  await add(place, "--roles", "browser", "--expires", "90d");
-  const { code, out } = await place.run(["api-key", "list"]);
+  const key = await add(workspace, "--roles", "room,service", "--description", "line one\nline \x1b[2Jtwo");
+  await add(workspace, "--roles", "browser", "--expires", "90d");
+  const { code, out } = await workspace.run(["api-key", "list"]);
   const lines = out.trimEnd().split("\n");
   expect([code, lines.length]).toEqual([0, 3]);
   expect(lines[0]).toMatch(/^ID +ROLES +CREATED +EXPIRES +DESCRIPTION$/);
@@ -137,22 +137,22 @@ test("the list shows what there is, and neither keys nor hashes", async () => {
   expect(out).not.toMatch(/sha256|mint_|[^\n -~]/);
 });
 
-test("a key that isn't there can't be removed, and what was typed is not repeated", async () => {
-  await using place = await makePlace();
-  const key = await add(place, "--roles", "service");
+test("a key that does not exist can't be removed, and the message does not quote the argument", async () => {
+  await using workspace = await makeWorkspace();
+  const key = await add(workspace, "--roles", "service");
   for (const id of ["abcdefgh", key, "*", "constructor"]) {
-    const { code, err } = await place.run(["api-key", "remove", id]);
-    expect([code, err]).toEqual([1, "there is no API key of that id; api-key list shows the ids\n"]);
+    const { code, err } = await workspace.run(["api-key", "remove", id]);
+    expect([code, err]).toEqual([1, "there is no API key with that id; api-key list shows the ids\n"]);
   }
-  expect(parseApiKeys(await readFile(place.apiKeysFile, "utf8"))).toHaveLength(1);
+  expect(parseApiKeys(await readFile(workspace.apiKeysFile, "utf8"))).toHaveLength(1);
 });
 
-test("a file that is broken is left as it is", async () => {
-  await using place = await makePlace();
-  await writeFile(place.apiKeysFile, '[{"id":');
+test("an invalid file is not changed", async () => {
+  await using workspace = await makeWorkspace();
+  await writeFile(workspace.apiKeysFile, '[{"id":');
   for (const args of [["add", "--roles", "service"], ["remove", "abcdefgh"], ["list"]]) {
-    const { code, out, err } = await place.run(["api-key", ...args]);
-    expect([code, out, err]).toEqual([1, "", "the file of API keys is not JSON, or only a part of it\n"]);
+    const { code, out, err } = await workspace.run(["api-key", ...args]);
+    expect([code, out, err]).toEqual([1, "", "the file of API keys is not valid JSON, or is incomplete\n"]);
   }
-  expect(await readFile(place.apiKeysFile, "utf8")).toBe('[{"id":');
+  expect(await readFile(workspace.apiKeysFile, "utf8")).toBe('[{"id":');
 });

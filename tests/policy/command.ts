@@ -4,18 +4,18 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { makeAccount, type RoleTemplate } from "../../src/core/roles/account.fixture.ts";
 
-/** The mint's commands as processes, in a directory of their own. */
+/** Runs the mint's commands as processes, on files in a directory of their own. */
 
 const projectDir = join(import.meta.dirname, "../..");
 
-export interface Answer {
+export interface Result {
   readonly code: number;
   readonly out: string;
   readonly err: string;
 }
 
-/** Runs `src/cli/main.ts` with this environment and nothing else from around here. */
-export async function runCommand(args: string[], env: Record<string, string>, stdin = ""): Promise<Answer> {
+/** Runs `src/cli/main.ts` with this environment and PATH, and no other variables. */
+export async function runCommand(args: string[], env: Record<string, string>, stdin = ""): Promise<Result> {
   const child = Bun.spawn([process.execPath, "--no-env-file", join(projectDir, "src/cli/main.ts"), ...args], {
     env: { PATH: process.env.PATH ?? "", ...env },
     stdin: new Blob([stdin]),
@@ -26,14 +26,14 @@ export async function runCommand(args: string[], env: Record<string, string>, st
   return { code, out, err };
 }
 
-/** A place with a policy, API keys and exported keys, none of which are there yet. */
-export async function makePlace() {
+/** A directory for a policy, API keys and exported keys, none of which exist yet. */
+export async function makeWorkspace() {
   const dir = await mkdtemp(join(tmpdir(), "mint-cli-"));
   const env: Record<string, string> = {
     MINT_POLICY_FILE: join(dir, "policy.json"),
     MINT_API_KEYS_FILE: join(dir, "api-keys.json"),
     MINT_KEYS_DIR: join(dir, "keys"),
-    // Set, so that those of .env don't count.
+    // Set, so that those of .env are not used.
     OIDC_ISSUER: "",
     OIDC_AUDIENCE: "",
   };
@@ -51,7 +51,7 @@ export async function makePlace() {
       return path;
     },
 
-    /** Exports keys for these roles, as `nats-export` does; each lives `ttl` seconds. */
+    /** Exports keys for these roles, as `nats-export` does, each with a lifetime of `ttl` seconds. */
     async exportKeys(roles: Record<string, RoleTemplate>, ttl = 900): Promise<void> {
       const { accountJwt, seeds } = await makeAccount(roles);
       const version = join(dir, "keys", "v1");

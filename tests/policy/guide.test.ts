@@ -3,16 +3,16 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Identity } from "../../src/core/identity.ts";
 import { activatePolicy } from "../../src/core/policy/active.ts";
+import { parsePolicyFile } from "../../src/core/policy/file.ts";
 import { parseTags } from "../../src/core/tags.ts";
-import { parsePolicyFile } from "../../src/files/policy.ts";
 import { blocks, codeSpans, rows, section } from "../docs/markdown.ts";
-import { makePlace } from "./command.ts";
+import { makeWorkspace } from "./command.ts";
 
-/** What docs/policy.md says is so. */
+/** The statements and examples of docs/policy.md are true. */
 
 const guide = readFileSync(join(import.meta.dirname, "../../docs/policy.md"), "utf8");
 const examples = blocks(guide).flatMap(({ language, text }) => (language === "json" ? [text] : []));
-/** The issuer of the settings, where an example names none. */
+/** The issuer of the settings, for examples that name none. */
 const LOGIN = { issuer: "https://login.example.com", audience: ["nats"] };
 const grantOf = (text = "") => {
   const file = parsePolicyFile(text);
@@ -20,57 +20,57 @@ const grantOf = (text = "") => {
 };
 const [rooms, literal, tenants, programs, operators] = examples.map((text) => grantOf(text));
 
-const someone = (claims: Identity["claims"], issuer = "https://login.example.com"): Identity => ({
+const identity = (claims: Identity["claims"], issuer = "https://login.example.com"): Identity => ({
   method: "oidc",
   issuer,
   subject: "1234",
   claims,
 });
 
-describe("the examples give what the text beside them says:", () => {
-  test("staff the rooms of their token, others their own subjects", () => {
-    const staff = someone({ groups: ["staff"], rooms: ["lobby", "hall"] });
+describe("the examples grant what the text beside them says:", () => {
+  test("the rooms of their token to staff, and their own subjects to others", () => {
+    const staff = identity({ groups: ["staff"], rooms: ["lobby", "hall"] });
     const lobby = parseTags({ room: "lobby" });
     expect(rooms?.(staff, { tags: lobby })).toMatchObject({ role: "room", tags: lobby, ttl: 300 });
-    expect(rooms?.(someone({ groups: [] }), {})).toMatchObject({ role: "browser" });
+    expect(rooms?.(identity({ groups: [] }), {})).toMatchObject({ role: "browser" });
   });
 
-  test("names that people know", () => {
-    expect(literal?.(someone({ preferred_username: "alice" }), {}).user as string).toBe("alice");
-    expect(() => literal?.(someone({ preferred_username: "alice@example.com" }), {})).toThrow(
+  test("user names from a claim", () => {
+    expect(literal?.(identity({ preferred_username: "alice" }), {}).user as string).toBe("alice");
+    expect(() => literal?.(identity({ preferred_username: "alice@example.com" }), {})).toThrow(
       "preferred_username",
     );
   });
 
-  test("tenants their rooms, and strangers nothing", () => {
-    expect(tenants?.(someone({ tenant: "acme" }), {})).toMatchObject({ tags: { room: "acme" } });
-    expect(() => tenants?.(someone({ tenant: "other" }), {})).toThrow();
-    expect(() => tenants?.(someone({ tenant: "acme" }), { tags: parseTags({ room: "umbrella" }) })).toThrow(
+  test("their room to known tenants, and nothing to others", () => {
+    expect(tenants?.(identity({ tenant: "acme" }), {})).toMatchObject({ tags: { room: "acme" } });
+    expect(() => tenants?.(identity({ tenant: "other" }), {})).toThrow();
+    expect(() => tenants?.(identity({ tenant: "acme" }), { tags: parseTags({ room: "umbrella" }) })).toThrow(
       "room",
     );
   });
 
-  test("programs of one issuer and people of another theirs, and not each other's", () => {
+  test("the role of programs to one issuer and the role of people to another", () => {
     const claims = { repository: "acme/app", ref_protected: "true" };
     const ci = "https://ci.example.com";
-    expect(programs?.(someone(claims, ci), {})).toMatchObject({ role: "service", ttl: 600 });
-    expect(programs?.(someone(claims), {})).toMatchObject({ role: "browser" });
-    expect(() => programs?.(someone(claims), { role: "service" })).toThrow();
-    expect(() => programs?.(someone({ ...claims, ref_protected: "false" }, ci), {})).toThrow();
+    expect(programs?.(identity(claims, ci), {})).toMatchObject({ role: "service", ttl: 600 });
+    expect(programs?.(identity(claims), {})).toMatchObject({ role: "browser" });
+    expect(() => programs?.(identity(claims), { role: "service" })).toThrow();
+    expect(() => programs?.(identity({ ...claims, ref_protected: "false" }, ci), {})).toThrow();
   });
 
-  test("operators theirs after a second factor", () => {
+  test("the role of operators only after a second factor", () => {
     const realm_access = { roles: ["operator"] };
-    expect(operators?.(someone({ realm_access, acr: "2" }), {})).toMatchObject({ role: "service" });
-    expect(() => operators?.(someone({ realm_access, acr: "1" }), {})).toThrow();
-    expect(() => operators?.(someone({ realm_access: { roles: "operator" }, acr: "2" }), {})).toThrow();
+    expect(operators?.(identity({ realm_access, acr: "2" }), {})).toMatchObject({ role: "service" });
+    expect(() => operators?.(identity({ realm_access, acr: "1" }), {})).toThrow();
+    expect(() => operators?.(identity({ realm_access: { roles: "operator" }, acr: "2" }), {})).toThrow();
   });
 });
 
-test("the table of fields has every field that a policy may have", async () => {
+test("the table of fields lists every field of a policy", async () => {
   const source = readFileSync(join(import.meta.dirname, "../../src/core/policy/file.ts"), "utf8");
-  const said = rows(section(guide, "## Rules"), "field").flatMap(([field]) => codeSpans(field ?? ""));
-  for (const field of said) expect(source).toContain(field.split(".").at(-1) ?? "");
+  const listed = rows(section(guide, "## Rules"), "field").flatMap(([field]) => codeSpans(field ?? ""));
+  for (const field of listed) expect(source).toContain(field.split(".").at(-1) ?? "");
   const full = {
     issuers: [
       { issuer: "https://a.example", audience: ["a"], algorithms: ["ES256"], jwks_uri: "https://a.example" },
@@ -94,10 +94,10 @@ test("the table of fields has every field that a policy may have", async () => {
       if (typeof inner === "object") return [...(name === "when" ? [place] : []), ...leaves(inner, place)];
       return [place];
     });
-  expect(said.sort()).toEqual(leaves(full, "").sort());
+  expect(listed.sort()).toEqual(leaves(full, "").sort());
 });
 
-test("the table of tests has tests that can be written so", () => {
+test("the table of tests lists every test, in valid syntax", () => {
   const written = rows(guide, "test").flatMap(([test]) => codeSpans(test ?? ""));
   expect(written.map((test) => test.split('"')[1]).sort()).toEqual([
     "contains",
@@ -110,13 +110,13 @@ test("the table of tests has tests that can be written so", () => {
   }
 });
 
-test("the explanation that it shows is that of its first example", async () => {
-  await using place = await makePlace();
-  await place.writePolicy(examples[0] ?? "");
+test("the explanation that it shows is the output for its first example", async () => {
+  await using workspace = await makeWorkspace();
+  await workspace.writePolicy(examples[0] ?? "");
   const own = ["users.{{name()}}.>", "_INBOX_{{name()}}.>"];
-  await place.exportKeys({ browser: { pub: { allow: own }, sub: { allow: own } } });
+  await workspace.exportKeys({ browser: { pub: { allow: own }, sub: { allow: own } } });
   const claims = { iss: "https://login.example.com", sub: "1234", groups: "staff", rooms: ["lobby"] };
-  const { out } = await place.run(["explain", "--claims", "-"], JSON.stringify(claims));
+  const { out } = await workspace.run(["explain", "--claims", "-"], JSON.stringify(claims));
   const shown = blocks(guide).find(({ text }) => text.startsWith("issuer "))?.text;
   expect(out).toBe(shown as string);
 });

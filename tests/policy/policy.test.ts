@@ -7,7 +7,7 @@ import { createApp } from "../../src/http/app.ts";
 import type { CredsResponse } from "../../src/http/creds/response.ts";
 import { logIn, makeWorld, settle, type World } from "../mint/parts.ts";
 
-/** What a policy gives, as the server sees it. The callers are those of an application with its own sessions. */
+/** The effect of a policy on the server. The identities are those of an application with its own sessions. */
 
 const SESSIONS: Record<string, Record<string, unknown>> = {
   alice: { groups: ["staff"], rooms: ["lobby", "hall"] },
@@ -28,7 +28,7 @@ beforeAll(async () => {
 });
 afterAll(() => world[Symbol.asyncDispose]());
 
-async function makeOffice() {
+async function makeClient() {
   const { mint: keys } = await readKeys(world.recipe.env.KEYS_DIR ?? "");
   const grant = compilePolicy(
     parsePolicy({
@@ -59,21 +59,21 @@ async function makeOffice() {
     });
 }
 
-test("everybody reaches what the policy gives them, and nobody's else", async () => {
-  const ask = await makeOffice();
+test("each identity reaches the subjects that the policy grants it, and no others", async () => {
+  const ask = await makeClient();
   const credential = async (session: string, body?: object) =>
     (await (await ask(session, body)).json()) as CredsResponse;
-  const given = await credential("alice", { tags: { room: "lobby" } });
-  expect(given).toMatchObject({ role: "room", tags: { room: "lobby" } });
-  expect(given.expires_at - given.issued_at).toBe(60);
+  const granted = await credential("alice", { tags: { room: "lobby" } });
+  expect(granted).toMatchObject({ role: "room", tags: { room: "lobby" } });
+  expect(granted.expires_at - granted.issued_at).toBe(60);
   const carols = await credential("carol");
   expect(carols.role).toBe("browser");
 
   await using onlooker = await world.onlooker();
-  await using alice = await logIn(given, world.url("tcp"));
+  await using alice = await logIn(granted, world.url("tcp"));
   await using carol = await logIn(carols, world.url("ws"));
   const seen = await onlooker.subscribe(">");
-  const everywhere = [given.user, carols.user].flatMap((user) => [
+  const everywhere = [granted.user, carols.user].flatMap((user) => [
     `rooms.lobby.${user}.x`,
     `rooms.hall.${user}.x`,
     `users.${user}.x`,
@@ -82,13 +82,13 @@ test("everybody reaches what the policy gives them, and nobody's else", async ()
   await settle(alice, onlooker);
   for (const subject of everywhere) carol.nc.publish(subject);
   await settle(carol, onlooker);
-  expect(seen.subjects).toEqual([`rooms.lobby.${given.user}.x`, `users.${carols.user}.x`]);
+  expect(seen.subjects).toEqual([`rooms.lobby.${granted.user}.x`, `users.${carols.user}.x`]);
 });
 
-test("what the policy doesn't give is refused, whatever the claims say", async () => {
-  const ask = await makeOffice();
+test("a request for anything that the policy does not grant is refused, whatever the claims are", async () => {
+  const ask = await makeClient();
   for (const [session, body, status, code] of [
-    ["nobody", {}, 401, "unauthorized"],
+    ["unknown", {}, 401, "unauthorized"],
     ["alice", {}, 403, "tag_not_allowed"],
     ["alice", { tags: { room: "cellar" } }, 403, "tag_not_allowed"],
     ["alice", { tags: { room: "lobby", other: "x" } }, 403, "tag_not_allowed"],
@@ -100,16 +100,21 @@ test("what the policy doesn't give is refused, whatever the claims say", async (
     ["mallory", { tags: { room: "lobby" } }, 403, "tag_not_allowed"],
     ["mallory", { tags: { room: "*" } }, 422, "invalid_tag"],
   ] as const) {
-    const answer = await ask(session, body);
-    expect([session, body, answer.status, (await answer.json()).code]).toEqual([session, body, status, code]);
+    const response = await ask(session, body);
+    expect([session, body, response.status, (await response.json()).code]).toEqual([
+      session,
+      body,
+      status,
+      code,
+    ]);
   }
 });
 
-test("one person has one name, and two have two", async () => {
-  const ask = await makeOffice();
+test("the same identity always has the same user name, and two identities have different ones", async () => {
+  const ask = await makeClient();
   const names = await Promise.all(
     ["bob", "carol", "bob", "carol"].map(
-      async (who) => ((await (await ask(who)).json()) as CredsResponse).user,
+      async (session) => ((await (await ask(session)).json()) as CredsResponse).user,
     ),
   );
   expect(names[0]).toBe(names[2] as string);

@@ -1,5 +1,6 @@
 import type { CryptoKey, JWSHeaderParameters } from "jose";
 import { IssuerUnavailableError } from "../../core/errors.ts";
+import { backoffDelay } from "../../util/backoff.ts";
 import { quote } from "../../util/quote.ts";
 import { tokenBucket } from "../../util/token-bucket.ts";
 import { type KeySet, lookUp, MIN_RSA_BITS, parseKeySet, unknownKey } from "./key-set.ts";
@@ -123,7 +124,7 @@ export function issuerKeys(options: IssuerKeysOptions): IssuerKeys {
 
   function fail({ message }: Error): void {
     if (closing.signal.aborted) return;
-    pauseUntil = now() + Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** failures);
+    pauseUntil = now() + backoffDelay(failures, { first: FIRST_PAUSE, longest: LONGEST_PAUSE });
     failures++;
     if (failures === 1) onWarning(`issuer ${quote(issuer)}: ${message}`);
   }

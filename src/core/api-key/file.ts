@@ -1,11 +1,10 @@
 import { z } from "zod";
-import { JsonError, parseJson } from "../../util/strict-json.ts";
-import { mistakes } from "../../util/zod-issues.ts";
 import { InvalidApiKeysError } from "../errors.ts";
+import { parseJsonFile, parseShape } from "../json-file.ts";
 import { isSubjectToken } from "../subject-token.ts";
 import { API_KEY_HASH, API_KEY_ID, type ApiKey } from "./key.ts";
 
-/** The shape of `api-keys.json`: a list of what is kept of each key. Times are RFC 3339, in UTC. */
+/** The shape of `api-keys.json`: a list with one entry for each key. Times are RFC 3339, in UTC. */
 
 const time = z.iso
   .datetime("must be a time in UTC, 2027-01-31T00:00:00Z")
@@ -13,9 +12,9 @@ const time = z.iso
 const role = z.string().refine(isSubjectToken, "must be a role's name");
 
 const entry = z.strictObject({
-  id: z.string().regex(API_KEY_ID, "is not a key's id"),
+  id: z.string().regex(API_KEY_ID, "must be a key's id"),
   description: z.string(),
-  hash: z.string().regex(API_KEY_HASH, "is not sha256: and 64 hexadecimal digits"),
+  hash: z.string().regex(API_KEY_HASH, "must be sha256: and 64 hexadecimal digits"),
   roles: z.array(role).min(1, "must not be empty"),
   created_at: time,
   expires_at: time.optional(),
@@ -23,31 +22,24 @@ const entry = z.strictObject({
 
 const file = z
   .array(entry)
-  .refine((all) => new Set(all.map(({ id }) => id)).size === all.length, "has an id twice");
+  .refine(
+    (all) => new Set(all.map(({ id }) => id)).size === all.length,
+    "must not have two keys with the same id",
+  );
 
 /**
- * Reads the text of `api-keys.json`. No file means no keys.
- * @throws {InvalidApiKeysError} that lists everything wrong, one line per place, and shows no hash
+ * The keys in the text of `api-keys.json`.
+ * @param text undefined when there is no such file, which means no keys
+ * @throws {InvalidApiKeysError} that lists everything wrong, one line per place, and contains no hash
  */
 export function parseApiKeys(text: string | undefined): readonly ApiKey[] {
   if (text === undefined) return [];
-  const json = parse(text);
-  const parsed = file.safeParse(json);
-  if (!parsed.success) throw new InvalidApiKeysError(mistakes(parsed.error, json).join("\n"));
-  return parsed.data.map(({ created_at, expires_at, ...key }) => ({
+  const json = parseJsonFile(text, "the file of API keys", InvalidApiKeysError);
+  return parseShape(file, json, InvalidApiKeysError).map(({ created_at, expires_at, ...key }) => ({
     ...key,
     createdAt: created_at,
     ...(expires_at !== undefined && { expiresAt: expires_at }),
   }));
-}
-
-function parse(text: string): unknown {
-  try {
-    return parseJson(text);
-  } catch (error) {
-    if (error instanceof JsonError) throw new InvalidApiKeysError(`the file of API keys ${error.message}`);
-    throw error;
-  }
 }
 
 /** The text of `api-keys.json` for these keys. */

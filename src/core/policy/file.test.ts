@@ -51,7 +51,7 @@ test("every mistake is named by its place, all of them at once", () => {
     "rules[1].grant.role",
     "rules[1].grant.ttl",
     "rules[1].when.claims[0]",
-    "the whole",
+    "the top level",
   ]);
 });
 
@@ -106,8 +106,8 @@ test("what is granted is checked as far as it can be", () => {
     ],
     [{}, "rules: is missing"],
     [{ rules: [null] }, "rules[0]: must be an object"],
-    [null, "the whole: must be an object"],
-    [[], "the whole: must be an object"],
+    [null, "the top level: must be an object"],
+    [[], "the top level: must be an object"],
     [{ rules: [], user: { claim: "name" } }, "user.unique: must be true"],
     [{ rules: [], user: { claim: "name", unique: false } }, "user.unique: must be true"],
     [{ rules: [], user: "name" }, "user: must be an object"],

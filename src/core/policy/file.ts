@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { mistakes } from "../../util/zod-issues.ts";
 import { InvalidPolicyError, MintError } from "../errors.ts";
+import { parseJsonFile, parseShape } from "../json-file.ts";
 import { MAX_LIFETIME, MIN_LIFETIME } from "../lifetime.ts";
 import { isSubjectToken, type SubjectToken } from "../subject-token.ts";
 import { MAX_TAGS, parseTags } from "../tags.ts";
@@ -96,13 +96,21 @@ const file = z.strictObject({
 });
 
 /**
- * Reads a policy out of JSON.
+ * The policy in the text of `policy.json`.
+ * @param text undefined when there is no such file, which is an error
+ * @throws {InvalidPolicyError} that lists everything wrong, one line per place
+ */
+export function parsePolicyFile(text: string | undefined): PolicyFile {
+  if (text === undefined) throw new InvalidPolicyError("the policy file does not exist");
+  return parsePolicy(parseJsonFile(text, "the policy", InvalidPolicyError));
+}
+
+/**
+ * The policy in a JSON value.
  * @throws {InvalidPolicyError} that lists everything wrong, one line per place
  */
 export function parsePolicy(json: unknown): PolicyFile {
-  const parsed = file.safeParse(json);
-  if (!parsed.success) throw new InvalidPolicyError(mistakes(parsed.error, json).join("\n"));
-  const { issuers, user, rules } = parsed.data;
+  const { issuers, user, rules } = parseShape(file, json, InvalidPolicyError);
   return {
     issuers: issuers.map(({ jwks_uri, algorithms, ...known }) => ({
       ...known,

@@ -1,0 +1,27 @@
+import type { CliConfig } from "../config/cli.ts";
+import { KeysUnavailableError } from "../core/errors.ts";
+import { createMint, type Mint } from "../core/mint.ts";
+import { type ActivePolicy, activatePolicy } from "../core/policy/active.ts";
+import { parsePolicyFile } from "../core/policy/file.ts";
+import { readKeys } from "../files/exported-keys.ts";
+import { readText } from "../files/read.ts";
+
+/** The files of the mint, as the service uses them. */
+
+/** @throws {InvalidPolicyError} that lists everything wrong, one line per place */
+export async function loadPolicy({ policyFile, issuer }: CliConfig): Promise<ActivePolicy> {
+  return activatePolicy(parsePolicyFile(await readText(policyFile)), issuer);
+}
+
+/**
+ * A mint with the exported keys; undefined when nothing has been exported yet.
+ * @throws {InvalidKeysError} when the keys can't be used
+ */
+export async function loadMint({ keysDir }: CliConfig): Promise<Mint | undefined> {
+  try {
+    return createMint((await readKeys(keysDir)).mint);
+  } catch (error) {
+    if (error instanceof KeysUnavailableError) return undefined;
+    throw error;
+  }
+}
