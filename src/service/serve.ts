@@ -70,13 +70,13 @@ export async function serve({ config, stopping, worker }: ServeOptions): Promise
     },
     onAnswer: metrics.answered,
     onError: logUnexpected(log),
-    metrics: worker?.totals ?? metrics.render,
+    metrics: worker?.aggregate ?? metrics.render,
     document: { version, login: config.auth },
     pages: demo(config),
   });
   const { host, port } = config;
   const server = listen({ host, port, app, stopping, shared: worker !== undefined });
-  if (worker) worker.listens(metrics.figures);
+  if (worker) worker.ready(metrics.snapshot);
   else log.info(`mint listens on http://${host}:${port}`);
 
   await server.stopped;

@@ -1,70 +1,72 @@
 import { AggregatorRegistry, type MetricObjectWithValues, type MetricValue, Registry } from "prom-client";
 import { collectProcess } from "./process.ts";
 
-/** The figures of several processes as those of one service. */
+/** The metrics of several processes as those of one service. */
 
-/** What one process has counted. */
-export type Figures = readonly MetricObjectWithValues<MetricValue<string>>[];
+/** The values of one process's metrics; plain JSON. */
+export type MetricsSnapshot = readonly MetricObjectWithValues<MetricValue<string>>[];
 
-/** The type of the text that the figures are told in. */
+/** The content type of the text that `collect` returns. */
 export const CONTENT_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
 
-export interface TotalsOptions {
-  /** Asks each process for its figures, and gives the numbers of those that were asked. */
-  readonly ask: () => Iterable<number>;
-  /** Milliseconds that each has to tell them. */
-  readonly patience?: number;
+export interface AggregateOptions {
+  /** Requests a snapshot from each process, and returns the numbers of these processes. */
+  readonly requestSnapshots: () => Iterable<number>;
+  /** Milliseconds to wait for the snapshots; 1,000 by default. */
+  readonly timeout?: number;
 }
 
-export interface Totals {
-  /** To be told what a process has counted. */
-  readonly told: (number: number, figures: Figures) => void;
-  /** To be told that a process has ended. */
+export interface Aggregate {
+  /** To be called with each snapshot that a process has sent. */
+  readonly report: (number: number, snapshot: MetricsSnapshot) => void;
+  /** To be called when a process has ended. */
   readonly ended: (number: number) => void;
-  /** Asks all, and adds up what they say and what is known of this process. */
+  /**
+   * The text for Prometheus, over all processes and this one. A process that sends nothing within the time limit counts
+   * with its last snapshot. Simultaneous calls share one result.
+   */
   readonly collect: () => Promise<string>;
 }
 
 /**
- * Adds up so that no count ever goes down, which would look like a service that was started again: what a process had
- * counted when it was last asked is still there when it has ended, or is too busy to say it anew.
+ * Adds up so that no count ever decreases, which Prometheus would take for a restart: what a process had counted by its
+ * last snapshot is kept when the process has ended or is too busy to send another.
  */
-export function createTotals({ ask, patience = 1000 }: TotalsOptions): Totals {
+export function createAggregate({ requestSnapshots, timeout = 1000 }: AggregateOptions): Aggregate {
   const own = new Registry();
   collectProcess(own);
-  /** What each process has told last. */
-  const latest = new Map<number, Figures>();
-  /** What those that have ended had counted. */
-  let past: Figures = [];
+  /** The last snapshot of each running process. */
+  const latest = new Map<number, MetricsSnapshot>();
+  /** The sum of the counts of all processes that have ended. */
+  let past: MetricsSnapshot = [];
   let missing = new Set<number>();
   let complete = Promise.withResolvers<void>();
   let collecting: Promise<string> | undefined;
 
-  function heard(number: number): void {
+  function arrived(number: number): void {
     missing.delete(number);
     if (missing.size === 0) complete.resolve();
   }
 
   async function collect(): Promise<string> {
     complete = Promise.withResolvers();
-    missing = new Set(ask());
-    const timer = setTimeout(complete.resolve, patience);
+    missing = new Set(requestSnapshots());
+    const timer = setTimeout(complete.resolve, timeout);
     if (missing.size > 0) await complete.promise;
     clearTimeout(timer);
-    const mine = await own.getMetricsAsJSON();
-    return add([...latest.values(), past, mine]).metrics();
+    return add([...latest.values(), past, await own.getMetricsAsJSON()]).metrics();
   }
 
   return {
-    told(number, figures) {
-      latest.set(number, figures);
-      heard(number);
+    report(number, snapshot) {
+      latest.set(number, snapshot);
+      arrived(number);
     },
     ended(number) {
       const last = latest.get(number);
-      if (last) past = add([past, last.filter(isCount)]).getMetricsAsArray() as unknown as Figures;
+      if (last) past = add([past, last.filter(isCount)]).getMetricsAsArray() as unknown as MetricsSnapshot;
       latest.delete(number);
-      heard(number);
+      arrived(number);
     },
     collect() {
       collecting ??= collect().finally(() => {
@@ -75,8 +77,9 @@ export function createTotals({ ask, patience = 1000 }: TotalsOptions): Totals {
   };
 }
 
-/** The registry that holds the sums; each of its metrics has its values. */
-const add = (all: readonly Figures[]) => AggregatorRegistry.aggregate(all as object[]);
+/** A registry with the sums. prom-client's types don't say that each of its metrics has its values. */
+const add = (snapshots: readonly MetricsSnapshot[]) => AggregatorRegistry.aggregate(snapshots as object[]);
 
-/** What only grows. A gauge of a process that has ended says nothing any longer. */
-const isCount = ({ type }: Figures[number]) => String(type) === "counter" || String(type) === "histogram";
+/** Whether it only grows. The gauges of a process that has ended mean nothing. */
+const isCount = ({ type }: MetricsSnapshot[number]) =>
+  String(type) === "counter" || String(type) === "histogram";

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { within } from "../mint/parts.ts";
 
-/** The log of a process that ends, in every way it can, and of one whose log nobody reads. */
+/** The log of a process that ends, in each way that it can end, and of a process whose log is not read. */
 
 const program = join(import.meta.dirname, "program.ts");
 const COUNT = 20_000;
@@ -21,17 +21,17 @@ const linesOf = async ({ stdout }: Program) =>
     .split("\n")
     .map((line) => JSON.parse(line) as Record<string, unknown>);
 
-/** Reads until this comes. Of what went before only the end is kept: it may be long. */
-async function firstMatch(stream: ReadableStream<Uint8Array>, what: RegExp): Promise<RegExpExecArray> {
+/** Reads until the pattern matches. Only the end of the earlier output is kept, since it may be long. */
+async function firstMatch(stream: ReadableStream<Uint8Array>, pattern: RegExp): Promise<RegExpExecArray> {
   const decoder = new TextDecoder();
   const reader = stream.getReader();
   let end = "";
   try {
     for (;;) {
-      const found = what.exec(end);
+      const found = pattern.exec(end);
       if (found) return found;
-      const { value, done } = await within(reader.read(), `${what}`, 60_000);
-      if (done) throw new Error(`it ended without ${what}:\n${end}`);
+      const { value, done } = await within(reader.read(), `${pattern}`, 60_000);
+      if (done) throw new Error(`the output ended without ${pattern}:\n${end}`);
       end = end.slice(-1000) + decoder.decode(value, { stream: true });
     }
   } finally {
@@ -39,9 +39,9 @@ async function firstMatch(stream: ReadableStream<Uint8Array>, what: RegExp): Pro
   }
 }
 
-const says = ({ stderr }: Program, what: RegExp) => firstMatch(stderr, what);
+const reports = ({ stderr }: Program, pattern: RegExp) => firstMatch(stderr, pattern);
 
-describe("nothing is lost", () => {
+describe("no line is lost", () => {
   test.each([
     ["throw", 1],
     ["reject", 1],
@@ -58,7 +58,7 @@ describe("nothing is lost", () => {
   test("when it is stopped", async () => {
     const child = start("wait");
     const lines = linesOf(child);
-    await says(child, /logged/);
+    await reports(child, /logged/);
     child.kill("SIGTERM");
     expect((await lines).length).toBe(COUNT + 1);
     expect((await lines).at(-1)).toMatchObject({ msg: "stopping", dropped: 0 });
@@ -66,42 +66,39 @@ describe("nothing is lost", () => {
   });
 });
 
-test.each(["throw", "reject"])(
-  "an error that nobody caught is told without its message (%s)",
-  async (ending) => {
-    const child = start(ending, 0);
-    const [last] = await linesOf(child);
-    expect(last).toMatchObject({
-      level: "error",
-      error: { name: "TypeError", at: [expect.stringContaining("program.ts")] },
-    });
-    expect(JSON.stringify(last)).not.toContain("eyJ");
-    expect(await new Response(child.stderr).text()).not.toContain("eyJ");
-  },
-);
+test.each(["throw", "reject"])("an uncaught error is logged without its message (%s)", async (ending) => {
+  const child = start(ending, 0);
+  const [last] = await linesOf(child);
+  expect(last).toMatchObject({
+    level: "error",
+    error: { name: "TypeError", at: [expect.stringContaining("program.ts")] },
+  });
+  expect(JSON.stringify(last)).not.toContain("eyJ");
+  expect(await new Response(child.stderr).text()).not.toContain("eyJ");
+});
 
-test("a line is JSON with the time in ISO 8601, the level as a word, and nothing about the machine", async () => {
+test("a line is JSON with the time in ISO 8601, the level as a word, and no fields about the machine", async () => {
   const [line] = await linesOf(start("exit", 1));
   expect(Object.keys(line ?? {})).toEqual(["level", "time", "line", "padding", "msg"]);
   expect(line?.level).toBe("info");
   expect(line?.time).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 });
 
-describe("when nobody reads it,", () => {
-  test("the program goes on, and what waits is bounded", async () => {
+describe("while it is not read,", () => {
+  test("the program continues, and the buffer is bounded", async () => {
     const child = start("go on", 0);
-    const [, , memory] = await says(child, /dropped (\d+), memory (\d+)/);
-    // 8 MiB of lines, and the program itself; all of its lines would be more than half as much again.
+    const [, , memory] = await reports(child, /dropped (\d+), memory (\d+)/);
+    // 8 MiB of lines and the program itself. With all of its lines in memory it would exceed this by half.
     expect(Number(memory)).toBeLessThan(150 * 2 ** 20);
     child.kill("SIGTERM");
-    await says(child, /closed in/);
+    await reports(child, /closed in/);
     expect(await child.exited).toBe(0);
   });
 
-  test("and then somebody does, the log says how much was lost", async () => {
+  test("and then is, it reports how many lines were lost", async () => {
     const child = start("go on", 0);
-    await says(child, /dropped (\d+)/);
-    const lost = await firstMatch(child.stdout, /"lines":(\d+),"msg":"lines of this log were lost/);
+    await reports(child, /dropped (\d+)/);
+    const lost = await firstMatch(child.stdout, /"lines":(\d+),"msg":"log lines were lost/);
     child.kill("SIGKILL");
     await child.exited;
     expect(Number(lost[1])).toBeGreaterThan(0);
