@@ -72,10 +72,13 @@ export function createLog({ fields }: LogOptions = {}): ServiceLog {
   function reportLost(): void {
     const now = performance.now();
     if (unreported === 0 || now - reportedAt < REPORT_EVERY) return;
+    // Written by itself, so that a drop during the report is the report.
+    writeBatch();
     const lines = unreported;
     unreported = 0;
     reporting = true;
     log.warn({ lines }, "log lines were lost: they were written faster than they were read");
+    writeBatch();
     reporting = false;
     // The report itself was dropped: it is repeated later.
     if (unreported > 0) unreported = lines;

@@ -21,6 +21,16 @@ const linesOf = async ({ stdout }: Program) =>
     .split("\n")
     .map((line) => JSON.parse(line) as Record<string, unknown>);
 
+async function* linesAsTheyCome({ stdout }: Program) {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const part of stdout) {
+    const lines = (rest + decoder.decode(part, { stream: true })).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) yield JSON.parse(line) as Record<string, unknown>;
+  }
+}
+
 /** Reads until the pattern matches. Only the end of the earlier output is kept, since it may be long. */
 async function firstMatch(stream: ReadableStream<Uint8Array>, pattern: RegExp): Promise<RegExpExecArray> {
   const decoder = new TextDecoder();
@@ -102,5 +112,23 @@ describe("while it is not read,", () => {
     child.kill("SIGKILL");
     await child.exited;
     expect(Number(lost[1])).toBeGreaterThan(0);
+  });
+
+  test("every line is either written or counted as lost", async () => {
+    const child = start("count", 0);
+    await reports(child, /flooded/);
+    let read = 0;
+    let counts = 0;
+    for await (const { msg, written, dropped } of linesAsTheyCome(child)) {
+      // At the first, lines before it may not be written or dropped yet.
+      if (msg === "count" && ++counts === 2) {
+        expect(read + Number(dropped)).toBe(Number(written));
+        break;
+      }
+      if (msg === "a line" || msg === "count") read++;
+    }
+    expect(counts).toBe(2);
+    child.kill("SIGKILL");
+    await child.exited;
   });
 });

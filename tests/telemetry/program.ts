@@ -28,6 +28,18 @@ if (ending === "wait") {
   console.error("logged");
   setInterval(() => {}, 1000);
 }
+if (ending === "count") {
+  let written = 0;
+  const flood = setInterval(() => {
+    for (let line = 0; line < 1000; line++) log.info({ line, padding }, "a line");
+    written += 1000;
+    if (service.dropped() < 50_000) return;
+    clearInterval(flood);
+    console.error("flooded");
+    // Seldom enough for the lines before to be written or dropped by then.
+    setInterval(() => log.info({ written: written++, dropped: service.dropped() }, "count"), 100);
+  });
+}
 if (ending === "go on") {
   let reported = false;
   setInterval(() => {
