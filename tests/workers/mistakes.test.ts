@@ -25,16 +25,18 @@ async function refused(settings: Record<string, string>) {
   });
   const code = await service.ended;
   // Without the lines of the log.
-  const said = service.said().replace(/^\{.*\n/gm, "");
-  return { code, said };
+  const output = service.said().replace(/^\{.*\n/gm, "");
+  return { code, output };
 }
 
 describe("at the start", () => {
   test("a wrong setting", async () => {
     const wrong = { MINT_WORKERS: "2", MINT_RATE_LIMIT: "much" };
-    const { code, said } = await refused(wrong);
+    const { code, output } = await refused(wrong);
     expect(code).toBe(1);
-    expect(said.trim().split("\n")).toEqual([expect.stringMatching(/^MINT_RATE_LIMIT: got "much", wanted /)]);
+    expect(output.trim().split("\n")).toEqual([
+      expect.stringMatching(/^MINT_RATE_LIMIT: got "much", wanted /),
+    ]);
   });
 
   test("a file that can't be read", async () => {
@@ -42,7 +44,7 @@ describe("at the start", () => {
     const settings = { MINT_AUTH: "oidc", MINT_POLICY_FILE: join(dir, "none.json"), MINT_PORT: String(port) };
     const one = await refused(settings);
     const several = await refused({ ...settings, MINT_WORKERS: "4" });
-    expect(one.said).toContain("none.json");
+    expect(one.output).toContain("none.json");
     expect(several).toEqual(one);
     expect(one.code).toBe(1);
   });
@@ -53,7 +55,7 @@ describe("at the start", () => {
       for (const MINT_WORKERS of ["1", "2"]) {
         expect(await refused({ MINT_PORT: String(first.port), MINT_WORKERS })).toEqual({
           code: 1,
-          said: `port ${first.port} on 127.0.0.1 is in use; MINT_PORT chooses another\n`,
+          output: `port ${first.port} on 127.0.0.1 is in use; MINT_PORT chooses another\n`,
         });
       }
       expect((await first.ask()).status).toBe(200);

@@ -25,8 +25,8 @@ export async function decided(service: Service, requestId: string): Promise<Line
   return linesOf(service).find(({ request_id }) => request_id === requestId) ?? {};
 }
 
-const requestIds = (said: string) =>
-  [...said.matchAll(/^x-request-id: (.*)\r$/gim)].map(([, id]) => id ?? "");
+const requestIds = (text: string) =>
+  [...text.matchAll(/^x-request-id: (.*)\r$/gim)].map(([, id]) => id ?? "");
 
 /** A connection that stays open between requests. */
 export function connection(service: Service) {
@@ -75,14 +75,14 @@ export function askRepeatedly(port: number): Promise<string[]> {
   const { promise, resolve } = Promise.withResolvers<string[]>();
   const received: string[] = [];
   const socket = connect(port, "127.0.0.1", () => socket.write(GOOD));
-  let said = "";
+  let response = "";
   socket.on("data", (data) => {
-    said += data;
-    const [head = "", body] = said.split("\r\n\r\n");
+    response += data;
+    const [head = "", body] = response.split("\r\n\r\n");
     const length = Number(/^content-length: (\d+)/im.exec(head)?.[1]);
     if (body === undefined || Buffer.byteLength(body) < length) return;
     if (head.startsWith("HTTP/1.1 200")) received.push(...requestIds(`${head}\r\n`));
-    said = "";
+    response = "";
     socket.write(GOOD);
   });
   // A reset also ends the connection, and `close` follows.

@@ -17,9 +17,9 @@ describe("on the first signal", () => {
     for (const one of idle) await one?.closed;
     for (const half of halves) half?.write(REST);
     for (const half of halves) {
-      const said = (await half?.closed) ?? "";
-      expect(said.match(/HTTP\/1\.1 200/g)).toHaveLength(2);
-      expect(said).toMatch(/^connection: close\r$/im);
+      const responses = (await half?.closed) ?? "";
+      expect(responses.match(/HTTP\/1\.1 200/g)).toHaveLength(2);
+      expect(responses).toMatch(/^connection: close\r$/im);
     }
     expect(await service.ended).toBe(0);
   });
