@@ -1,5 +1,6 @@
 import { rmSync } from "node:fs";
 import { http } from "./http.ts";
+import { libraries, librariesTable } from "./libraries.ts";
 import { lookAround } from "./machine.ts";
 import { upkeep, upkeepBounds } from "./memory.ts";
 import { minting } from "./minting.ts";
@@ -20,11 +21,11 @@ import { type Part, type Verdict, verdicts } from "./targets.ts";
 
 /**
  * `npm run bench`: measures, and writes docs/performance.md. `npm run bench -- minting` measures one part: `minting`,
- * `http`, `memory` or `nats`. With `--check` it is shorter, writes nothing, and prints what was to be reached and what was.
+ * `http`, `memory`, `nats` or `libraries`. With `--check` it is shorter, writes nothing, and prints what was to be reached and what was.
  * It measures and never judges: it fails only when it can't measure.
  */
 
-const PARTS = ["minting", "http", "memory", "nats"];
+const PARTS = ["minting", "http", "memory", "nats", "libraries"];
 
 const words = process.argv.slice(2);
 const isCheck = words.includes("--check");
@@ -77,6 +78,16 @@ if (wanted("nats") && !(isCheck && asked.length === 0)) {
   const block = natsBlock(taken, machine, httpRounds);
   if (isCheck) for (const line of block) say(line);
   else writeBlock("nats", block);
+}
+// It has no targets either.
+if (wanted("libraries") && !(isCheck && asked.length === 0)) {
+  const seven = { rounds: 7, seconds: 1 };
+  const rounds = await libraries({ scratch, state, machine, ...seven, say });
+  measured += [...rounds.values()].flat().filter(Boolean).length;
+  const block = librariesTable(rounds);
+  if (isCheck) for (const line of block) say(line);
+  // It uses none of the programs that may be missing.
+  else writeBlock("libraries", [howMeasured({ ...machine, missing: [] }, seven), "", ...block]);
 }
 
 say("");

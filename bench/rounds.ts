@@ -9,6 +9,8 @@ export interface Measurement {
   readonly perProcessorSecond?: number | undefined;
   /** Milliseconds within which 99 of 100 answers came. */
   readonly p99?: number;
+  /** Bytes by which the process has grown. */
+  readonly grownBy?: number;
 }
 
 export interface Contender {

@@ -28,9 +28,9 @@ export async function serve({ config, stopping, worker }: ServeOptions): Promise
   await using parts = await makeParts(config, worker?.number);
   const { log, metrics } = parts;
   const { host, port } = config;
-  const app = makeApp(config, parts, { stopping, render: worker?.totals ?? metrics.render });
+  const app = makeApp(config, parts, { stopping, render: worker?.aggregate ?? metrics.render });
   const server = listen({ host, port, app, stopping, shared: worker !== undefined });
-  if (worker) worker.listens(metrics.figures);
+  if (worker) worker.ready(metrics.snapshot);
   else log.info(`mint listens on http://${host}:${port}`);
   await server.stopped;
 }
@@ -57,7 +57,7 @@ function makeApp(
       audit(decision);
       metrics.decided(decision);
     },
-    onResponse: metrics.answered,
+    onResponse: metrics.handled,
     onError: logUnexpected(log),
     metrics: render,
     document: { version, login: Object.keys(config.auth) as AuthMethodName[] },

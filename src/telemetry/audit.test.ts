@@ -33,7 +33,7 @@ const REFUSED: Decision = {
   duration: 0.5,
 };
 
-/** An audit whose clock stands until it is moved, and the lines that it wrote. */
+/** An audit with a clock that is set by hand, and the lines that it wrote. */
 function makeAudit() {
   const lines: Record<string, unknown>[] = [];
   const clock = { now: 0 };
@@ -42,7 +42,7 @@ function makeAudit() {
 }
 
 describe("a decision's line", () => {
-  test("says who got what, from where, and until when", () => {
+  test("of a granted credential has the caller, the address, the credential and its expiry", () => {
     const { audit, lines } = makeAudit();
     audit(GRANTED);
     expect(lines).toEqual([
@@ -65,7 +65,7 @@ describe("a decision's line", () => {
     ]);
   });
 
-  test("says who was refused and why", () => {
+  test("of a refused request has the address and the reason", () => {
     const { audit, lines } = makeAudit();
     audit(REFUSED);
     expect(lines).toEqual([
@@ -81,14 +81,14 @@ describe("a decision's line", () => {
     ]);
   });
 
-  test("holds nothing that isn't meant for it, whatever else a decision carries", () => {
+  test("has no other fields, whatever the decision contains", () => {
     const { audit, lines } = makeAudit();
     const credential = { ...GRANTED.credential, jwt: "a jwt", seed: "a seed" } as never;
     audit({ ...GRANTED, credential, token: "a token", identity: { claims: { token: "a token" } } } as never);
     expect(JSON.stringify(lines)).not.toMatch(/a jwt|a seed|a token/);
   });
 
-  test("is short, however long the name", () => {
+  test("is short, however long its texts are", () => {
     const { audit, lines } = makeAudit();
     const long = "x".repeat(100_000);
     audit({ ...GRANTED, issuer: long, subject: long, requestId: long, address: long });
@@ -101,7 +101,7 @@ describe("a flood", () => {
     for (let i = 0; i < count; i++) audit({ ...REFUSED, code: "rate_limited", address: address(i) });
   };
 
-  test("of refused requests from one address has a few lines, and the rest is counted", () => {
+  test("of refused requests from one address has a few lines, and the others are counted", () => {
     const { audit, close, of, lines } = makeAudit();
     flood(audit, 10_000, () => "192.0.2.66");
     expect(of("refused")).toHaveLength(20);
@@ -109,14 +109,14 @@ describe("a flood", () => {
     expect(lines.at(-1)).toEqual({ audit: "omitted", codes: { rate_limited: 9980 }, seconds: 0 });
   });
 
-  test("doesn't take the lines of other addresses", () => {
+  test("does not use the lines of other addresses", () => {
     const { audit, lines } = makeAudit();
     flood(audit, 10_000, () => "192.0.2.66");
     audit({ ...REFUSED, address: "198.51.100.1" });
     expect(lines.at(-1)).toMatchObject({ audit: "refused", address: "198.51.100.1" });
   });
 
-  test("from one IPv6 /64 is one, whatever address it comes from, and the next /64 has lines of its own", () => {
+  test("from the addresses of one IPv6 /64 counts as one, and the next /64 has its own lines", () => {
     const { audit, of, lines } = makeAudit();
     flood(audit, 10_000, (i) => `2001:db8:0:1::${i.toString(16)}`);
     expect(of("refused")).toHaveLength(20);
@@ -124,20 +124,20 @@ describe("a flood", () => {
     expect(lines.at(-1)).toMatchObject({ audit: "refused", address: "2001:db8:0:2::1" });
   });
 
-  test("from a million networks is bounded too", () => {
+  test("from a million networks has a bounded number of lines", () => {
     const { audit, of } = makeAudit();
     flood(audit, 1_000_000, (i) => `2001:db8:${(i >> 16).toString(16)}:${(i & 0xffff).toString(16)}::1`);
     expect(of("refused")).toHaveLength(200);
   });
 
-  test("hides no credential that was granted", () => {
+  test("does not suppress the line of a granted credential", () => {
     const { audit, of } = makeAudit();
     flood(audit, 10_000, () => "192.0.2.1");
     for (let i = 0; i < 1000; i++) audit(GRANTED);
     expect(of("granted")).toHaveLength(1000);
   });
 
-  test("is over at some time: then refusals have lines again", () => {
+  test("that is over leaves lines for later refusals", () => {
     const { audit, clock, of } = makeAudit();
     flood(audit, 1000, () => "192.0.2.66");
     clock.now += 5000;
@@ -145,7 +145,7 @@ describe("a flood", () => {
     expect(of("refused")).toHaveLength(25);
   });
 
-  test("is told of once: what was told isn't counted again", () => {
+  test("is reported once: reported refusals are not counted again", () => {
     const { audit, close, of } = makeAudit();
     flood(audit, 30, () => "192.0.2.66");
     close();

@@ -2,25 +2,26 @@ import type { Decision } from "../core/decision.ts";
 import { withoutProvenSecrets } from "./redact.ts";
 import { createRefusalBudget } from "./refusal-budget.ts";
 
-/** Where lines go: a pino logger, or anything that takes an object and a sentence. */
+/** The destination of audit lines: a pino logger, or anything that takes an object and a message. */
 export interface AuditLog {
   info(line: object, message: string): void;
 }
 
 export interface Audit {
-  /** To be given to `createApp` as `onDecision`. */
+  /** Writes a decision's line. To be given to `createApp` as `onDecision`. */
   readonly audit: (decision: Decision) => void;
-  /** Tells of what was left out so far. To be called before the log is closed. */
+  /** Writes the count of the refusals that have no line yet. To be called before the log is closed. */
   close(): void;
 }
 
-/** Characters of an issuer's or a subject's name; OpenID Connect allows a subject 255. */
-const MAX_NAME = 256;
+/** Characters of each text from outside. A subject has up to 255 in OpenID Connect. */
+const MAX_TEXT = 256;
 
 /**
- * One line for each decision on a credential: who got what, or who was refused and why. Every granted credential has its
- * line. Refused requests cost an attacker nothing and would fill a disk: of many in a short time the first have lines,
- * and the rest is counted, in a line every ten seconds.
+ * One line for each decision about a credential: the caller, and what was granted or why it was refused. Every granted
+ * credential has a line. Refused requests cost an attacker nothing and would fill a disk: of many in a short time only the
+ * first have lines, and the others are counted in one line every ten seconds.
+ * @param now milliseconds of a clock that never goes back
  */
 export function createAudit(log: AuditLog, now: () => number = performance.now.bind(performance)): Audit {
   const budget = createRefusalBudget({
@@ -38,8 +39,8 @@ export function createAudit(log: AuditLog, now: () => number = performance.now.b
 }
 
 /**
- * Field by field: nothing that is added to a decision one day gets into the log by itself. What is undefined is not
- * written.
+ * Made field by field, so that a field that is added to `Decision` later does not get into the log by itself. A field that
+ * is undefined is not written.
  */
 function lineOf(decision: Decision): object {
   const { outcome, code, reason, status, requestId, address, method, issuer, subject, credential, duration } =
@@ -65,6 +66,6 @@ function lineOf(decision: Decision): object {
   };
 }
 
-/** Without secrets before it is cut: one that is cut in two is not recognised any more. */
+/** Secrets are removed before the text is cut, since half of a secret is not recognised. */
 const bounded = (text: string | undefined) =>
-  text !== undefined && text.length > MAX_NAME ? `${withoutProvenSecrets(text).slice(0, MAX_NAME)}…` : text;
+  text !== undefined && text.length > MAX_TEXT ? `${withoutProvenSecrets(text).slice(0, MAX_TEXT)}…` : text;

@@ -4,90 +4,95 @@ import { withTimeout } from "../util/timeout.ts";
 import { traceOf } from "../util/trace.ts";
 import { HIDDEN, redact, SECRET_FIELDS } from "./redact.ts";
 
-/** The service's log: one JSON object a line. Times are ISO 8601 in UTC, levels are words. */
+/** The service's log: one JSON object per line. Times are ISO 8601 in UTC, levels are words. */
 
 export type { Logger };
 
 export interface LogOptions {
-  /** What every line has. */
+  /** Fields that are added to every line. */
   readonly fields?: Readonly<Record<string, unknown>>;
 }
 
 export interface ServiceLog {
   readonly log: Logger;
   /**
-   * Logs as `log.info` does, for what is said of every request: pino takes five times as long. Fields are not looked at
-   * by their names, and what only looks like a secret is written as it is: they are for values that have been checked.
-   * @param fields one at least, and not to be changed any more: the line is made a moment later, together with others
-   * @param message plain words, without quotes
+   * Logs at level `info`, in a fifth of the time of `log.info`: for lines that every request causes. For checked values
+   * only: no field is hidden because of its name, and text that only looks like a secret is written as it is.
+   * @param fields at least one. They must not change afterwards: the line is made later, together with others
+   * @param message without quotes and backslashes
    */
   readonly record: (fields: object, message: string) => void;
-  /**
-   * Writes lines of another process's log, which are whole and as they should be. Resolves when there is room for more.
-   */
+  /** Writes whole lines of another process's log unchanged. Resolves when there is room for more. */
   readonly pass: (lines: string) => Promise<void>;
-  /** Lines that were lost so far, because nobody read the log for too long. */
+  /** Lines that were lost so far, because the log was not read for too long. */
   dropped(): number;
   /**
-   * Writes what is still to be written, but waits no longer than a second for a reader that doesn't read.
-   * To be awaited before `process.exit`, which otherwise loses what is being written. Nothing is logged after it.
+   * Writes the remaining lines, and waits at most a second for a reader that does not read. To be awaited before
+   * `process.exit`, which otherwise loses lines. Nothing is logged after it.
    */
   close(): Promise<void>;
 }
 
 const STDOUT = 1;
-/** Characters that wait for a slow reader before lines are dropped. */
-const MAX_WAITING = 8 * 1024 * 1024;
-/** Bytes that are written together. A write ends with a turn of the event loop, and in one turn much may be said. */
+/** Characters that are kept for a slow reader; above that, lines are dropped. */
+const MAX_BUFFERED = 8 * 1024 * 1024;
+/** Bytes in one write. A write takes a turn of the event loop, and many lines may be logged in one turn. */
 const MAX_WRITE = 1024 * 1024;
-/** What is handed over together: the lines of so many milliseconds, and no more than so many. */
-const MOMENT = 20;
-const MOST_LINES = 150;
-const PATIENCE = 1000;
-const TELL_EVERY = 1000;
+/** Milliseconds in which lines are collected to be written together. */
+const BATCH_TIME = 20;
+/** Lines that are written together at most. */
+const BATCH_LINES = 150;
+/** Milliseconds to wait for the reader at the end. */
+const CLOSE_TIMEOUT = 1000;
+/** Milliseconds between two reports of lost lines. */
+const REPORT_EVERY = 1000;
 
 /**
- * Makes a log that never holds up the service. The lines of twenty milliseconds are handed to the system together, or, while
- * the system is busy with those before, as soon as it is done. Only a process that is killed loses them.
+ * A log on standard output that never blocks the service. Lines are collected for 20 ms and written together, or as soon as
+ * an earlier write is done. They are lost only when the process is killed, or when the log is not read.
  */
 export function createLog({ fields }: LogOptions = {}): ServiceLog {
   const destination = pino.destination({
     dest: STDOUT,
     sync: false,
-    // With 0 its flush() would report success without having waited.
+    // With 0, flush() reports success without waiting.
     minLength: 1,
-    maxLength: MAX_WAITING,
+    maxLength: MAX_BUFFERED,
     maxWrite: MAX_WRITE,
   });
-  const always = fields ? `${JSON.stringify(fields).slice(1, -1)},` : "";
-  let waiting: (string | Recorded)[] = [];
+  const commonFields = fields ? `${JSON.stringify(fields).slice(1, -1)},` : "";
+  let batch: (string | RecordedLine)[] = [];
   let timer: ReturnType<typeof setTimeout> | undefined;
   let closed = false;
   let dropped = 0;
-  let untold = 0;
-  let toldAt = Number.NEGATIVE_INFINITY;
-  let telling = false;
+  /** Lines that were lost since the last report. */
+  let unreported = 0;
+  let reportedAt = Number.NEGATIVE_INFINITY;
+  let reporting = false;
 
-  function tell(): void {
+  function reportLost(): void {
     const now = performance.now();
-    if (untold === 0 || now - toldAt < TELL_EVERY) return;
-    const lines = untold;
-    untold = 0;
-    telling = true;
-    log.warn({ lines }, "lines of this log were lost: more was said than was read");
-    telling = false;
-    // Without room for that line either, the others are told of another time.
-    if (untold > 0) untold = lines;
-    else toldAt = now;
+    if (unreported === 0 || now - reportedAt < REPORT_EVERY) return;
+    // Written by itself, so that a drop during the report is the report.
+    writeBatch();
+    const lines = unreported;
+    unreported = 0;
+    reporting = true;
+    log.warn({ lines }, "log lines were lost: they were written faster than they were read");
+    writeBatch();
+    reporting = false;
+    // The report itself was dropped: it is repeated later.
+    if (unreported > 0) unreported = lines;
+    else reportedAt = now;
   }
 
   destination.on("drop", (piece: string) => {
     const lines = piece.split("\n").length - 1;
-    untold += lines;
-    if (!telling) dropped += lines;
+    unreported += lines;
+    if (!reporting) dropped += lines;
   });
-  // The room that a write made is there when it is over.
-  destination.on("write", () => untold > 0 && queueMicrotask(tell));
+  // The buffer has room again only after this event.
+  destination.on("write", () => unreported > 0 && queueMicrotask(reportLost));
 
   const log = pino(
     {
@@ -100,70 +105,72 @@ export function createLog({ fields }: LogOptions = {}): ServiceLog {
     { write },
   );
 
-  function write(line: string | Recorded): void {
-    waiting.push(line);
-    if (waiting.length === 1) timer = setTimeout(hand, MOMENT);
-    else if (waiting.length === MOST_LINES) hand();
+  function write(line: string | RecordedLine): void {
+    batch.push(line);
+    if (batch.length === 1) timer = setTimeout(writeBatch, BATCH_TIME);
+    else if (batch.length === BATCH_LINES) writeBatch();
   }
 
-  /** Hands over what waits. To make lines, and to look for secrets in them, many at once takes a third of the time. */
-  function hand(): void {
+  /** Makes the lines of the batch and removes secrets from all at once, which takes a third of the time. */
+  function writeBatch(): void {
     clearTimeout(timer);
-    const taken = waiting;
-    waiting = [];
-    const lines = taken.map((line) => (typeof line === "string" ? line : { audit: lineOf(line, always) }));
+    const collected = batch;
+    batch = [];
+    const lines = collected.map((line) =>
+      typeof line === "string" ? line : { audit: lineOf(line, commonFields) },
+    );
     if (lines.length > 0 && !closed) destination.write(redact(lines));
   }
 
-  // Before the destination writes what it has, on its own way out.
-  process.prependListener("exit", hand);
+  // Before the destination's own listener, which writes the rest of its buffer.
+  process.prependListener("exit", writeBatch);
 
   return {
     log,
     record: (fields, message) => write({ time: Date.now(), fields, message }),
     async pass(lines) {
       if (closed) return;
-      hand();
+      writeBatch();
       if (!destination.write(lines)) await once(destination, "drain");
     },
     dropped: () => dropped,
     async close() {
       if (closed) return;
-      hand();
+      writeBatch();
       closed = true;
       const flushed = new Promise<void>((resolve) => destination.flush(() => resolve()));
-      await withTimeout(flushed, PATIENCE, () => {});
-      process.off("exit", hand);
-      // Otherwise it would flush once more on exit, and wait for the reader for ever.
+      await withTimeout(flushed, CLOSE_TIMEOUT, () => {});
+      process.off("exit", writeBatch);
+      // Otherwise it flushes again on exit, and waits for the reader without a limit.
       destination.destroy();
     },
   };
 }
 
-/** A line that is still to be made. */
-interface Recorded {
+/** A line of `record`, before it is made. */
+interface RecordedLine {
   /** Milliseconds since the epoch. */
   readonly time: number;
   readonly fields: object;
   readonly message: string;
 }
 
-/** As pino writes it. */
-function lineOf({ time, fields, message }: Recorded, always: string): string {
-  const said = JSON.stringify(fields).slice(1, -1);
-  return `{"level":"info","time":"${new Date(time).toISOString()}",${always}${said},"msg":"${message}"}\n`;
+/** The line, in the format of pino. */
+function lineOf({ time, fields, message }: RecordedLine, commonFields: string): string {
+  const ownFields = JSON.stringify(fields).slice(1, -1);
+  return `{"level":"info","time":"${new Date(time).toISOString()}",${commonFields}${ownFields},"msg":"${message}"}\n`;
 }
 
-/** Logs an error that nobody expected: where it happened, but not what it says. */
+/** Logs an unexpected error with its class, code and stack, but without its message, which may contain a secret. */
 export function logUnexpected(log: Logger): (error: unknown) => void {
   return (error) => log.error({ error: traceOf(error) }, "unexpected error");
 }
 
-/** Ends the process with 1 after an error that nobody caught, with the log written. */
+/** After an uncaught error: logs it as `logUnexpected` does, writes the rest of the log, and exits with 1. */
 export function logCrashes({ log, close }: ServiceLog): void {
   const crash = async (error: unknown) => {
-    // Not fatal: pino then writes at once, past what is being written, and waits for a reader that may not read.
-    log.error({ error: traceOf(error) }, "the service ends: an error that nobody caught");
+    // Not level `fatal`: pino then writes synchronously, past the lines before it, and waits for the reader.
+    log.error({ error: traceOf(error) }, "uncaught error: the service exits");
     await close();
     process.exit(1);
   };

@@ -1,48 +1,53 @@
-import { Counter, Gauge, Registry } from "prom-client";
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { Decision, HandledRequest } from "../core/decision.ts";
+import { AUTH_METHODS } from "../core/identity.ts";
+import type { MetricsSnapshot } from "./aggregate.ts";
 import { collectProcess } from "./process.ts";
-import { histogram, tally } from "./tallies.ts";
-import type { Figures } from "./totals.ts";
 
 /**
- * What the service counts, for Prometheus. Labels have few values, known beforehand: no name, no address, no path.
- * Counts of several processes are added up; what is not to be added has an `aggregator` that says what else.
+ * The service's metrics, for Prometheus. Labels have few values, known beforehand: no name, no address, no path.
+ * Values of several processes are added up; a metric for which a sum is wrong sets `aggregator`.
  */
 
 export interface MetricsOptions {
+  /** The version of the service. */
   readonly version: string;
-  /** How old each issuer's keys are. */
+  /** Seconds since the keys of each trusted issuer were fetched. */
   readonly keyAges?: () => readonly { readonly issuer: string; readonly seconds: number }[];
-  /** Lines of the log that were lost. */
+  /** Log lines that were lost so far. */
   readonly droppedLines?: () => number;
-  /** Milliseconds since the epoch. */
+  /** The clock, in milliseconds since the epoch. */
   readonly now?: () => number;
 }
 
 export interface Metrics {
-  /** To be given to `createApp` as `onAnswer`. */
-  readonly answered: (answer: HandledRequest) => void;
-  /** To be told of each decision, beside the audit. */
+  /** Counts a response. To be given to `createApp` as `onResponse`. */
+  readonly handled: (request: HandledRequest) => void;
+  /** Counts a decision. To be called for each one, beside the audit. */
   readonly decided: (decision: Decision) => void;
-  /** To be told when keys were loaded, and when there were new ones that could not be used. */
+  /** To be called when keys were loaded. */
   readonly keysLoaded: () => void;
+  /** To be called when new keys could not be used. */
   readonly keysRefused: () => void;
-  /** To be told of each attempt to read a file that may change while the service runs. */
+  /** To be called after each attempt to read a file that may change while the service runs. */
   readonly reloaded: (file: "policy" | "api_keys", result: "loaded" | "refused") => void;
-  /** To be given to `createApp` as `metrics`. */
+  /** The text for Prometheus. To be given to `createApp` as `metrics`. */
   readonly render: () => Promise<{ body: string; contentType: string }>;
-  /** The same, to be added to those of other processes. */
-  readonly figures: () => Promise<Figures>;
+  /** The values of this process, to be aggregated with those of others. */
+  readonly snapshot: () => Promise<MetricsSnapshot>;
 }
 
-// Seconds. A request that waits for an issuer's keys takes up to five.
+/** Seconds. A request that waits for an issuer's keys takes up to five. */
 const REQUEST_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+/** Seconds. */
 const MINT_BUCKETS = [10, 25, 50, 100, 250, 500, 1000, 5000, 25_000].map(
   (microseconds) => microseconds / 1e6,
 );
 
+/** Methods with a label of their own: clients may send any word. */
 const METHODS = new Set(["GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE"]);
 
+/** The metrics of one process, in a registry of their own. */
 export function createMetrics({
   version,
   keyAges = () => [],
@@ -50,62 +55,92 @@ export function createMetrics({
   now = Date.now,
 }: MetricsOptions): Metrics {
   const registry = new Registry();
-  const registers = [registry];
   collectProcess(registry);
+  const handled = requestMetrics(registry);
+  const decided = decisionMetrics(registry);
+  const reloads = reloadMetrics(registry);
+  const keysLoaded = keyMetrics(registry, now);
+  issuerMetrics(registry, keyAges);
+  logMetrics(registry, droppedLines);
+  buildMetrics(registry, version);
 
-  function counted(name: string, help: string, labelNames: string[]) {
-    const counts = tally(labelNames);
-    new Counter({
-      name,
-      help,
-      labelNames,
-      registers,
-      collect() {
-        this.reset();
-        counts.each((labels, count) => this.inc(labels, count));
-      },
-    });
-    return counts;
-  }
+  return {
+    handled,
+    decided,
+    keysLoaded() {
+      keysLoaded();
+      reloads("keys", "loaded");
+    },
+    keysRefused: () => reloads("keys", "refused"),
+    reloaded: reloads,
+    render: async () => ({ body: await registry.metrics(), contentType: registry.contentType }),
+    snapshot: () => registry.getMetricsAsJSON(),
+  };
+}
 
-  function observed(name: string, help: string, buckets: readonly number[], labelNames: [string?]) {
-    const { observe, metric } = histogram({ name, help, buckets, labelNames });
-    registry.registerMetric(metric);
-    return observe;
-  }
-
-  const requests = counted("nats_mint_requests_total", "Requests answered", ["route", "method", "status"]);
-  const decisions = counted(
-    "nats_mint_decisions_total",
-    "Requests for a credential, by what became of them",
-    ["outcome", "code", "reason"],
-  );
-  const requestSeconds = observed(
-    "nats_mint_request_seconds",
-    "From a request's head to its answer",
-    REQUEST_BUCKETS,
-    ["route"],
-  );
-  const mintSeconds = observed(
-    "nats_mint_mint_seconds",
-    "Making and signing one credential",
-    MINT_BUCKETS,
-    [],
-  );
-  const reloads = new Counter({
-    name: "nats_mint_reloads_total",
-    help: "Attempts to read what may change while the service runs",
-    labelNames: ["what", "result"] as const,
+function requestMetrics(registry: Registry): (request: HandledRequest) => void {
+  const registers = [registry];
+  const requests = new Counter({
+    name: "nats_mint_requests_total",
+    help: "Requests handled",
+    labelNames: ["route", "method", "status"] as const,
     registers,
   });
+  const requestSeconds = new Histogram({
+    name: "nats_mint_request_seconds",
+    help: "From a request's head to its response",
+    buckets: REQUEST_BUCKETS,
+    labelNames: ["route"] as const,
+    registers,
+  });
+  return ({ route, method, status, duration }) => {
+    requests.inc({ route, method: METHODS.has(method) ? method : "other", status });
+    requestSeconds.observe({ route }, duration / 1000);
+  };
+}
 
-  // A counter that is not there until the first time never rises from 0 to 1, and no alert sees it.
-  decisions.begin("granted", "granted", "");
-  decisions.begin("refused", "internal_error", "");
-  for (const what of ["keys", "policy", "api_keys"]) {
-    for (const result of ["loaded", "refused"]) reloads.inc({ what, result }, 0);
-  }
+function decisionMetrics(registry: Registry): (decision: Decision) => void {
+  const registers = [registry];
+  const decisions = new Counter({
+    name: "nats_mint_decisions_total",
+    help: "Requests for a credential, by their outcome",
+    labelNames: ["outcome", "code", "reason", "method"] as const,
+    registers,
+  });
+  const mintSeconds = new Histogram({
+    name: "nats_mint_mint_seconds",
+    help: "Making and signing one credential",
+    buckets: MINT_BUCKETS,
+    registers,
+  });
+  // A series that begins with its first event never rises from 0 to 1, so an alert on its rise misses that event.
+  for (const method of AUTH_METHODS)
+    decisions.inc({ outcome: "granted", code: "granted", reason: "", method }, 0);
+  decisions.inc({ outcome: "refused", code: "internal_error", reason: "", method: "" }, 0);
+  return ({ outcome, code, reason = "", method = "", mintDuration }) => {
+    decisions.inc({ outcome, code, reason, method });
+    if (mintDuration !== undefined) mintSeconds.observe(mintDuration / 1000);
+  };
+}
 
+const RELOADED = ["keys", "policy", "api_keys"] as const;
+const RESULTS = ["loaded", "refused"] as const;
+
+function reloadMetrics(registry: Registry) {
+  const reloads = new Counter({
+    name: "nats_mint_reloads_total",
+    help: "Attempts to read a file that may change while the service runs",
+    labelNames: ["what", "result"] as const,
+    registers: [registry],
+  });
+  // All series exist from the start, for the same reason as those of decisions.
+  for (const what of RELOADED) for (const result of RESULTS) reloads.inc({ what, result }, 0);
+  return (what: (typeof RELOADED)[number], result: (typeof RESULTS)[number]) => reloads.inc({ what, result });
+}
+
+/** @returns to be called when keys were loaded */
+function keyMetrics(registry: Registry, now: () => number): () => void {
+  const registers = [registry];
   let loadedAt: number | undefined;
   new Gauge({
     name: "nats_mint_keys_loaded",
@@ -122,56 +157,49 @@ export function createMetrics({
     aggregator: "max",
     registers,
     collect() {
-      // Absent rather than 0 while there are none: keys that are missing are not fresh ones.
+      // Absent while there are no keys: 0 would mean fresh keys.
       if (loadedAt === undefined) this.remove();
       else this.set((now() - loadedAt) / 1000);
     },
   });
+  return () => {
+    loadedAt = now();
+  };
+}
+
+function issuerMetrics(registry: Registry, keyAges: NonNullable<MetricsOptions["keyAges"]>): void {
   new Gauge({
     name: "nats_mint_issuer_keys_age_seconds",
     help: "Since an issuer's keys were last fetched",
     aggregator: "max",
     labelNames: ["issuer"] as const,
-    registers,
+    registers: [registry],
     collect() {
-      // An issuer that the policy no longer names is gone from here too.
+      // Removes the series of an issuer that the policy no longer names.
       this.reset();
       for (const { issuer, seconds } of keyAges()) this.set({ issuer }, seconds);
     },
   });
+}
+
+function logMetrics(registry: Registry, droppedLines: () => number): void {
   new Counter({
     name: "nats_mint_log_lines_dropped_total",
-    help: "Lines of the log that were lost because more was said than was read",
-    registers,
+    help: "Log lines that were lost because they were written faster than they were read",
+    registers: [registry],
     collect() {
       this.reset();
       this.inc(droppedLines());
     },
   });
+}
+
+function buildMetrics(registry: Registry, version: string): void {
   new Gauge({
     name: "nats_mint_build_info",
     help: "1, with the version as a label",
     aggregator: "first",
     labelNames: ["version"] as const,
-    registers,
+    registers: [registry],
   }).set({ version }, 1);
-
-  return {
-    answered({ route, method, status, duration }) {
-      requests.add(route, METHODS.has(method) ? method : "other", status);
-      requestSeconds(duration / 1000, route);
-    },
-    decided({ outcome, code, reason = "", mintDuration }) {
-      decisions.add(outcome, code, reason);
-      if (mintDuration !== undefined) mintSeconds(mintDuration / 1000);
-    },
-    keysLoaded() {
-      loadedAt = now();
-      reloads.inc({ what: "keys", result: "loaded" });
-    },
-    keysRefused: () => reloads.inc({ what: "keys", result: "refused" }),
-    reloaded: (what, result) => reloads.inc({ what, result }),
-    render: async () => ({ body: await registry.metrics(), contentType: registry.contentType }),
-    figures: () => registry.getMetricsAsJSON(),
-  };
 }

@@ -1,9 +1,9 @@
 import { type Aggregator, collectDefaultMetrics, type Registry } from "prom-client";
 
 /**
- * What prom-client brings and what is true on Bun too; there it gives zeros and nonsense for the rest. Beside each what
- * becomes of it when there are several processes. Each has a limit of open files of its own, so what counts is the one
- * that is nearest to it; and the youngest one's start tells that one was started again.
+ * The default metrics of prom-client that are correct on Bun; the others are zero or wrong there. Each with its
+ * aggregation over several processes. The limit of open files is one for each process, so the process nearest to it
+ * counts. The latest start shows that a process was restarted.
  */
 const PROCESS: ReadonlyMap<string, Aggregator> = new Map([
   ["process_cpu_user_seconds_total", "sum"],
@@ -15,9 +15,9 @@ const PROCESS: ReadonlyMap<string, Aggregator> = new Map([
   ["process_max_fds", "min"],
 ]);
 
-/** Adds figures about this process. */
+/** Adds metrics of this process: CPU, memory, open files, start time. */
 export function collectProcess(registry: Registry): void {
-  // Its watch on the event loop can't be left out; at this pace it costs nothing.
+  // The event loop monitor can't be turned off; at this interval (milliseconds) it costs nothing.
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 1000 });
   for (const metric of registry.getMetricsAsArray()) {
     const aggregator = PROCESS.get(metric.name);

@@ -8,7 +8,7 @@ const ofAudit = (line: string) => redact([{ audit: line }]);
 
 const seedOf = (pair: { getSeed(): Uint8Array }) => new TextDecoder().decode(pair.getSeed());
 
-test("seeds, JWTs and API keys don't get through, wherever they stand in a line", () => {
+test("seeds, JWTs and API keys are removed, at any place in a line", () => {
   const secrets = [
     ...[createOperator(), createAccount(), createUser()].map(seedOf),
     "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln",
@@ -22,7 +22,7 @@ test("seeds, JWTs and API keys don't get through, wherever they stand in a line"
   }
 });
 
-test("public keys and what else is logged get through as they are", () => {
+test("public keys, ids and names are not changed", () => {
   const line = JSON.stringify({
     public_key: createUser().getPublicKey(),
     account: createAccount().getPublicKey(),
@@ -34,21 +34,21 @@ test("public keys and what else is logged get through as they are", () => {
   expect(withoutSecrets(line)).toBe(line);
 });
 
-test("names in which such letters occur stay readable, and the line stays JSON", () => {
+test("names that contain parts of a secret's form stay readable, and the line stays JSON", () => {
   for (const subject of ["\x1eyJabcdefgh", "harveyJohnston-x", "S".padEnd(80, "A"), "\x0eyJabcdefgh.x"]) {
     const line = JSON.stringify({ subject });
     expect(JSON.parse(withoutSecrets(line)).subject).toBe(subject);
   }
 });
 
-test("nothing that a terminal would obey is left, and the text stays the same", () => {
+test("control characters of terminals are escaped, and the parsed text is the same", () => {
   const text = "a\u009b31mb\u202ec\u2028d\u007fe";
   const line = withoutSecrets(JSON.stringify({ text }));
   expect(line).toMatch(/^[ -~]*$/);
   expect(JSON.parse(line).text).toBe(text);
 });
 
-test("out of an audit line goes what is a secret, wherever it stands, and what else is in it stays", () => {
+test("proven secrets are removed from an audit line, at any place, and the rest of it is not changed", () => {
   const secrets = [
     ...[createOperator(), createAccount(), createUser()].map(seedOf),
     createApiKey().key,
@@ -75,7 +75,7 @@ test("out of an audit line goes what is a secret, wherever it stands, and what e
   }
 });
 
-test("a name in an audit line that only looks like a secret is written as it is, beside a line that isn't", () => {
+test("a name that only looks like a secret stays in an audit line, also beside lines with secrets", () => {
   const [seed, { key }] = [seedOf(createUser()), createApiKey()];
   const names = [
     "mint_a_0123456789abcdef",

@@ -1,42 +1,42 @@
 import { network } from "../util/address.ts";
 import { tokenBucket, tokenBuckets } from "../util/token-bucket.ts";
 
-/** How many lines refused requests may cost. */
+/** Limits how many audit lines refused requests cause. */
 
 export interface RefusalBudgetOptions {
-  /** Milliseconds that never go back. */
+  /** Milliseconds of a clock that never goes back. */
   readonly now: () => number;
-  /** Told how many were left out since it was told last, by code, and how many seconds ago the first of them was. */
+  /** Called with the number of refusals without a line since the last call, by code, and the seconds since the first. */
   readonly onOmitted: (codes: Readonly<Record<string, number>>, seconds: number) => void;
 }
 
 export interface RefusalBudget {
-  /** Whether this refusal gets a line of its own; otherwise it is counted. */
+  /** Whether this refusal gets a line; otherwise it is counted. */
   take(address: string | undefined, code: string): boolean;
-  /** Tells what was left out since the last time. */
+  /** Reports the refusals that were counted since the last report. */
   close(): void;
 }
 
-/** Lines at once, and milliseconds to one more: 20 and 1/s from one address or IPv6 /64, 200 and 20/s from all. */
+/** Lines at once, and milliseconds to one more: 20 and 1/s for an address or IPv6 /64, 200 and 20/s in all. */
 const PER_NETWORK = { capacity: 20, interval: 1000 };
-const FROM_ALL = { capacity: 200, interval: 50 };
-/** Networks that are remembered. One that was forgotten starts anew, within the budget for all. */
+const IN_ALL = { capacity: 200, interval: 50 };
+/** Networks that are remembered. A forgotten one starts with a full budget, within the budget in all. */
 const NETWORKS = 10_000;
-/** Milliseconds. */
-const TELL_EVERY = 10_000;
+/** Milliseconds between two reports. */
+const REPORT_EVERY = 10_000;
 
 /**
- * With 300 bytes to a line, a flood costs 6 KB a second; in quiet times every refusal has its line. The budget of an
- * address comes first, so that one that floods doesn't take the lines of the others.
+ * With lines of 300 bytes, a flood costs 6 KB a second; without one, every refusal has a line. The budget of the address is
+ * taken first, so that a flood from one address does not use the lines of other addresses.
  */
 export function createRefusalBudget({ now, onOmitted }: RefusalBudgetOptions): RefusalBudget {
   const networks = tokenBuckets({ ...PER_NETWORK, maxKeys: NETWORKS, now });
-  const all = tokenBucket({ ...FROM_ALL, now });
+  const all = tokenBucket({ ...IN_ALL, now });
   let omitted = new Map<string, number>();
   let since = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
-  function tell(): void {
+  function report(): void {
     clearTimeout(timer);
     timer = undefined;
     if (omitted.size === 0) return;
@@ -50,10 +50,10 @@ export function createRefusalBudget({ now, onOmitted }: RefusalBudgetOptions): R
       if (networks.take(network(address)).allowed && all.take().allowed) return true;
       if (omitted.size === 0) since = now();
       omitted.set(code, (omitted.get(code) ?? 0) + 1);
-      // Nobody waits for it at the end: `close` tells what is left.
-      timer ??= setTimeout(tell, TELL_EVERY).unref();
+      // The timer does not keep the process running: `close` reports the rest.
+      timer ??= setTimeout(report, REPORT_EVERY).unref();
       return false;
     },
-    close: tell,
+    close: report,
   };
 }

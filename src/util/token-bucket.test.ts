@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { tokenBucket, tokenBuckets } from "./token-bucket.ts";
 
-/** A clock that goes on when it is told to, in milliseconds. */
+/** A clock that is advanced by hand, in milliseconds. */
 function makeClock() {
   let time = 1e9;
   return {
@@ -22,7 +22,7 @@ const takeAll = (take: () => { allowed: boolean }) => {
 };
 
 describe("a bucket", () => {
-  test("gives what it holds at once, and then one token per interval", () => {
+  test("allows its capacity at once, and then one token per interval", () => {
     const clock = makeClock();
     const buckets = tokenBuckets({ ...perMinute(60), now: clock.now });
     const take = () => buckets.take("a");
@@ -38,7 +38,7 @@ describe("a bucket", () => {
     expect(takeAll(take)).toBe(60);
   });
 
-  test("tells what is left, and when there is one more", () => {
+  test("reports the tokens that are left and the time to the next one", () => {
     const clock = makeClock();
     const buckets = tokenBuckets({ ...perMinute(3), now: clock.now });
     expect(buckets.take("a")).toEqual({ allowed: true, left: 2, next: 20 });
@@ -50,7 +50,7 @@ describe("a bucket", () => {
     expect(buckets.take("a")).toEqual({ allowed: false, left: 0, next: 1 });
   });
 
-  test("is not emptied further by those who are refused", () => {
+  test("is not emptied further by refused attempts", () => {
     const clock = makeClock();
     const buckets = tokenBuckets({ ...perMinute(60), now: clock.now });
     takeAll(() => buckets.take("a"));
@@ -59,13 +59,13 @@ describe("a bucket", () => {
     expect(buckets.take("a").allowed).toBe(true);
   });
 
-  test("leaves another's alone", () => {
+  test("does not change the bucket of another key", () => {
     const buckets = tokenBuckets({ ...perMinute(5), now: makeClock().now });
     takeAll(() => buckets.take("a"));
     expect(takeAll(() => buckets.take("b"))).toBe(5);
   });
 
-  test("that was full does not fill up sooner for it", () => {
+  test("gains nothing from the time in which it was full", () => {
     const clock = makeClock();
     const { take } = tokenBucket({ capacity: 3, interval: 10, now: clock.now });
     clock.pass(95);
@@ -74,7 +74,7 @@ describe("a bucket", () => {
     expect(take().allowed).toBe(false);
   });
 
-  test("keeps the part of a token that came", () => {
+  test("keeps the fraction of a token", () => {
     const clock = makeClock();
     const { take } = tokenBucket({ capacity: 3, interval: 10, now: clock.now });
     takeAll(take);
@@ -84,7 +84,7 @@ describe("a bucket", () => {
     expect(takeAll(take)).toBe(1);
   });
 
-  test("is neither filled by a clock that is set back, nor emptied, and goes on filling", () => {
+  test("is neither filled nor emptied by a clock that is set back, and continues to fill", () => {
     const clock = makeClock();
     const { take } = tokenBucket({ capacity: 3, interval: 10, now: clock.now });
     take();
@@ -96,7 +96,7 @@ describe("a bucket", () => {
     expect(takeAll(take)).toBe(1);
   });
 
-  test("never gives more than it holds and has got, and keeps its word on the next token, whatever the rhythm", () => {
+  test("never allows more than its capacity and what was added, and has the next token at the time that it reported", () => {
     const pauses = fc.array(fc.double({ min: 0, max: 30_000, noNaN: true }), { maxLength: 200 });
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 100_000 }), pauses, (count, rhythm) => {
@@ -120,14 +120,23 @@ describe("a bucket", () => {
   });
 });
 
-test("no more keys are remembered than they may be, and those that still ask are", () => {
-  const clock = makeClock();
-  const buckets = tokenBuckets({ ...perMinute(2), now: clock.now });
-  takeAll(() => buckets.take("flood"));
-  for (let i = 0; i < 1_000_000; i++) {
-    buckets.take(`10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`);
-    if (i % 5_000 === 0) expect(buckets.take("flood").allowed).toBe(false);
-  }
-  expect(buckets.size).toBeLessThanOrEqual(20_000);
-  expect(buckets.size).toBeGreaterThan(10_000);
+describe("of many keys", () => {
+  test("no more than 20,000 are remembered, and those that are still used are among them", () => {
+    const clock = makeClock();
+    const buckets = tokenBuckets({ ...perMinute(2), now: clock.now });
+    takeAll(() => buckets.take("flood"));
+    for (let i = 0; i < 1_000_000; i++) {
+      buckets.take(`10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`);
+      if (i % 5_000 === 0) expect(buckets.take("flood").allowed).toBe(false);
+    }
+    expect(buckets.size).toBe(20_000);
+  });
+
+  test("the least recently used is forgotten first", () => {
+    const buckets = tokenBuckets({ ...perMinute(1), now: makeClock().now, maxKeys: 3 });
+    for (const key of ["a", "b", "c", "a", "d"]) buckets.take(key);
+    expect(["a", "c", "d"].map((key) => buckets.take(key).allowed)).toEqual([false, false, false]);
+    expect(buckets.take("b").allowed).toBe(true);
+    expect(buckets.size).toBe(3);
+  });
 });

@@ -1,59 +1,60 @@
-/** What came of an attempt to take a token. Times in whole seconds. */
+import { LRUCache } from "lru-cache";
+
+/** The result of taking a token. */
 export interface Taken {
   readonly allowed: boolean;
   /** Tokens that are left. */
   readonly left: number;
-  /** Until there is one more; at least 1. */
+  /** Whole seconds until there is one more token; at least 1. */
   readonly next: number;
 }
 
 export interface TokenBucket {
-  /** Takes one token, if there is one. An attempt that is refused costs nothing. */
+  /** Takes one token, if there is one. A refused attempt costs nothing. */
   take(): Taken;
 }
 
 export interface TokenBuckets {
-  /** Takes one token out of this key's bucket, if there is one. An attempt that is refused costs nothing. */
+  /** Takes one token out of this key's bucket, if there is one. A refused attempt costs nothing. */
   take(key: string): Taken;
-  /** How many keys are remembered, at most. */
+  /** Number of keys that are remembered. */
   readonly size: number;
 }
 
 export interface TokenBucketOptions {
-  /** Tokens that a bucket holds. */
+  /** Tokens in a full bucket. */
   readonly capacity: number;
-  /** Milliseconds after which one comes back. */
+  /** Milliseconds until one token is added. */
   readonly interval: number;
-  /** Milliseconds. When the clock is set back, a bucket keeps what it has, and fills from then on. */
+  /** The clock, in milliseconds. When it is set back, a bucket keeps its tokens and fills from the new time on. */
   readonly now?: () => number;
 }
 
 interface Bucket {
-  /** With the part of the next one that has come. */
+  /** Includes the fraction of the next token. */
   tokens: number;
   filledAt: number;
 }
 
 /**
- * Some MB. One that is forgotten has not asked while half as many others did, which takes some seconds at the least: who
- * asks that seldom is within any sensible limit.
+ * About 6 MB. To push a key out, 20,000 other keys must be used after it, which takes some seconds at least. A caller that
+ * sends requests so seldom is within any sensible limit.
  */
 const MAX_KEYS = 20_000;
-/** Milliseconds; more than what adding up fractions loses, less than anybody can tell. */
+/** Milliseconds: more than the rounding error of adding fractions, too little to notice. */
 const ROUNDING = 1e-3;
 
 const monotonic = () => performance.now();
 
-/** So many at once, and then one more after each interval. There is no timer: a bucket is filled when it is asked. */
+/** Allows `capacity` tokens at once, then one for each interval. It has no timer: it is filled when a token is taken. */
 export function tokenBucket({ capacity, interval, now = monotonic }: TokenBucketOptions): TokenBucket {
   const bucket: Bucket = { tokens: capacity, filledAt: now() };
   return { take: () => takeFrom(bucket, capacity, interval, now()) };
 }
 
 /**
- * One bucket for each key. When there are too many keys, those that were not asked for longest are forgotten, half of them
- * at a time, which is as if their buckets were full: whoever wants that must come from as many addresses, or be as many
- * callers, as are remembered.
+ * One bucket for each key. Above `maxKeys` (20,000 by default) the least recently used key is forgotten, as if its bucket
+ * were full. An attacker who wants that needs as many addresses or identities as there are keys.
  */
 export function tokenBuckets({
   capacity,
@@ -61,27 +62,19 @@ export function tokenBuckets({
   now = monotonic,
   maxKeys = MAX_KEYS,
 }: TokenBucketOptions & { readonly maxKeys?: number }): TokenBuckets {
-  // Two maps that are filled in turn: nothing is taken out one by one, which would leave holes to be collected.
-  let recent = new Map<string, Bucket>();
-  let older = new Map<string, Bucket>();
-
-  function remember(key: string, bucket: Bucket): Bucket {
-    if (recent.size >= maxKeys / 2) {
-      older = recent;
-      recent = new Map();
-    }
-    recent.set(key, bucket);
-    return bucket;
-  }
-
+  const buckets = new LRUCache<string, Bucket>({ max: maxKeys });
   return {
     take(key) {
       const time = now();
-      const bucket = recent.get(key) ?? remember(key, older.get(key) ?? { tokens: capacity, filledAt: time });
+      let bucket = buckets.get(key);
+      if (!bucket) {
+        bucket = { tokens: capacity, filledAt: time };
+        buckets.set(key, bucket);
+      }
       return takeFrom(bucket, capacity, interval, time);
     },
     get size() {
-      return recent.size + older.size;
+      return buckets.size;
     },
   };
 }
@@ -92,7 +85,7 @@ function takeFrom(bucket: Bucket, capacity: number, interval: number, time: numb
   bucket.tokens = Math.min(bucket.tokens + passed / interval, capacity);
   const whole = () => Math.floor(bucket.tokens + ROUNDING / interval);
   const allowed = whole() > 0;
-  // What rounding gave is owed: it may be a little below zero then.
+  // A token that exists only by rounding is taken too: the count may then be slightly below zero.
   if (allowed) bucket.tokens -= 1;
   const left = whole();
   const untilNext = (left + 1 - bucket.tokens) * interval;

@@ -1,11 +1,14 @@
 import { createApp } from "../../src/http/app.ts";
 import { createLog, logUnexpected } from "../../src/telemetry/log.ts";
 
-/** A program whose application's authenticator fails and says why, with the token: once for each way to be told of it. */
+/**
+ * A program whose authenticator throws errors that contain the token. It runs once with the default `onError`, and once with
+ * the log.
+ */
 
 const options = {
   mint: () => {
-    throw new Error("nobody gets this far");
+    throw new Error("not reached");
   },
   authenticate: (request: Request) => {
     const token = request.headers.get("Authorization");
@@ -14,7 +17,7 @@ const options = {
     });
   },
   grant: () => {
-    throw new Error("nobody gets this far");
+    throw new Error("not reached");
   },
   servers: { websocket: [], tcp: [] },
 };

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { type Service, start } from "../edge/service.ts";
 
-/** Whom a credential is for stands in the audit, whatever the name looks like. */
+/** The audit line has the name for which a credential was issued, even when the name looks like a secret. */
 
 let service: Service;
 beforeAll(async () => {

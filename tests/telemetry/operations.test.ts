@@ -6,15 +6,15 @@ import { createAudit } from "../../src/telemetry/audit.ts";
 import { createMetrics } from "../../src/telemetry/metrics.ts";
 import { blocks, codeSpans, rows, section } from "../docs/markdown.ts";
 
-/** What docs/monitoring.md says is so. */
+/** docs/monitoring.md agrees with the metrics and audit lines of the service. */
 
 const guide = readFileSync(join(import.meta.dirname, "../../docs/monitoring.md"), "utf8");
 
-/** The figures of a service that has done everything once: name, type, and the labels that it has. */
-async function figures(): Promise<Map<string, { type: string; labels: Set<string> }>> {
+/** The metrics of a service that has done everything once: name, type and labels. */
+async function exported(): Promise<Map<string, { type: string; labels: Set<string> }>> {
   const metrics = createMetrics({ version: "1", keyAges: () => [{ issuer: "https://i", seconds: 1 }] });
   metrics.keysLoaded();
-  metrics.answered({ route: "/creds", method: "POST", status: 200, duration: 1 });
+  metrics.handled({ route: "/creds", method: "POST", status: 200, duration: 1 });
   metrics.decided({
     outcome: "granted",
     code: "granted",
@@ -31,8 +31,8 @@ async function figures(): Promise<Map<string, { type: string; labels: Set<string
     ]),
   );
   for (const [, sample = "", labels = ""] of body.matchAll(/^(\w+)\{(.*)\} /gm)) {
-    const figure = all.get(sample) ?? all.get(sample.replace(/_(bucket|sum|count)$/, ""));
-    for (const [, label = ""] of labels.matchAll(/(\w+)="/g)) figure?.labels.add(label);
+    const metric = all.get(sample) ?? all.get(sample.replace(/_(bucket|sum|count)$/, ""));
+    for (const [, label = ""] of labels.matchAll(/(\w+)="/g)) metric?.labels.add(label);
   }
   return all;
 }
@@ -42,13 +42,13 @@ const table = rows(section(guide, "## Metrics"), "metric").flatMap(([names = "",
 );
 
 describe("the table of metrics", () => {
-  test("has each that there is, with its type, and no other", async () => {
-    const real = [...(await figures())].map(([name, { type }]) => `${name} ${type}`);
+  test("has each metric, with its type, and no other", async () => {
+    const real = [...(await exported())].map(([name, { type }]) => `${name} ${type}`);
     expect(table.map(({ name, type }) => `${name} ${type}`).sort()).toEqual(real.sort());
   });
 
   test("names the labels of each", async () => {
-    const real = await figures();
+    const real = await exported();
     for (const { name, text } of table) {
       const labels = [...(real.get(name)?.labels ?? [])].filter((label) => label !== "le");
       expect([name, labels.filter((label) => !codeSpans(text).includes(label))]).toEqual([name, []]);
@@ -56,18 +56,18 @@ describe("the table of metrics", () => {
   });
 });
 
-test("alerts ask for metrics and labels that there are", async () => {
-  const real = await figures();
+test("alerts use existing metrics and labels", async () => {
+  const real = await exported();
   const queries = blocks(guide).filter(({ language }) => language === "promql");
   expect(queries.length).toBeGreaterThan(8);
   for (const { text } of queries) {
     for (const [, name = "", labels = ""] of text.matchAll(/\b((?:nats_mint|process)_\w+)(?:\{(.*?)\})?/g)) {
-      const figure = real.get(name) ?? real.get(name.replace(/_(bucket|sum|count)$/, ""));
-      expect([name, figure !== undefined]).toEqual([name, true]);
+      const metric = real.get(name) ?? real.get(name.replace(/_(bucket|sum|count)$/, ""));
+      expect([name, metric !== undefined]).toEqual([name, true]);
       for (const [, label = ""] of labels.matchAll(/(\w+)=?[=!~]/g)) {
-        // `job` is Prometheus's own.
+        // Prometheus adds `job` itself.
         if (label !== "job")
-          expect([name, [...(figure?.labels ?? [])]]).toEqual([name, expect.arrayContaining([label])]);
+          expect([name, [...(metric?.labels ?? [])]]).toEqual([name, expect.arrayContaining([label])]);
       }
     }
   }
@@ -104,9 +104,9 @@ describe("the audit lines", () => {
       () => 0,
     );
     audit(decision);
-    const { credential: _, issuer: __, subject: ___, method: ____, ...nobody } = decision;
+    const { credential: _, issuer: __, subject: ___, method: ____, ...unauthenticated } = decision;
     for (let i = 0; i < 30; i++) {
-      audit({ ...nobody, outcome: "refused", code: "unauthorized", reason: "expired", status: 401 });
+      audit({ ...unauthenticated, outcome: "refused", code: "unauthorized", reason: "expired", status: 401 });
     }
     close();
     return [lines[0], lines[1], lines.at(-1)].map((line) => line ?? {});
@@ -116,8 +116,10 @@ describe("the audit lines", () => {
     const [granted = {}, refused = {}] = written();
     const fields = new Set([...Object.keys(granted), ...Object.keys(refused)]);
     fields.delete("msg");
-    const said = rows(section(guide, "## Audit lines"), "field").flatMap(([names = ""]) => codeSpans(names));
-    expect(said.sort()).toEqual([...fields].sort());
+    const documented = rows(section(guide, "### The audit lines"), "field").flatMap(([names = ""]) =>
+      codeSpans(names),
+    );
+    expect(documented.sort()).toEqual([...fields].sort());
   });
 
   test("look like the examples", () => {

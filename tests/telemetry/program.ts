@@ -1,6 +1,6 @@
 import { createLog, logCrashes } from "../../src/telemetry/log.ts";
 
-/** A program that logs so many lines and then ends in some way, or goes on logging until it is told to stop. */
+/** A program that logs `count` lines and then ends as `ending` says, or logs more until it is stopped. */
 
 const [, , ending, count] = process.argv;
 const service = createLog();
@@ -28,12 +28,24 @@ if (ending === "wait") {
   console.error("logged");
   setInterval(() => {}, 1000);
 }
+if (ending === "count") {
+  let written = 0;
+  const flood = setInterval(() => {
+    for (let line = 0; line < 1000; line++) log.info({ line, padding }, "a line");
+    written += 1000;
+    if (service.dropped() < 50_000) return;
+    clearInterval(flood);
+    console.error("flooded");
+    // Seldom enough for the lines before to be written or dropped by then.
+    setInterval(() => log.info({ written: written++, dropped: service.dropped() }, "count"), 100);
+  });
+}
 if (ending === "go on") {
-  let told = false;
+  let reported = false;
   setInterval(() => {
     for (let line = 0; line < 1000; line++) log.info({ line, padding }, "a line");
-    if (!told && service.dropped() > 50_000) {
-      told = true;
+    if (!reported && service.dropped() > 50_000) {
+      reported = true;
       console.error(`dropped ${service.dropped()}, memory ${process.memoryUsage().rss}`);
     }
   });

@@ -7,24 +7,24 @@ import { accountEnv, makeWorld, runService, type World } from "../mint/parts.ts"
 import { freePorts } from "../ports.ts";
 
 /**
- * The service as a process, with secrets in whatever a caller can send. None of them, and none of its own, stands
- * anywhere in its log, its figures or its answers, but for the credential in the answer to whom it was made for.
+ * The service as a process, with secrets in every part of the requests. Neither they nor the service's own secrets are in
+ * its log, its metrics or its responses, except for the credential in the response to the request for it.
  */
 
 const projectDir = join(import.meta.dirname, "../..");
 const seedOf = (pair: { getSeed(): Uint8Array }) => new TextDecoder().decode(pair.getSeed());
 
-/** What looks like a secret: the seed of any kind of key, a JWT or the start of one, the lines of a creds file. */
+/** The forms of secrets: the seed of any kind of key, a JWT or its start, the marker lines of a creds file. */
 const SHAPES = /S[UAOCNXP][A-Z2-7]{56}|eyJ[A-Za-z0-9_-]{10}|-----BEGIN|NKEY SEED/;
 
-/** Of every kind that a caller may have, by mistake or not. */
+/** One of every kind that a caller may send, by mistake or on purpose. */
 const SENT = {
   "a user's seed": seedOf(createUser()),
   "an account's seed": seedOf(createAccount()),
   "an operator's seed": seedOf(createOperator()),
   "a token": `eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbGljZSJ9.${"c2lnbmF0dXJl".repeat(8)}`,
   "an API key": createApiKey().key,
-  // Without the looks of a secret, and no subject token either: as a name it would be one.
+  // Without the form of a secret. It is no valid subject token either: a valid one would be a name.
   "a session": `session:${"s3cr3t".repeat(6)}`,
   "a password": "correct horse battery staple",
 };
@@ -32,13 +32,13 @@ const SENT = {
 let world: World;
 let service: ReturnType<typeof runService>;
 let url: string;
-/** The seeds that the service signs with, and the others that the recipe made. */
+/** The seeds with which the service signs, and the other seeds of the recipe. */
 let own: string[];
 
-/** All that came back, without the credentials in answers that gave one. */
-const answers: string[] = [];
-/** The credentials that were given: what only their owners may know. */
-const given: string[] = [];
+/** All responses, without the credentials in them. */
+const responses: string[] = [];
+/** The credentials in the responses. */
+const issued: string[] = [];
 
 beforeAll(async () => {
   world = await makeWorld();
@@ -64,7 +64,7 @@ afterAll(async () => {
   await world?.[Symbol.asyncDispose]();
 });
 
-/** Every seed in the files of a directory. */
+/** All seeds in the files of a directory. */
 function seedsUnder(dir: string): string[] {
   const files = readdirSync(dir, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
   const texts = files.map(({ parentPath, name }) => readFileSync(join(parentPath, name), "utf8"));
@@ -75,25 +75,25 @@ async function send(path: string, init: RequestInit = {}, repeats = false): Prom
   const response = await fetch(url + path, { redirect: "manual", ...init });
   if (repeats) return;
   const headers = [...response.headers].map(([name, value]) => `${name}: ${value}`);
-  answers.push(`${response.status} ${headers.join("\n")}\n${await bodyOf(response)}`);
+  responses.push(`${response.status} ${headers.join("\n")}\n${await bodyOf(response)}`);
 }
 
-/** The body; of an answer with a credential what is left without it. */
+/** The body, without the credential if it has one. */
 async function bodyOf(response: Response): Promise<string> {
   const text = await response.text();
   const type = response.headers.get("Content-Type") ?? "";
   if (response.status !== 200) return text;
   if (type.startsWith("application/x-nats-creds") || text.startsWith("-----BEGIN NATS USER JWT")) {
-    given.push(...(text.match(/eyJ[\w.-]+|SU[A-Z2-7]{56}/g) ?? []));
+    issued.push(...(text.match(/eyJ[\w.-]+|SU[A-Z2-7]{56}/g) ?? []));
     return "";
   }
   if (!type.startsWith("application/json")) return text;
   const { jwt = "", seed = "", ...rest } = JSON.parse(text) as { jwt?: string; seed?: string };
-  given.push(...[jwt, seed].filter(Boolean));
+  issued.push(...[jwt, seed].filter(Boolean));
   return JSON.stringify(rest);
 }
 
-const ask = (body: unknown, headers: Record<string, string> = {}, repeats = false) =>
+const requestCreds = (body: unknown, headers: Record<string, string> = {}, repeats = false) =>
   send(
     "/creds",
     {
@@ -105,36 +105,36 @@ const ask = (body: unknown, headers: Record<string, string> = {}, repeats = fals
   );
 
 /**
- * Asks with a name of the caller's choice, which the answer repeats to the caller: whom the credential is for, or which
- * field is not known. The log must not.
+ * Requests a credential with a secret as a name or field, which the response may repeat: as the user's name, or as the
+ * unknown field. The log must not contain it.
  */
-const askByName = (body: unknown) => ask(body, {}, true);
+const requestWithName = (body: unknown) => requestCreds(body, {}, true);
 
 async function sendEverything(): Promise<void> {
-  await ask({ user: "alice", tags: { room: "lobby" } });
-  await ask({ user: "alice", public_key: createUser().getPublicKey() });
-  await ask({ user: "alice", role: "service" }, { Accept: "application/x-nats-creds" });
-  await ask({ user: "alice", role: "service" }, { Accept: "text/plain" });
-  for (const secret of [...Object.values(SENT), ...given]) {
-    for (const field of ["public_key", "role", "ttl"]) await ask({ user: "alice", [field]: secret });
+  await requestCreds({ user: "alice", tags: { room: "lobby" } });
+  await requestCreds({ user: "alice", public_key: createUser().getPublicKey() });
+  await requestCreds({ user: "alice", role: "service" }, { Accept: "application/x-nats-creds" });
+  await requestCreds({ user: "alice", role: "service" }, { Accept: "text/plain" });
+  for (const secret of [...Object.values(SENT), ...issued]) {
+    for (const field of ["public_key", "role", "ttl"]) await requestCreds({ user: "alice", [field]: secret });
     for (const field of ["user", "public_key", "role", "ttl"]) {
-      await ask({ user: "alice", [field]: { [secret]: secret } });
+      await requestCreds({ user: "alice", [field]: { [secret]: secret } });
     }
-    await askByName({ user: secret });
-    await askByName({ user: "alice", tags: { room: secret } });
-    await askByName({ user: "alice", tags: { [secret]: "lobby" } });
-    await askByName({ user: "alice", tags: { [secret]: [secret] } });
-    await askByName({ user: "alice", [secret]: 1 });
-    await askByName({ [secret]: secret });
-    await ask(secret);
-    await ask(`{"user":"${secret}`);
-    await ask(`"${secret}"`);
+    await requestWithName({ user: secret });
+    await requestWithName({ user: "alice", tags: { room: secret } });
+    await requestWithName({ user: "alice", tags: { [secret]: "lobby" } });
+    await requestWithName({ user: "alice", tags: { [secret]: [secret] } });
+    await requestWithName({ user: "alice", [secret]: 1 });
+    await requestWithName({ [secret]: secret });
+    await requestCreds(secret);
+    await requestCreds(`{"user":"${secret}`);
+    await requestCreds(`"${secret}"`);
     for (const [name, value] of headersWith(secret)) {
-      await ask({ user: "alice" }, { [name]: value });
+      await requestCreds({ user: "alice" }, { [name]: value });
       await send("/readyz", { headers: { [name]: value } });
       await send("/metrics", { headers: { [name]: value } });
       const origin = { Origin: "https://app.example.com", "Access-Control-Request-Method": "POST" };
-      // A preflight's answer says which origin it is that is not allowed.
+      // The response to a preflight names the origin that is not allowed.
       await send("/creds", { method: "OPTIONS", headers: { ...origin, [name]: value } }, name === "Origin");
     }
     const part = encodeURIComponent(secret);
@@ -145,9 +145,9 @@ async function sendEverything(): Promise<void> {
     }
     await send(`/creds?access_token=${part}`, { method: "POST", body: secret });
   }
-  // One address gets twenty lines of refusals at once and one more each second: this one, however quick all was.
+  // An address has twenty lines of refusals at once, and one more each second: this request has a line in any case.
   await Bun.sleep(1100);
-  await ask({ user: "alice", public_key: SENT["a user's seed"] });
+  await requestCreds({ user: "alice", public_key: SENT["a user's seed"] });
   await send("/metrics");
 }
 
@@ -176,46 +176,51 @@ function headersWith(secret: string): [string, string][] {
   ];
 }
 
-/** The secrets that stand in a text, by name, and what looks like one. */
+/** The names of the secrets in a text, and the start of anything with the form of a secret. */
 function found(text: string): string[] {
-  const secrets = { ...SENT, ...Object.fromEntries([...own, ...given].map((it, i) => [`secret ${i}`, it])) };
+  const secrets = { ...SENT, ...Object.fromEntries([...own, ...issued].map((it, i) => [`secret ${i}`, it])) };
   const known = Object.entries(secrets).filter(([, secret]) =>
     [secret, encodeURIComponent(secret), btoa(secret), secret.toLowerCase()].some((it) => text.includes(it)),
   );
   const shape = SHAPES.exec(text);
-  return [...known.map(([name]) => name), ...(shape ? [`it looks like one: ${shape[0].slice(0, 4)}…`] : [])];
+  return [
+    ...known.map(([name]) => name),
+    ...(shape ? [`the form of a secret: ${shape[0].slice(0, 4)}…`] : []),
+  ];
 }
 
 describe("the scan", () => {
-  test("finds a secret that is planted, however little it looks like one", () => {
+  test("finds planted secrets, also those without the form of a secret", () => {
     for (const [name, secret] of Object.entries(SENT)) {
       expect(found(`{"level":"info","user":"${secret}"}`)).toContain(name);
     }
-    for (const secret of [...own, ...given]) expect(found(`x${secret}`)).not.toEqual([]);
+    for (const secret of [...own, ...issued]) expect(found(`x${secret}`)).not.toEqual([]);
     expect(found(seedOf(createUser()))).not.toEqual([]);
     expect(found("mint listens on http://127.0.0.1:8080")).toEqual([]);
   });
 
-  test("had something to look through", () => {
+  test("had enough responses and log lines to examine", () => {
     expect(own.length).toBeGreaterThan(2);
-    expect(given.length).toBeGreaterThan(20);
-    expect(answers.length).toBeGreaterThan(500);
+    expect(issued.length).toBeGreaterThan(20);
+    expect(responses.length).toBeGreaterThan(500);
     for (const status of [200, 400, 403, 404, 405, 415, 422]) {
-      expect(answers.some((answer) => answer.startsWith(`${status} `))).toBe(true);
+      expect(responses.some((response) => response.startsWith(`${status} `))).toBe(true);
     }
-    expect(answers.some((answer) => answer.includes("nats_mint_decisions_total"))).toBe(true);
+    expect(responses.some((response) => response.includes("nats_mint_decisions_total"))).toBe(true);
     const lines = service.said().split("\n");
     expect(lines.filter((line) => line.includes('"audit":"granted"')).length).toBeGreaterThan(20);
     expect(lines.filter((line) => line.includes('"audit":"refused"')).length).toBeGreaterThan(20);
   });
 });
 
-test("no secret stands in what the service printed", () => {
+test("no secret is in the output of the service", () => {
   const lines = service.said().split("\n");
   expect(lines.flatMap((line) => found(line).map((name) => `${name} in ${line.slice(0, 120)}`))).toEqual([]);
 });
 
-test("no secret stands in an answer, but for the credential in one that gives it", () => {
-  const kept = answers.flatMap((answer) => found(answer).map((name) => `${name} in ${answer.slice(0, 300)}`));
-  expect(kept).toEqual([]);
+test("no secret is in a response, except for the credential that it issues", () => {
+  const leaked = responses.flatMap((response) =>
+    found(response).map((name) => `${name} in ${response.slice(0, 300)}`),
+  );
+  expect(leaked).toEqual([]);
 });

@@ -7,7 +7,7 @@ import { runService } from "../mint/parts.ts";
 import { freePorts } from "../ports.ts";
 import { connectionsToEach, pids } from "./parts.ts";
 
-/** What is wrong at the start is said once, by however many workers; and what goes wrong later. */
+/** An error at the start is reported once, whatever the number of workers; and errors after the start. */
 
 const server = join(import.meta.dirname, "../../src/service/main.ts");
 const dir = mkdtempSync(join(tmpdir(), "mistakes-"));
@@ -15,7 +15,7 @@ afterAll(() => rmSync(dir, { recursive: true }));
 const API_KEYS = join(dir, "api-keys.json");
 const SETTINGS = { MINT_AUTH: "dev,api-key", MINT_API_KEYS_FILE: API_KEYS, MINT_WORKERS: "2" };
 
-/** What it says with these settings before it ends, and its exit code. */
+/** The output of a service that does not start with these settings, and its exit code. */
 async function refused(settings: Record<string, string>) {
   await using service = runService([process.execPath, "--no-env-file", server], {
     PATH: process.env.PATH ?? "",
@@ -24,36 +24,38 @@ async function refused(settings: Record<string, string>) {
     ...settings,
   });
   const code = await service.ended;
-  // The lines of the log are no mistakes.
-  const said = service.said().replace(/^\{.*\n/gm, "");
-  return { code, said };
+  // Without the lines of the log.
+  const output = service.said().replace(/^\{.*\n/gm, "");
+  return { code, output };
 }
 
 describe("at the start", () => {
-  test("a setting that is wrong", async () => {
+  test("a wrong setting", async () => {
     const wrong = { MINT_WORKERS: "2", MINT_RATE_LIMIT: "much" };
-    const { code, said } = await refused(wrong);
+    const { code, output } = await refused(wrong);
     expect(code).toBe(1);
-    expect(said.trim().split("\n")).toEqual([expect.stringMatching(/^MINT_RATE_LIMIT: got "much", wanted /)]);
+    expect(output.trim().split("\n")).toEqual([
+      expect.stringMatching(/^MINT_RATE_LIMIT: got "much", wanted /),
+    ]);
   });
 
-  test("a file that can't be used", async () => {
+  test("a file that can't be read", async () => {
     const [port] = await freePorts(1);
     const settings = { MINT_AUTH: "oidc", MINT_POLICY_FILE: join(dir, "none.json"), MINT_PORT: String(port) };
     const one = await refused(settings);
     const several = await refused({ ...settings, MINT_WORKERS: "4" });
-    expect(one.said).toContain("none.json");
+    expect(one.output).toContain("none.json");
     expect(several).toEqual(one);
     expect(one.code).toBe(1);
   });
 
-  test("a port that another has, alone or with several workers", async () => {
+  test("a port in use, with one worker and with several", async () => {
     for (const MINT_WORKERS of ["1", "2"]) {
       await using first = await start({ MINT_WORKERS });
       for (const MINT_WORKERS of ["1", "2"]) {
         expect(await refused({ MINT_PORT: String(first.port), MINT_WORKERS })).toEqual({
           code: 1,
-          said: `port ${first.port} on 127.0.0.1 is in use; MINT_PORT chooses another\n`,
+          output: `port ${first.port} on 127.0.0.1 is in use; MINT_PORT chooses another\n`,
         });
       }
       expect((await first.ask()).status).toBe(200);
@@ -62,7 +64,7 @@ describe("at the start", () => {
 });
 
 describe("a worker that can't be started again", () => {
-  test("is tried until it can, while another serves", async () => {
+  test("is restarted until it becomes ready, while another worker serves", async () => {
     rmSync(API_KEYS, { force: true });
     await using service = await start(SETTINGS);
     const [, others] = await connectionsToEach(service, 2);
@@ -71,7 +73,7 @@ describe("a worker that can't be started again", () => {
     process.kill(killed, "SIGKILL");
     const failed = () => service.said().match(/"how":"exit code 1"/g)?.length ?? 0;
     while (failed() < 6) {
-      // Often enough for the connection to stay open.
+      // Before the idle timeout closes the connection.
       expect(await others?.[0]?.ask()).toBe(2);
       await Bun.sleep(1000);
     }
@@ -80,12 +82,12 @@ describe("a worker that can't be started again", () => {
     await connectionsToEach(service, 2);
   });
 
-  test("ends the service where no other serves", async () => {
+  test("ends the service when no other worker serves", async () => {
     rmSync(API_KEYS, { force: true });
     await using service = await start(SETTINGS);
     writeFileSync(API_KEYS, "broken");
     for (const pid of pids(service).values()) process.kill(pid, "SIGKILL");
     expect(await service.ended).toBe(1);
-    expect(service.said()).toContain("again and again: the mint gives up");
+    expect(service.said()).toContain("end again and again before they are ready: the mint gives up");
   });
 });

@@ -1,11 +1,11 @@
 import { connect } from "node:net";
 import { BODY, GOOD, HEAD, open, type Service } from "../edge/service.ts";
 
-/** What these tests share: which worker a connection has reached, and a client that never stops asking. */
+/** Shared by these tests: which worker a connection has reached, and a client that sends requests until it is closed. */
 
 type Line = Record<string, unknown>;
 
-/** The log so far. A line that is under way is left out, and so is what is no line of it. */
+/** The log so far, without incomplete lines and output that is not of the log. */
 export const linesOf = ({ said }: Pick<Service, "said">): Line[] =>
   said()
     .split("\n")
@@ -13,27 +13,27 @@ export const linesOf = ({ said }: Pick<Service, "said">): Line[] =>
     .filter((line) => line.startsWith("{"))
     .map((line) => JSON.parse(line));
 
-/** The process of each worker, the present one. */
+/** The process id of each worker's current process. */
 export function pids(service: Service): Map<number, number> {
-  const listen = linesOf(service).filter(({ msg }) => msg === "a worker listens");
-  return new Map(listen.map(({ worker, pid }) => [worker as number, pid as number]));
+  const ready = linesOf(service).filter(({ msg }) => msg === "worker ready");
+  return new Map(ready.map(({ worker, pid }) => [worker as number, pid as number]));
 }
 
-/** The decision with which a worker answered this request, once it is in the log. */
+/** The audit line of this request, once it is in the log. */
 export async function decided(service: Service, requestId: string): Promise<Line> {
   await service.says(new RegExp(`"${requestId}".*\n`));
   return linesOf(service).find(({ request_id }) => request_id === requestId) ?? {};
 }
 
-const requestIds = (said: string) =>
-  [...said.matchAll(/^x-request-id: (.*)\r$/gim)].map(([, id]) => id ?? "");
+const requestIds = (text: string) =>
+  [...text.matchAll(/^x-request-id: (.*)\r$/gim)].map(([, id]) => id ?? "");
 
-/** A connection that stays open, and asks when it is told to. */
+/** A connection that stays open between requests. */
 export function connection(service: Service) {
   const it = open(service.port, "");
   return {
     ...it,
-    /** Asks for a credential and gives the number of the worker that granted it. */
+    /** Requests a credential, and returns the number of the worker that granted it. */
     async ask(): Promise<number> {
       const before = requestIds(it.said()).length;
       it.write(GOOD);
@@ -44,7 +44,7 @@ export function connection(service: Service) {
   };
 }
 
-/** So many connections to each of the workers 1 to `count`. The system chooses, so it may take a few more to get them. */
+/** `each` connections to each of the workers 1 to `count`. The system chooses the worker, so it tries until it has them. */
 export async function connectionsToEach(service: Service, count: number, each = 1) {
   const found = Array.from({ length: count }, () => [] as ReturnType<typeof connection>[]);
   while (found.some(({ length }) => length < each)) {
@@ -64,29 +64,29 @@ export async function halfSent(service: Service) {
   const all = await connectionsToEach(service, 2, 2);
   for (const [half, idle] of all) {
     await half?.send(HALF_BODY);
-    // Answered after the half body has arrived, so the worker has both on its desk.
+    // Its response comes after the half body has arrived, so the worker has read both.
     await idle?.ask();
   }
   return { halves: all.map(([half]) => half), idle: all.map(([, idle]) => idle) };
 }
 
-/** Asks on one connection, again as soon as there is an answer, and gives the ids of the answers when it is closed. */
-export function askOnAndOn(port: number): Promise<string[]> {
+/** Sends requests on one connection, each after the response to the last. Returns the ids of the responses when it closes. */
+export function askRepeatedly(port: number): Promise<string[]> {
   const { promise, resolve } = Promise.withResolvers<string[]>();
-  const answered: string[] = [];
+  const received: string[] = [];
   const socket = connect(port, "127.0.0.1", () => socket.write(GOOD));
-  let said = "";
+  let response = "";
   socket.on("data", (data) => {
-    said += data;
-    const [head = "", body] = said.split("\r\n\r\n");
+    response += data;
+    const [head = "", body] = response.split("\r\n\r\n");
     const length = Number(/^content-length: (\d+)/im.exec(head)?.[1]);
     if (body === undefined || Buffer.byteLength(body) < length) return;
-    if (head.startsWith("HTTP/1.1 200")) answered.push(...requestIds(`${head}\r\n`));
-    said = "";
+    if (head.startsWith("HTTP/1.1 200")) received.push(...requestIds(`${head}\r\n`));
+    response = "";
     socket.write(GOOD);
   });
-  // A reset is an end like any other.
+  // A reset also ends the connection, and `close` follows.
   socket.on("error", () => {});
-  socket.on("close", () => resolve(answered));
+  socket.on("close", () => resolve(received));
   return promise;
 }

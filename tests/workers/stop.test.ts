@@ -1,15 +1,15 @@
 import { describe, expect, test } from "bun:test";
 import { GOOD, start } from "../edge/service.ts";
-import { askOnAndOn, connectionsToEach, halfSent, linesOf, pids, REST } from "./parts.ts";
+import { askRepeatedly, connectionsToEach, halfSent, linesOf, pids, REST } from "./parts.ts";
 
-/** How several workers stop: together, with what each has begun finished, and however their supervisor ends. */
+/** Several workers stop together, with their requests finished, in whatever way their supervisor ends. */
 
 const TWO = { MINT_WORKERS: "2" };
 describe("on the first signal", () => {
   test.each([
     ["SIGTERM", "the supervisor alone, as docker stop does"],
     ["SIGINT", "all of them, as a terminal does"],
-  ] as const)("%s to %s: each worker answers what it has begun, and it ends with 0", async (signal) => {
+  ] as const)("%s to %s: each worker finishes its requests, and the service exits with 0", async (signal) => {
     await using service = await start(TWO);
     const { halves, idle } = await halfSent(service);
     service.kill(signal);
@@ -17,24 +17,24 @@ describe("on the first signal", () => {
     for (const one of idle) await one?.closed;
     for (const half of halves) half?.write(REST);
     for (const half of halves) {
-      const said = (await half?.closed) ?? "";
-      expect(said.match(/HTTP\/1\.1 200/g)).toHaveLength(2);
-      expect(said).toMatch(/^connection: close\r$/im);
+      const responses = (await half?.closed) ?? "";
+      expect(responses.match(/HTTP\/1\.1 200/g)).toHaveLength(2);
+      expect(responses).toMatch(/^connection: close\r$/im);
     }
     expect(await service.ended).toBe(0);
   });
 
-  test("under load: every credential that was granted has reached its caller", async () => {
+  test("under load: every granted credential has reached its client", async () => {
     await using service = await start(TWO);
-    const clients = Array.from({ length: 16 }, () => askOnAndOn(service.port));
+    const clients = Array.from({ length: 16 }, () => askRepeatedly(service.port));
     const granted = () => linesOf(service).filter(({ audit }) => audit === "granted");
     while (granted().length < 300) await Bun.sleep(10);
     service.kill("SIGTERM");
-    const answered = (await Promise.all(clients)).flat();
+    const received = (await Promise.all(clients)).flat();
     expect(await service.ended).toBe(0);
     const ids = granted().map(({ request_id }) => request_id as string);
     expect(new Set(granted().map(({ worker }) => worker)).size).toBe(2);
-    expect(answered.sort()).toEqual(ids.sort());
+    expect(received.sort()).toEqual(ids.sort());
   });
 });
 
@@ -48,19 +48,19 @@ test("the second signal ends all of them at once", async () => {
   for (const half of halves) expect((await half?.closed)?.match(/HTTP\/1\.1/g)).toHaveLength(1);
 });
 
-test("when the supervisor is killed the workers stop by themselves, and finish what they have begun", async () => {
+test("when the supervisor is killed, the workers finish their requests and stop", async () => {
   await using service = await start(TWO);
   const { halves, idle } = await halfSent(service);
   service.kill("SIGKILL");
   for (const one of idle) await one?.closed;
   for (const half of halves) half?.write(REST);
   for (const half of halves) expect((await half?.closed)?.match(/HTTP\/1\.1 200/g)).toHaveLength(2);
-  // Its output is closed when nobody has it any longer: no process is left.
+  // Its output is closed when no process has it open: no worker is left.
   await service.ended;
   expect(await service.open(GOOD).closed).toBe("");
 });
 
-test("a worker that hangs does not keep the others: it is ended in the end", async () => {
+test("a worker that hangs is killed after a time limit", async () => {
   await using service = await start(TWO);
   await connectionsToEach(service, 2);
   process.kill(pids(service).get(2) as number, "SIGSTOP");

@@ -5,13 +5,13 @@ import { join, relative } from "node:path";
 import { start } from "../edge/service.ts";
 import { connectionsToEach, halfSent, linesOf, pids, REST } from "./parts.ts";
 
-/** Several processes on one port: they share the work, and none is missed when it is gone. */
+/** Several processes on one port: they share the work, and one that ends is replaced. */
 
 const projectDir = join(import.meta.dirname, "../..");
 const TWO = { MINT_WORKERS: "2" };
 
 describe("one worker", () => {
-  test("is this process: nothing in its log is about workers, and nobody else gets the port", async () => {
+  test("is the process itself: its log has no worker numbers, and no other process can share the port", async () => {
     await using service = await start();
     expect(await (await service.ask()).json()).toMatchObject({ user: "alice" });
     expect(service.said()).not.toContain("worker");
@@ -22,7 +22,7 @@ describe("one worker", () => {
 });
 
 describe("several workers", () => {
-  test("give credentials on one port, and each line of the audit says which", async () => {
+  test("issue credentials on one port, and each audit line has the number of the worker", async () => {
     await using service = await start({ MINT_WORKERS: "3" });
     expect([...pids(service).keys()].sort()).toEqual([1, 2, 3]);
     expect(new Set(pids(service).values()).size).toBe(3);
@@ -30,7 +30,7 @@ describe("several workers", () => {
     for (const [index, [one]] of all.entries()) expect(await one?.ask()).toBe(index + 1);
   });
 
-  test("are there as well when the service is one file, as in its image", async () => {
+  test("also start when the service is one bundled file, as in its image", async () => {
     const out = mkdtempSync(join(tmpdir(), "bundle-"));
     const entry = ["src/service/main.ts", "src/cli/main.ts"];
     const build = Bun.spawnSync([process.execPath, "build", ...entry, "--target=bun", `--outdir=${out}`], {
@@ -49,7 +49,7 @@ describe("several workers", () => {
 });
 
 describe("a worker that is killed", () => {
-  test("is replaced, and connections to the others never notice", async () => {
+  test("is replaced, and connections to other workers are not affected", async () => {
     await using service = await start(TWO);
     const [mine, others] = (await connectionsToEach(service, 2)).flat();
     const killed = pids(service).get(1) as number;
@@ -65,7 +65,7 @@ describe("a worker that is killed", () => {
     expect(await service.ended).toBe(0);
   });
 
-  test("while the service stops is not", async () => {
+  test("while the service stops is not replaced", async () => {
     await using service = await start(TWO);
     const { halves, idle } = await halfSent(service);
     service.kill("SIGTERM");
@@ -73,15 +73,15 @@ describe("a worker that is killed", () => {
     process.kill(pids(service).get(1) as number, "SIGKILL");
     halves[1]?.write(REST);
     expect(await service.ended).toBe(0);
-    expect(linesOf(service).filter(({ msg }) => msg === "a worker listens")).toHaveLength(2);
+    expect(linesOf(service).filter(({ msg }) => msg === "worker ready")).toHaveLength(2);
   });
 });
 
-test("a worker that hangs is ended and replaced", async () => {
+test("a worker that hangs is killed and replaced", async () => {
   await using service = await start(TWO);
   const hangs = pids(service).get(1) as number;
   process.kill(hangs, "SIGSTOP");
   while (pids(service).get(1) === hangs) await Bun.sleep(100);
-  expect(service.said()).toContain("a worker hangs, and is ended");
+  expect(service.said()).toContain("worker does not respond and is killed");
   await connectionsToEach(service, 2);
 });

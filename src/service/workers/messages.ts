@@ -1,17 +1,17 @@
-import type { Figures } from "../../telemetry/totals.ts";
+import type { MetricsSnapshot } from "../../telemetry/aggregate.ts";
 
-/** What a worker and its supervisor say to each other, over the channel between the two. */
+/** The messages between a worker and its supervisor, over the IPC channel of the two processes. */
 
 export type FromWorker =
-  /** Requests are answered now. */
-  | { readonly type: "listening" }
-  /** Asks for what all workers have counted. */
-  | { readonly type: "totals" }
-  /** What this worker has counted, because it was asked. */
-  | { readonly type: "figures"; readonly figures: Figures };
+  /** The worker accepts requests now. */
+  | { readonly type: "ready" }
+  /** Requests the metrics of all workers; the response is `aggregate`. */
+  | { readonly type: "aggregate-request" }
+  /** The response to `snapshot-request`. */
+  | { readonly type: "snapshot"; readonly snapshot: MetricsSnapshot };
 
 export type ToWorker =
-  /** Asks for what the worker has counted. */
-  | { readonly type: "figures" }
-  /** What all workers have counted, as text for Prometheus; without it, it could not be found out. */
-  | { readonly type: "totals"; readonly body?: string };
+  /** Requests the worker's metrics; the response is `snapshot`. Also shows whether the worker still responds. */
+  | { readonly type: "snapshot-request" }
+  /** The metrics of all workers, as text for Prometheus; without `body` when they could not be collected. */
+  | { readonly type: "aggregate"; readonly body?: string };

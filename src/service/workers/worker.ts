@@ -1,66 +1,77 @@
-import { CONTENT_TYPE, type Figures } from "../../telemetry/totals.ts";
+import { CONTENT_TYPE, type MetricsSnapshot } from "../../telemetry/aggregate.ts";
 import type { FromWorker, ToWorker } from "./messages.ts";
 
-/** This process as one of several: what it tells its supervisor, and what it asks it. */
+/** This process as one of several workers: its side of the messages between worker and supervisor. */
 
 export interface Worker {
-  /** From 1. One that takes the place of another has its number. */
+  /** From 1. A worker that replaces another has the same number. */
   readonly number: number;
-  /** Tells that requests are answered now. From then on it tells what it has counted whenever it is asked. */
-  readonly listens: (figures: () => Promise<Figures>) => void;
-  /** What all workers have counted. To be given to `createApp` as `metrics`. */
-  readonly totals: () => Promise<{ body: string; contentType: string }>;
+  /**
+   * Reports that requests are accepted now. From then on each `snapshot-request` is answered with the result of
+   * `snapshot`. Exits with 0 when the supervisor is gone.
+   */
+  readonly ready: (snapshot: () => Promise<MetricsSnapshot>) => void;
+  /**
+   * The metrics of all workers. To be given to `createApp` as `metrics`.
+   * @throws {Error} when the supervisor is gone, or sends nothing within five seconds
+   */
+  readonly aggregate: () => Promise<{ body: string; contentType: string }>;
 }
 
-/** What a worker's command line has before its number. */
+/** The word before the number on a worker's command line. */
 export const WORKER = "worker";
 
-/** Milliseconds that the supervisor has to tell the totals. */
-const PATIENCE = 5000;
-const NO_FIGURES = "the supervisor tells no figures";
+/** Milliseconds to wait for the supervisor's response. */
+const TIMEOUT = 5000;
 
-/** This process as a worker, if a supervisor started it as one. */
+/** This process as a worker; undefined if no supervisor started it. */
 export function thisWorker(): Worker | undefined {
   const [word, number] = process.argv.slice(2);
   if (word !== WORKER || !process.send) return undefined;
-  const say = (message: FromWorker) => process.send?.(message);
-  let asked: ReturnType<typeof Promise.withResolvers<string>> | undefined;
-  let figures: (() => Promise<Figures>) | undefined;
+  /** The request for the metrics of all workers that is under way. */
+  let pending: ReturnType<typeof Promise.withResolvers<string>> | undefined;
+  let snapshot: (() => Promise<MetricsSnapshot>) | undefined;
 
-  process.on("message", async (message: ToWorker) => {
-    if (message.type === "figures") {
-      if (figures) say({ type: "figures", figures: await figures() });
+  const send = (message: FromWorker) => process.send?.(message);
+
+  async function onMessage(message: ToWorker): Promise<void> {
+    if (message.type === "snapshot-request") {
+      if (snapshot) send({ type: "snapshot", snapshot: await snapshot() });
     } else if (message.body === undefined) fail();
     else {
-      asked?.resolve(message.body);
-      asked = undefined;
+      pending?.resolve(message.body);
+      pending = undefined;
     }
-  });
-  process.on("disconnect", fail);
+  }
 
   function fail(): void {
-    asked?.reject(new Error(NO_FIGURES));
-    asked = undefined;
+    pending?.reject(noMetrics());
+    pending = undefined;
   }
+
+  process.on("message", onMessage);
+  process.on("disconnect", fail);
 
   return {
     number: Number(number),
-    listens(tell) {
-      // Gone before anybody listened for it to go: nobody is left who could stop this process.
+    ready(takeSnapshot) {
+      // It ended before this process watched for that, so nothing would ever stop this process.
       if (!process.connected) process.exit(0);
-      figures = tell;
-      say({ type: "listening" });
+      snapshot = takeSnapshot;
+      send({ type: "ready" });
     },
-    async totals() {
-      if (!process.connected) throw new Error(NO_FIGURES);
-      // Whoever asks while an answer is under way gets the same one.
-      if (!asked) {
-        const mine = Promise.withResolvers<string>();
-        asked = mine;
-        setTimeout(() => asked === mine && fail(), PATIENCE).unref();
-        say({ type: "totals" });
+    async aggregate() {
+      if (!process.connected) throw noMetrics();
+      // Calls while a request is under way share its response.
+      if (!pending) {
+        const request = Promise.withResolvers<string>();
+        pending = request;
+        setTimeout(() => pending === request && fail(), TIMEOUT).unref();
+        send({ type: "aggregate-request" });
       }
-      return { body: await asked.promise, contentType: CONTENT_TYPE };
+      return { body: await pending.promise, contentType: CONTENT_TYPE };
     },
   };
 }
+
+const noMetrics = () => new Error("the supervisor sends no metrics");
