@@ -116,7 +116,7 @@ describe("the audit lines", () => {
     const [granted = {}, refused = {}] = written();
     const fields = new Set([...Object.keys(granted), ...Object.keys(refused)]);
     fields.delete("msg");
-    const documented = rows(section(guide, "### The audit lines"), "field").flatMap(([names = ""]) =>
+    const documented = rows(section(guide, "## Audit lines"), "field").flatMap(([names = ""]) =>
       codeSpans(names),
     );
     expect(documented.sort()).toEqual([...fields].sort());

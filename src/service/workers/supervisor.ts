@@ -1,5 +1,6 @@
 import type { MintConfig } from "../../config/mint.ts";
 import { createLog, type Logger, logCrashes } from "../../telemetry/log.ts";
+import { withTimeout } from "../../util/timeout.ts";
 import { createPool, type Pool } from "./pool.ts";
 import { keepRunning } from "./restart.ts";
 import type { WorkerProcess } from "./worker-process.ts";
