@@ -50,7 +50,7 @@ use_store() {
 # edit_store FUNCTION [ARGUMENT...]: calls FUNCTION to edit $store, a copy of the store in force, or an empty one where
 # there is none. The copy becomes the store in force if it differs and passes the checks. Killed at any point, this leaves
 # the old store or the new one. Of several runs at the same time, one that would replace another one's change fails.
-# Afterwards $store is the store in force.
+# Afterwards $store is the store in force. Don't call it in a condition: there set -e would not stop a FUNCTION that fails.
 edit_store() {
   local problem
   open_copy
