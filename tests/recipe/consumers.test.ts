@@ -77,9 +77,12 @@ const keys = () => ({
   inbox: "_INBOX_mallory",
 });
 
+/** The longest that the server allows; by default, a consumer without interest expires after five seconds. */
+const LASTING = { inactive_threshold: 300e9 };
+
 /** Makes a consumer, which must succeed. */
 async function make(source: Parameters<typeof consume>[0], config: object, name: string): Promise<void> {
-  const { error } = await consume(source, config, name);
+  const { error } = await consume(source, { ...LASTING, ...config }, name);
   expect([name, error]).toEqual([name, undefined]);
 }
 
@@ -232,7 +235,7 @@ test("takes any names and subjects literally, and prints each on one line", asyn
   ];
   const made: string[] = [];
   for (const name of odd) {
-    const { error } = await consume(room(), { deliver_subject: `users.bob.${name}` }, name);
+    const { error } = await consume(room(), { ...LASTING, deliver_subject: `users.bob.${name}` }, name);
     if (!error) made.push(name);
   }
   expect(made.length).toBeGreaterThan(8);
@@ -251,7 +254,7 @@ test("finds them among more than a page of others", async () => {
   const add = (name: string, config: object) =>
     admin.nc.request(
       `$JS.API.CONSUMER.CREATE.ROOMS.${name}`,
-      JSON.stringify({ stream_name: "ROOMS", config: { name, ack_policy: "none", ...config } }),
+      JSON.stringify({ stream_name: "ROOMS", config: { name, ack_policy: "none", ...LASTING, ...config } }),
       { timeout: 6 * PATIENCE },
     );
   const others = Array.from({ length: 600 }, (_, i) => `b${i}`);

@@ -132,7 +132,7 @@ describe("in the server's directory of accounts", () => {
     expect(readFileSync(file, "utf8")).toBe(whole);
   });
 
-  test("an account under a header that wants no signature, or in the form of a creds file, is not adopted", async () => {
+  test("an account under a header that requires no signature, or in the form of a creds file, is not adopted", async () => {
     await using recipe = await start();
     const file = onServer(recipe);
     const whole = readFileSync(file, "utf8").trim();
