@@ -1,7 +1,7 @@
-# shellcheck shell=sh disable=SC2034,SC2154 # shares its variables with the script that reads it
-# All that the scripts of the recipe share. A script sets `name` (its service) and `here` (its directory) first.
+# shellcheck shell=sh
+# Everything that the scripts of the recipe share. A script sets $name (its service) and $here (its directory) first.
 
-lib=$here/../lib
+lib=${here:?}/../lib
 # shellcheck source=../lib/common.sh
 . "$lib/common.sh"
 # shellcheck source=../lib/jwt.sh

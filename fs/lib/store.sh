@@ -1,149 +1,209 @@
-# shellcheck shell=sh disable=SC2034,SC2154 # shares its variables with the script that reads it
-# The nsc store, edited on a copy and switched over as a whole.
+# shellcheck shell=sh
+# The nsc store. It is edited on a copy, which then replaces it as a whole: edit_store.
 #
-#   $NSC_DIR/current -> generations/<any>   the state in force
-#   $NSC_DIR/previous -> generations/<any>  the state before it
+#   $NSC_DIR/current -> generations/<any>   the store in force
+#   $NSC_DIR/previous -> generations/<any>  the one before it
 #     stores/ keys/                         nsc's own: JWTs, and private keys by public key
-#     recipe/                               what the recipe remembers (see sync.sh)
-#   $NSC_DIR/{nats,nkeys}                   where nsc looks on its own in a nats-box container
+#     recipe/                               what the recipe records (see sync.sh)
+#   $NSC_DIR/{nats,nkeys}                   where nsc looks by default in a nats-box container
+#   $NSC_DIR/lock                           held while the links change, and while a generation is copied
 #
-# nsc writes its files in place: killed at the wrong moment it leaves an empty JWT. Here such a moment only
-# ever hits a copy that nothing points to.
+# nsc writes its files in place: killed at the wrong moment it leaves an empty JWT. Here that damages only a copy, which
+# nothing points to.
+#
+# State: $store              the generation that the script reads, or the copy that it edits
+#        $base               the generation that the copy was made from; empty for a new store
+#        $operator           the name of the store's operator
+#        $operator_dir       nsc's directory of the operator, in $store
+#        $scratch/accounts   "ID NAME" of each account, one per line
+store=
+base=
+operator=
+operator_dir=
 
-# nsc on the generation in $store, whatever nsc's own configuration says
-nsc() {
-  (cd "$scratch" && command nsc --config-dir "$scratch/nsc" --data-dir "$store/stores" --keystore-dir "$store/keys" "$@" </dev/null)
+# nsc_on STORE ARGUMENT...: nsc on a store, regardless of nsc's own configuration
+nsc_on() {
+  local dir="$1"
+  shift
+  (cd "$scratch" && command nsc --config-dir "$scratch/nsc" --data-dir "$dir/stores" --keystore-dir "$dir/keys" "$@" </dev/null)
 }
 
-# edit ARGUMENT...: nsc, silent unless it fails
-edit() { nsc "$@" >"$scratch/nsc.log" 2>&1 || fail "nsc $1 $2 failed: $(cat "$scratch/nsc.log")"; }
+nsc() { nsc_on "$store" "$@"; }
 
-has_state() { [ -L "$NSC_DIR/current" ]; }
+# run_nsc_on STORE ARGUMENT...: nsc, silent unless it fails
+run_nsc_on() { nsc_on "$@" >"$scratch/nsc.log" 2>&1 || fail "nsc $2 $3 failed: $(cat "$scratch/nsc.log")"; }
 
-# use_current: read the state in force, change nothing
-use_current() {
-  has_state || fail "there is no nsc store in $NSC_DIR yet: nats-init makes it"
+run_nsc() { run_nsc_on "$store" "$@"; }
+
+has_store() { [ -L "$NSC_DIR/current" ]; }
+
+require_store() { has_store || fail "there is no nsc store in $NSC_DIR yet: nats-init makes it"; }
+
+# use_store: reads the store in force
+use_store() {
+  require_store
   store=$NSC_DIR/$(readlink "$NSC_DIR/current")
-  read_names
+  find_operator || fail_damaged "it should hold one operator"
+  list_accounts
 }
 
-# open_copy: $store becomes a copy of the state in force, or an empty one
+# edit_store FUNCTION [ARGUMENT...]: calls FUNCTION to edit $store, a copy of the store in force, or an empty one where
+# there is none. The copy becomes the store in force if it differs and passes the checks. Killed at any point, this leaves
+# the old store or the new one. Of several runs at the same time, one that would replace another one's change fails.
+# Afterwards $store is the store in force. Don't call it in a condition: there set -e would not stop a FUNCTION that fails.
+edit_store() {
+  local problem
+  open_copy
+  "$@"
+  problem=$(store_problem)
+  [ -z "$problem" ] ||
+    fail "that would leave a store that the recipe can't work with ($problem). Nothing was changed"
+  if copy_differs; then switch_over; else rm -rf "$store"; fi
+  use_store
+}
+
+# open_copy: the lock keeps the generation from being removed while it is copied
 open_copy() {
+  local problem
   mkdir -p "$NSC_DIR/generations"
-  has_state || mend_link
-  current=
-  if has_state; then
-    current=$(readlink "$NSC_DIR/current")
-    [ -d "$NSC_DIR/$current" ] || damaged "$NSC_DIR/current points to nothing"
+  lock "$NSC_DIR/lock"
+  has_store || repair_link
+  base=
+  if has_store; then
+    base=$(readlink "$NSC_DIR/current")
+    [ -d "$NSC_DIR/$base" ] || fail_damaged "$NSC_DIR/current points to nothing"
+    remove_leftovers
   fi
   store=$(mktemp -d "$NSC_DIR/generations/part-XXXXXX")
-  copy=$store
-  if has_state; then
-    cp -R "$NSC_DIR/$current/." "$store"
-    check_files
-    read_names
+  remove_at_exit "$store"
+  [ -z "$base" ] || cp -R "$NSC_DIR/$base/." "$store"
+  unlock
+  if [ -n "$base" ]; then
+    problem=$(store_problem)
+    [ -z "$problem" ] || fail_damaged "$problem"
+    find_operator
+    list_accounts
   else
     mkdir "$store/stores" "$store/keys" "$store/recipe"
   fi
 }
 
-# mend_link: a generation that is not a part-… is whole. The link to it may be missing because a run was killed at
-# that moment, or because a backup was brought back without it.
-mend_link() {
-  # shellcheck disable=SC2046 # one word per generation
-  set -- $(cd "$NSC_DIR/generations" && find . -mindepth 1 -maxdepth 1 -type d ! -name 'part-*' ! -name "$(linked previous)" | sed 's|^\./||')
-  case $# in
-    0) ;;
-    1) point "$NSC_DIR/current" "generations/$1" ;;
-    *) damaged "$NSC_DIR/current is missing, and there are several generations that it could point to: $*" ;;
+# repair_link: makes a missing link to the store in force again. A generation that is not a part-… is complete. The link
+# may be missing because a run was killed at that moment, or because a backup was restored without it.
+repair_link() {
+  local generation previous found=
+  previous=$(linked_generation previous)
+  for generation in "$NSC_DIR"/generations/*/; do
+    generation=$(basename "$generation")
+    case $generation in
+      '*' | part-* | "$previous") ;;
+      *) found="${found:+$found }$generation" ;;
+    esac
+  done
+  [ -n "$found" ] || [ ! -d "$NSC_DIR/generations/${previous:-none}" ] || found=$previous
+  case $found in
+    "") ;;
+    *" "*) fail_damaged "$NSC_DIR/current is missing, and there are several generations that it could point to: $found" ;;
+    *) replace_link "$NSC_DIR/current" "generations/$found" ;;
   esac
 }
 
-# check_files: no JWT of the state is empty or cut short
-check_files() {
+# linked_generation LINK: the name of the generation that a link in $NSC_DIR points to; nothing where there is no link
+linked_generation() { readlink "$NSC_DIR/$1" | sed 's|.*/||'; }
+
+# copy_differs: $store differs from the generation that it was copied from
+copy_differs() { [ -z "$base" ] || ! diff -r "$NSC_DIR/$base" "$store" >/dev/null 2>&1; }
+
+# switch_over: makes the copy the store in force, in one step. The one that it replaces is kept as the previous one, and
+# the previous one is removed.
+switch_over() {
+  local whole dropped
+  fsync_tree "$store"
+  lock "$NSC_DIR/lock"
+  [ "$base" = "$(readlink "$NSC_DIR/current" || true)" ] ||
+    fail "the nsc store was changed by another run at the same time. Nothing was changed here; run again"
+  whole=generations/${store##*/part-}
+  mv "$store" "$NSC_DIR/$whole"
+  dropped=$(linked_generation previous)
+  [ -z "$base" ] || replace_link "$NSC_DIR/previous" "$base"
+  replace_link "$NSC_DIR/current" "$whole"
+  # After a return to the previous store, both links name the same one.
+  [ -z "$dropped" ] || [ "generations/$dropped" = "$base" ] || rm -rf "$NSC_DIR/generations/$dropped"
+  link_default_paths
+  unlock
+}
+
+# remove_leftovers: what a killed run left behind. Younger copies are kept, since another run may still edit them.
+remove_leftovers() {
+  find "$NSC_DIR/generations" -mindepth 1 -maxdepth 1 -mmin +60 \
+    ! -name "$(linked_generation current)" ! -name "$(linked_generation previous)" -exec rm -rf {} +
+  find "$NSC_DIR" -maxdepth 1 \( -name 'current.*' -o -name 'previous.*' \) -mmin +60 -exec rm -f {} +
+}
+
+# link_default_paths: lets nsc without options find the store in a nats-box container, whose environment names these paths
+link_default_paths() {
+  mkdir -p "$NSC_DIR/nats/nsc"
+  [ -L "$NSC_DIR/nats/nsc/stores" ] || replace_link "$NSC_DIR/nats/nsc/stores" ../../current/stores
+  [ -L "$NSC_DIR/nkeys" ] || replace_link "$NSC_DIR/nkeys" current/keys
+}
+
+# store_problem: why the recipe can't work with $store, as a sentence; nothing for a good store
+store_problem() {
+  local jwt account
   find "$store/stores" "$store/recipe" -name '*.jwt' | while read -r jwt; do
     printf '%s\t%s\n' "${jwt##*/}" "$(cat "$jwt")"
   done | jq -Rr -L "$lib" 'include "jwt"; split("\t") | select((.[1] | claims) == null) | .[0]' >"$scratch/broken"
-  [ ! -s "$scratch/broken" ] || damaged "$(head -n 1 "$scratch/broken") is not a JWT"
+  if [ -s "$scratch/broken" ]; then
+    printf '%s is not a JWT' "$(head -n 1 "$scratch/broken")"
+  elif ! find_operator; then
+    printf 'it should hold one operator'
+  elif ! account=$(application_account 2>/dev/null); then
+    printf 'recipe/account is missing'
+  elif [ ! -f "$(account_file "$account")" ]; then
+    printf 'account %s is missing' "$account"
+  fi
 }
 
-damaged() {
+fail_damaged() {
   fail "the nsc store in $NSC_DIR is damaged: $1. Bring back a backup of it, or start anew, with new keys: ${RESET_HINT:-remove it}"
 }
 
-# read_names: $operator, the one operator of the store, $operator_dir and $scratch/accounts
-read_names() {
+# find_operator: sets $operator and $operator_dir. False unless the store holds one operator.
+find_operator() {
   operator_dir=$(find "$store/stores" -mindepth 1 -maxdepth 1 -type d)
-  [ -f "$operator_dir/.nsc" ] || damaged "it should hold one operator"
-  operator=$(basename "$operator_dir")
-  list_accounts
+  operator=${operator_dir##*/}
+  [ -n "$operator_dir" ] && [ -f "$operator_dir/.nsc" ]
 }
 
 # account_file NAME: where nsc keeps an account's JWT
 account_file() { printf '%s/accounts/%s/%s.jwt' "$operator_dir" "$1" "$1"; }
 
-# list_accounts: "ID NAME" of each account of the store, in $scratch/accounts
+# list_accounts: writes $scratch/accounts
 list_accounts() {
+  local dir account
   for dir in "$operator_dir"/accounts/*/; do
-    jwt=$(basename "$dir")
-    printf '%s\t%s\n' "$jwt" "$(cat "$dir$jwt.jwt")"
+    account=$(basename "$dir")
+    printf '%s\t%s\n' "$account" "$(cat "$dir$account.jwt")"
   done | jq -Rr -L "$lib" 'include "jwt"; split("\t") | "\(.[1] | claims.sub) \(.[0])"' >"$scratch/accounts"
 }
 
 # account_id NAME
-account_id() { sed -n "s/ $1\$//p" "$scratch/accounts"; }
+account_id() {
+  local id account
+  while read -r id account; do
+    [ "$account" != "$1" ] || printf '%s\n' "$id"
+  done <"$scratch/accounts"
+}
+
+# application_account: the name of the account that the recipe's settings and roles are for
+application_account() { cat "$store/recipe/account"; }
+
+is_application_account() { [ "$1" = "$(application_account)" ]; }
+
+# recorded_plain_key: the public key of the application account's plain signing key
+recorded_plain_key() { jq -r '.signing_key // empty' "$store/recipe/applied/account.json"; }
 
 # seed_file PUBLIC_KEY: where nsc keeps a private key
 seed_file() {
   printf '%s/keys/keys/%.1s/%s/%s.nk' "$store" "$1" "$(printf '%s' "$1" | cut -c 2-3)" "$1"
-}
-
-# copy_differs: whether $store says anything else than the state in force
-copy_differs() { ! has_state || ! diff -r "$NSC_DIR/$current" "$store" >/dev/null 2>&1; }
-
-# check_store: the recipe can work with what $store says
-check_store() {
-  check_files
-  read_names
-  [ -f "$(account_file "$(cat "$store/recipe/account")")" ] || damaged "account $(cat "$store/recipe/account") is missing"
-}
-
-# linked NAME: the generation that a link of $NSC_DIR points to
-linked() { readlink "$NSC_DIR/$1" | sed 's|.*/||'; }
-
-# switch_over: make $store the state in force, in one step; keep the one that it replaces, and drop the one before that
-switch_over() {
-  settle "$store"
-  lock "$NSC_DIR/lock"
-  [ "$current" = "$(readlink "$NSC_DIR/current" || true)" ] ||
-    fail "the nsc store was changed by somebody else at the same time. Nothing was changed here; run again"
-  whole=generations/${store##*/part-}
-  mv "$store" "$NSC_DIR/$whole"
-  copy=
-  dropped=$(linked previous)
-  [ -z "$current" ] || point "$NSC_DIR/previous" "$current"
-  point "$NSC_DIR/current" "$whole"
-  unlock
-  # after a return to the previous state, both links named the same one
-  [ -z "$dropped" ] || [ "generations/$dropped" = "$current" ] || rm -rf "$NSC_DIR/generations/$dropped"
-  point_nsc
-}
-
-# close_copy: leave the state in force as it is
-close_copy() {
-  rm -rf "$copy"
-  copy=
-}
-
-# clear_leftovers: copies that a killed run left behind; a young one may be in somebody's hands
-clear_leftovers() {
-  find "$NSC_DIR/generations" -mindepth 1 -maxdepth 1 -mmin +60 ! -name "$(linked current)" ! -name "$(linked previous)" -exec rm -rf {} +
-  find "$NSC_DIR" -maxdepth 1 \( -name 'current.*' -o -name 'previous.*' \) -mmin +60 -exec rm -f {} +
-}
-
-# point_nsc: let a plain nsc in a nats-box container, whose environment names these paths, find the store
-point_nsc() {
-  mkdir -p "$NSC_DIR/nats/nsc"
-  [ -L "$NSC_DIR/nats/nsc/stores" ] || point "$NSC_DIR/nats/nsc/stores" ../../current/stores
-  [ -L "$NSC_DIR/nkeys" ] || point "$NSC_DIR/nkeys" current/keys
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes, or brings up to date, everything that NATS starts from: operator, accounts, signing keys, server
-# configuration. It may run at any time and be killed at any time: it ends with the old state or the new one.
+# configuration. It may run at any time and be killed at any time: it leaves the old state or the new one.
 set -eu
 
 name=nats-init
@@ -13,43 +13,40 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/account.sh"
 # shellcheck source=roles.sh
 . "$here/roles.sh"
-# shellcheck source=take-in.sh
-. "$here/take-in.sh"
+# shellcheck source=adopt-server-changes.sh
+. "$here/adopt-server-changes.sh"
 # shellcheck source=server-config.sh
 . "$here/server-config.sh"
 # shellcheck source=monitoring.sh
 . "$here/monitoring.sh"
 
+update_store() {
+  if has_store; then
+    check_names
+    adopt_server_changes "$SERVER_DIR"
+    list_unedited_accounts
+  else
+    refuse_orphans "$SERVER_DIR"
+    make_operator
+    make_account
+    cp "$scratch/accounts" "$scratch/unedited"
+  fi
+  apply_account
+  apply_roles
+  record_own
+}
+
 check_settings
 check_roles
 
-open_server_dir
-open_copy
-if has_state; then
-  check_names
-  take_in
-  find_clean_accounts
-else
-  refuse_orphans
-  make_operator
-  make_account
-  cp "$scratch/accounts" "$scratch/clean"
-fi
-apply_account
-apply_roles
-remember_own
-check_store
+open_server_dir "$SERVER_DIR"
+before=$(linked_generation current)
+edit_store update_store
+after=$(linked_generation current)
 
-if copy_differs; then
-  switch_over
-  state_changed=true
-else
-  close_copy
-  state_changed=false
-fi
-clear_leftovers
-use_current
-keep_monitoring_path
-write_server_config
+make_server_dirs "$SERVER_DIR"
+install_system_account "$SERVER_DIR"
+install_monitoring_path "$SERVER_DIR"
+install_server_config "$SERVER_DIR"
 
-if $state_changed || $config_changed; then say "ready"; else say "nothing to change"; fi
+if [ "$before" != "$after" ] || $config_changed; then log "ready"; else log "nothing to change"; fi

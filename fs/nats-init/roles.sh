@@ -1,117 +1,126 @@
-# shellcheck shell=sh disable=SC2034,SC2154 # shares its variables with the script that reads it
+# shellcheck shell=sh
 # Roles: one file in fs/nats-init/roles = one scoped signing key in the account, which makes the server itself
 # enforce the role's permissions.
 
 role_name() { basename "$1" .json; }
 
-# check_roles: every role file is good, or nothing is done; says all that is wrong
+# check_roles: reports every problem of the role files, and fails if there are any
 check_roles() {
-  wrong=0
-  found=0
+  local file role problem found=false wrong=false
   for file in "$ROLES_DIR"/*.json; do
     [ -e "$file" ] || [ -L "$file" ] || continue
-    found=1
-    [ -r "$file" ] || reject "$file" "can't be read"
-    role_name "$file" | grep -Eqx '[a-z0-9][a-z0-9_-]{0,62}' || reject "$file" "its name must be lower case letters, digits, - and _"
-    jq -sr -L "$here" 'include "role"; if length == 1 then .[0] | problems else "must hold one JSON object" end' \
-      "$file" >"$scratch/problems" 2>"$scratch/error" || reject "$file" "is not JSON: $(head -n 1 "$scratch/error")"
-    # of a key that stands twice the last one counts, and what the first one denied would be gone
-    [ "$(jq -n --stream '[inputs | if length == 2 then .[0] else .[0][:-1] end] | length == (unique | length)' "$file" 2>/dev/null)" != false ] ||
-      reject "$file" "has the same key twice in one object"
+    found=true
+    role_problems "$file" >"$scratch/problems"
+    [ ! -s "$scratch/problems" ] || wrong=true
+    role=$(role_name "$file")
     while read -r problem; do
-      reject "$file" "$problem"
+      warn "roles/$role.json: $problem"
     done <"$scratch/problems"
   done
-  [ "$found" = 1 ] || fail "$ROLES_DIR holds no role file: nobody could be given a credential"
-  [ "$wrong" = 0 ] || fail "role files are wrong; nothing was changed"
+  $found || fail "$ROLES_DIR holds no role file, so no credential could be issued. Add one"
+  ! $wrong || fail "role files are wrong; nothing was changed"
 }
 
-reject() {
-  printf '%s: roles/%s: %s\n' "$name" "$(basename "$1")" "$2" >&2
-  wrong=1
+# role_problems FILE: what is wrong with a role file, one problem per line
+role_problems() {
+  [ -r "$1" ] || {
+    echo "can't be read"
+    return
+  }
+  role_name "$1" | grep -Eqx '[a-z0-9][a-z0-9_-]{0,62}' || echo "its name must be lower case letters, digits, - and _"
+  jq -sr -L "$here" 'include "role-problems"; if length == 1 then .[0] | problems else "must hold one JSON object" end' \
+    "$1" 2>"$scratch/error" || echo "is not JSON: $(head -n 1 "$scratch/error")"
+  # Of a key that is given twice only the last value counts, and what the first one denies would be ignored.
+  [ "$(jq -n --stream '[inputs | if length == 2 then .[0] else .[0][:-1] end] | length == (unique | length)' "$1" 2>/dev/null)" != false ] ||
+    echo "has the same key twice in one object"
 }
 
+# apply_roles: brings every role that has a file, or had one, into the account
 apply_roles() {
+  local role
   for role in $({ ls "$ROLES_DIR"; ls "$store/recipe/applied/roles"; } | sed -n 's/\.json$//p' | sort -u); do
     apply_role "$role"
   done
 }
 
+role_record() { printf '%s/recipe/applied/roles/%s.json' "$store" "$1"; }
+
+# apply_role NAME
 apply_role() {
-  file=$ROLES_DIR/$1.json
+  local role="$1" file="$ROLES_DIR/$1.json" record step action key result
   [ -e "$file" ] || file=/dev/null
-  last=$store/recipe/applied/roles/$1.json
-  [ -e "$last" ] || last=/dev/null
-  step=$(ask_account 'include "role"; claims | step($name; $file[0]; $record[0]) | "\(.action) \(.key // "")"' \
-    --arg name "$1" --slurpfile file "$file" --slurpfile record "$last")
+  record=$(role_record "$role")
+  [ -e "$record" ] || record=/dev/null
+  step=$(query_account 'include "role-step"; claims | step($name; $file[0]; $record[0]) | "\(.action) \(.key // "")"' \
+    --arg name "$role" --slurpfile file "$file" --slurpfile record "$record")
   action=${step% *}
   key=${step#* }
   [ -z "$key" ] || [ "$file" = /dev/null ] || [ -f "$(seed_file "$key")" ] ||
-    fail "role $1 has the key $key in the account, but its private half is not in this store. Nothing was changed. Bring it in (nsc import keys), or give the role file another name"
-  [ "$action" != conflict ] || action=$(settle_conflict "$1")
+    fail "role $role has the key $key in the account, but its private half is not in this store. Nothing was changed. Import it (nsc import keys), or rename the role file"
+  [ "$action" != conflict ] || action=$(resolve_role_conflict "$role" "$file")
   case $action in
     none) return ;;
-    keep) did="was changed elsewhere and stays so; its file is what it was" ;;
+    keep) result="was changed elsewhere, not in its file; it is kept" ;;
     record)
-      record_role "$1"
-      did="noted its file"
+      record_role "$role" "$file" "$key"
+      result="recorded its file"
       ;;
     forget)
-      forget_role "$1"
-      did="is no longer looked after"
+      forget_role "$role"
+      result="is no longer managed by the recipe"
       ;;
     add)
-      write_role "$1" generate
-      did=added
+      write_role "$role" "$file" generate
+      result=added
       ;;
     renew)
-      write_role "$1" generate
-      did="its signing key was removed elsewhere; made a new one"
+      write_role "$role" "$file" generate
+      result="its signing key was removed elsewhere; made a new one"
       ;;
     change)
       remove_key "$key"
-      write_role "$1" "$key"
-      did=changed
+      write_role "$role" "$file" "$key"
+      result=changed
       ;;
     remove)
       remove_key "$key"
-      forget_role "$1"
-      did=removed
+      forget_role "$role"
+      result=removed
       ;;
   esac
-  say "role $1: $did"
+  log "role $role: $result"
 }
 
-settle_conflict() {
+# resolve_role_conflict NAME FILE: prints what to do about it: forget, record, remove or change
+resolve_role_conflict() {
   case $NATS_CONFLICT in
-    server) [ "$file" = /dev/null ] && echo forget || echo record ;;
-    store) [ "$file" = /dev/null ] && echo remove || echo change ;;
+    server) if [ "$2" = /dev/null ]; then echo forget; else echo record; fi ;;
+    store) if [ "$2" = /dev/null ]; then echo remove; else echo change; fi ;;
     *) fail "role $1 was changed both in its file and in the account. Nothing was changed. Run again with NATS_CONFLICT=server to keep the account's, or NATS_CONFLICT=store to apply the file" ;;
   esac
 }
 
-# nsc has no "set exactly this": an edit adds to what is there. So a changed role's key leaves the account and
-# comes back with all that the file says.
-remove_key() { edit edit account --name "$NATS_ACCOUNT" --rm-sk "$1"; }
+# remove_key KEY: nsc can't set a scope exactly: an edit adds to the present one. So a changed role's key is removed from
+# the account and added again with everything that the file says.
+remove_key() { run_nsc edit account --name "$NATS_ACCOUNT" --rm-sk "$1"; }
 
-# write_role NAME KEY: a scoped signing key as the role file says; KEY may be "generate"
+# write_role NAME FILE KEY: adds a scoped signing key as the role file says; KEY may be "generate"
 write_role() {
+  local role="$1" file="$2" key="$3"
   cp "$(account_file "$NATS_ACCOUNT")" "$scratch/before.jwt"
-  eval "set -- \"$1\" \"$2\" $(jq -r -L "$here" --arg name "$1" 'include "role"; arguments($name) | @sh' "$file")"
-  role=$1
-  key=$2
-  shift 2
-  edit edit signing-key --account "$NATS_ACCOUNT" --sk "$key" "$@"
-  key=$(ask_account 'include "role"; claims | written($before | claims; $name; $file[0])' \
+  eval "set -- $(jq -r -L "$here" --arg name "$role" 'include "role-template"; arguments($name) | @sh' "$file")"
+  run_nsc edit signing-key --account "$NATS_ACCOUNT" --sk "$key" "$@"
+  key=$(query_account 'include "role-step"; claims | written($before | claims; $name; $file[0])' \
     --rawfile before "$scratch/before.jwt" --arg name "$role" --slurpfile file "$file")
   [ -n "$key" ] || fail "nsc did not write role $role as its file says. Nothing was changed"
-  record_role "$role"
+  record_role "$role" "$file" "$key"
 }
 
+# record_role NAME FILE KEY: notes the role file that is applied, and the role's signing key
 record_role() {
-  jq -c --arg key "$key" '{ key: $key, role: . }' "$file" >"$scratch/role.json"
-  install_file "$scratch/role.json" "$store/recipe/applied/roles/$1.json" 600
+  jq -c --arg key "$3" '{ key: $key, role: . }' "$2" >"$scratch/role.json"
+  install_file "$scratch/role.json" "$(role_record "$1")" 600
 }
 
-# forget_role: the recipe no longer looks after this role, and the mint no longer gets its key
-forget_role() { rm -f "$store/recipe/applied/roles/$1.json"; }
+# forget_role NAME: the recipe no longer manages this role, and the mint no longer gets its key
+forget_role() { rm -f "$(role_record "$1")"; }

@@ -1,51 +1,60 @@
-# shellcheck shell=sh disable=SC2034,SC2154 # shares its variables with the script that reads it
-# What nats-server starts from, in $SERVER_DIR, which it mounts: its configuration and the resolver's directory.
+# shellcheck shell=sh
+# What nats-server starts from, in its directory, which it mounts: its configuration and the resolver's directory.
 # Nothing is mounted from the checkout: its files may not be readable for the server's user.
+#
+# State: $config_changed   whether this run has changed a server's configuration
+config_changed=false
 
-# refuse_orphans: data of an operator whose keys are gone is not overwritten by a new operator's
+# refuse_orphans SERVER_DIR: the data of an operator whose keys are gone is not overwritten by a new operator's
 refuse_orphans() {
-  [ ! -e "$SERVER_DIR/config/resolver.conf" ] ||
-    fail "the server's data in $SERVER_DIR belongs to an operator whose keys are not in $NSC_DIR. Bring back a backup of the nsc store, or start anew, without the old data: $RESET_HINT"
+  [ ! -e "$1/config/resolver.conf" ] ||
+    fail "the server's data in $1 belongs to an operator whose keys are not in $NSC_DIR. Bring back a backup of the nsc store, or start anew, without the old data: $RESET_HINT"
 }
 
-write_server_config() {
-  prepare_dir config 755 ''
+# make_server_dirs SERVER_DIR
+make_server_dirs() {
+  local dir
+  make_dir "$1/config" 755 ''
   for dir in jwt jetstream run; do
-    prepare_dir "$dir" 700 "${SERVER_OWNER:-}"
+    make_dir "$1/$dir" 700 "${SERVER_OWNER:-}"
   done
-  seed_system_account
-  config_changed=false
+}
+
+# make_dir PATH MODE OWNER: makes it with its mode and owner in one step, unless it exists
+make_dir() {
+  [ ! -d "$1" ] || return 0
+  rm -rf "$1.new"
+  mkdir -p "$1.new"
+  chmod "$2" "$1.new"
+  chown_to "$3" "$1.new"
+  mv "$1.new" "$1"
+}
+
+# install_system_account SERVER_DIR: The server can't start without its system account. It is put into the resolver's
+# directory rather than into resolver_preload, which would restore this version of it at every start.
+install_system_account() {
+  local id held="$scratch/held-system.jwt"
+  id=$(account_id SYS)
+  if read_account_jwt "$1" "$id" "$held" && is_signed "$held" && is_of_operator "$held" && is_account SYS "$id" "$held"; then return; fi
+  install_for_server "$1" "$(account_file SYS)" "jwt/$id.jwt"
+}
+
+# install_server_config SERVER_DIR
+install_server_config() {
   render_resolver >"$scratch/resolver.conf"
-  place "$scratch/resolver.conf" resolver.conf
-  place "$SERVER_FILES/nats.conf" nats.conf
-  place "$SERVER_FILES/healthy.sh" healthy.sh
+  install_config_file "$scratch/resolver.conf" "$1/config/resolver.conf"
+  install_config_file "$SERVER_FILES/nats.conf" "$1/config/nats.conf"
+  install_config_file "$SERVER_FILES/healthy.sh" "$1/config/healthy.sh"
 }
 
-# prepare_dir NAME MODE OWNER: whole, or not there
-prepare_dir() {
-  [ ! -d "$SERVER_DIR/$1" ] || return 0
-  rm -rf "$SERVER_DIR/$1.new"
-  mkdir -p "$SERVER_DIR/$1.new"
-  chmod "$2" "$SERVER_DIR/$1.new"
-  give "$3" "$SERVER_DIR/$1.new"
-  mv "$SERVER_DIR/$1.new" "$SERVER_DIR/$1"
-}
-
-place() {
-  same "$1" "$SERVER_DIR/config/$2" && return
-  install_file "$1" "$SERVER_DIR/config/$2" 644
+# install_config_file SOURCE TARGET
+install_config_file() {
+  ! same_file "$1" "$2" || return 0
+  install_file "$1" "$2" 644
   config_changed=true
 }
 
-# The server can't start without its system account. It stands in the resolver's directory rather than in
-# resolver_preload, which would put back this version of it at every start.
-seed_system_account() {
-  id=$(account_id SYS)
-  if read_held "$id" && is_signed "$held" && is_of_operator "$held" && is_account SYS "$id" "$held"; then return; fi
-  give_server "$(account_file SYS)" "jwt/$id.jwt"
-}
-
-# The tag tells nats-push which configuration a server runs with.
+# render_resolver: The tag tells nats-push which configuration a server runs with.
 render_resolver() {
   cat <<CONF
 # Written by nats-init from the nsc store; changes here are lost.

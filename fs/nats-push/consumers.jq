@@ -1,4 +1,4 @@
-# Which consumers a client with a role may have made, and where it may have them deliver.
+# Which consumers a client with a role may have made, and to which subjects they may deliver.
 
 # fits: the values that the functions of a subject pattern have in a subject; nothing when it does not fit.
 #   $bound    the values that are known, by function
@@ -8,7 +8,7 @@ def fits($pattern; $subject; $bound):
   elif $pattern[0] == "*" or $pattern[0] == $subject[0] then fits($pattern[1:]; $subject[1:]; $bound)
   else
     ($pattern[0] | capture("^(?<before>.*?)\\{\\{(?<function>[^}]*)\\}\\}(?<after>.*)$")) as $part
-    # Two functions in one token: what is of which can't be told.
+    # Where two functions share a token, their values can't be told apart.
     | ($part.after | contains("{{")) as $open
     | (if $open then "" else $part.after end) as $after
     | $subject[0] | select(startswith($part.before) and endswith($after))
@@ -22,15 +22,15 @@ def fits($pattern; $subject; $bound):
 
 def tokens: split(".");
 
-# The pattern of a grant to make a consumer with a certain filter: <stream>, <consumer>, <filter>. One without a filter
-# reads everything, and is for backends, which may deliver where they like.
+# filtered_create: of a grant to make a consumer with a certain filter, its pattern: <stream>, <consumer>, <filter>. A
+# grant without a filter is for backends, whose consumers may deliver to any subject.
 def filtered_create:
   tokens | select(.[0] == "$JS")
   | (if .[1] == "API" then .[2:] elif .[2] == "API" then .[3:] else empty end)
   | select((.[0] | IN("CONSUMER", "*")) and (.[1] | IN("CREATE", "*")))
   | .[2:] | select(length > 2 and .[2:] != [">"]);
 
-# A role's inboxes: what it may listen to below _INBOX…; where there is nothing of it, whatever it may listen to.
+# inboxes: the subjects below _INBOX… that a role may subscribe to; if there are none, all that it may subscribe to
 def inboxes:
   [(.allow // [])[] | split(" ")[0]]
   | if any(.[]; startswith("_INBOX")) then map(select(startswith("_INBOX")))
@@ -61,8 +61,8 @@ def is_inbox($subject):
   | any($maker.inboxes[] | fits(.; $subject; $bound);
       . as $bound | any($maker.inbox_denied[]; any(fits(.; $subject; $bound); true)) | not);
 
-# is_foreign: of a consumer, as the API lists it: one that is pushed, that a client of a role may have made, and that
-# none who may have made it listens to
+# is_foreign: whether a consumer, as the API lists it, is a push consumer that a client with a role may have made, and
+# whose deliver subject is no inbox of a user who may have made it
 def is_foreign($makers):
   (.config.deliver_subject | strings | tokens) as $subject
   | [.config.filter_subject // empty, (.config.filter_subjects // [])[]] as $filters
@@ -73,20 +73,20 @@ def is_foreign($makers):
 # may_have: whether a stream may have consumers of $makers
 def may_have($makers): . as $stream | any($makers[].creates[]; any(fits(.[:1]; [$stream]; {}); true));
 
-# A text of a client's choice, for people: one line of printable ASCII.
-def shown: gsub("[^ -~]"; "?") | if length > 80 then "\(.[:80])…" else . end | tojson;
+# for_message: a text of a client's choice as one line of printable ASCII
+def for_message: gsub("[^ -~]"; "?") | if length > 80 then "\(.[:80])…" else . end | tojson;
 
-# A text of a client's choice as part of a subject for the nats tool, which takes subjects for Go templates. JSON's text
-# is Go's, too.
+# in_template: a text of a client's choice as part of a subject for the nats tool, which reads subjects as Go templates. A
+# JSON string is a Go string too.
 def in_template: "{{\(tojson)}}";
 
-# What names a consumer in a subject, and in a sentence.
-def row: "\(.name | in_template)\tconsumer \(.name | shown) of stream \(.stream_name | shown): it delivers to \(.config.deliver_subject | shown)";
+# row: a consumer's name for a subject, and its description for a message
+def row: "\(.name | in_template)\tconsumer \(.name | for_message) of stream \(.stream_name | for_message): it delivers to \(.config.deliver_subject | for_message)";
 
-# next_offset: where the next page of a list begins, from an answer and what it lists; nothing after the last one
+# next_offset: where the next page of a list begins, from a response and what it lists; nothing after the last page
 def next_offset($listed): (.offset + ($listed | length)) as $next | select($next > .offset and $next < .total) | $next;
 
-# problem: what an answer says is wrong; "gone" where there is no such consumer or stream, or no JetStream for the
-# account: server/errors.json
+# problem: the error of a response; "gone" where there is no such consumer or stream, or no JetStream for the account:
+# server/errors.json
 def problem:
-  .error // empty | if .err_code | IN(10014, 10039, 10059, 10076) then "gone" else .description | shown end;
+  .error // empty | if .err_code | IN(10014, 10039, 10059, 10076) then "gone" else .description | for_message end;

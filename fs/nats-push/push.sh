@@ -1,7 +1,7 @@
 #!/bin/sh
-# Brings the accounts of the nsc store into force on every server, and is done only when they are: each server
-# says so, and a user of every role can log in. Then it removes consumers that deliver where they should not, and makes
-# the streams that are missing.
+# Brings the accounts of the nsc store into force on every server, and ends only when they are: each server reports it,
+# and a user of every role can log in. Then it removes consumers that deliver where they should not, and makes the streams
+# that are missing.
 set -eu
 
 name=nats-push
@@ -14,64 +14,68 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/users.sh"
 # shellcheck source=login.sh
 . "$here/login.sh"
+# shellcheck source=jetstream.sh
+. "$here/jetstream.sh"
 # shellcheck source=streams.sh
 . "$here/streams.sh"
 # shellcheck source=consumers.sh
 . "$here/consumers.sh"
 
-need SERVER_DIR STREAMS_DIR NATS_URL NATS_WS_URL
-patience=${PUSH_PATIENCE:-30} # seconds to wait for a server
+require_env SERVER_DIR STREAMS_DIR NATS_URL NATS_WS_URL
 check_streams
-use_current
-system_creds=system.creds
-ln -s "$store/keys/creds/$operator/SYS/sys.creds" "$scratch/$system_creds"
-creds=$system_creds
+use_store
+use_system_user
 
 push_accounts() {
-  sent=0
+  local id account
   while read -r id account; do
     push_account "$account" "$id"
   done <"$scratch/accounts"
 }
 
-# push_account NAME ID: send what the store says, unless the server holds something that came from elsewhere
+# push_account NAME ID: sends the JWT of the store, unless the server holds one that was changed elsewhere
 push_account() {
-  mine=$(account_file "$1")
-  look_up "$1" "$2" >"$scratch/held.jwt"
-  if same "$mine" "$scratch/held.jwt"; then
-    record_pushed "$1" "$2" "$mine"
+  local account="$1" id="$2" held="$scratch/held.jwt" stored
+  stored=$(account_file "$account")
+  lookup_account_jwt "$account" "$id" "$held"
+  if same_file "$stored" "$held"; then
+    record_in_sync "$account" "$id" "$stored"
     return
   fi
-  if is_signed "$scratch/held.jwt" && ! known_on_server "$2" "$scratch/held.jwt"; then
-    [ ! -e "$(pushed_file "$2")" ] || fail "account $1 was changed on the server since nats-init looked. Nothing was pushed; ${AGAIN_HINT:-run nats-init again}"
-    fail "the server holds an account $1 that this nsc store has never seen. Nothing was pushed; ${AGAIN_HINT:-run nats-init again}"
+  if is_signed "$held" && ! known_on_server "$id" "$held"; then
+    [ ! -e "$(pushed_file "$id")" ] || fail "account $account was changed on the server since nats-init looked. Nothing was pushed; ${AGAIN_HINT:-run nats-init again}"
+    fail "the server holds an account $account that this nsc store has never seen. Nothing was pushed; ${AGAIN_HINT:-run nats-init again}"
   fi
-  update_claims "$1" "$mine"
-  record_pushed "$1" "$2" "$mine"
-  sent=$((sent + 1))
-  say "pushed account $1"
+  update_account_jwt "$account" "$stored"
+  record_in_sync "$account" "$id" "$stored"
+  pushed=true
+  log "pushed account $account"
 }
 
-check_in_force() {
+wait_until_in_force() {
+  local id account
   while read -r id account; do
-    wait_in_force "$account" "$id"
+    wait_for_account "$account" "$id"
   done <"$scratch/accounts"
 }
 
-# name_forgotten: an account that was deleted in the store is not deleted on servers; that would drop its data
-name_forgotten() {
+# report_deleted_accounts: servers keep an account that was deleted in the store, since deleting it would drop its data
+report_deleted_accounts() {
+  local file id
   for file in "$store"/recipe/pushed/*.jwt; do
     id=$(basename "$file" .jwt)
-    grep -q "^$id " "$scratch/accounts" || say "account $id is no longer in the nsc store, but servers keep it"
+    grep -q "^$id " "$scratch/accounts" || log "account $id is no longer in the nsc store, but servers keep it"
   done
 }
 
+pushed=false
 wait_for_server
-take_configuration
+apply_server_config "$SERVER_DIR"
 push_accounts
-with_users check_logins
-check_in_force
-name_forgotten
-with_users sweep_consumers
-with_users make_streams
-if [ "$sent" = 0 ]; then say "nothing to push: all is in force"; else say "all is in force"; fi
+make_user_store
+check_logins
+wait_until_in_force
+report_deleted_accounts
+remove_foreign_consumers
+make_streams
+if $pushed; then log "all is in force"; else log "nothing to push: all is in force"; fi

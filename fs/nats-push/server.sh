@@ -1,107 +1,119 @@
-# shellcheck shell=sh disable=SC2034,SC2154 # shares its variables with the script that reads it
-# Talking to the servers, as the user whose credentials are in $creds, a file in $scratch: the system account's, for the most part. The
-# nats tool exits 0 on error replies and timeouts alike, so every answer is read.
+# shellcheck shell=sh
+# Requests to the servers. The nats tool exits with 0 on error responses and timeouts too, so every response is read.
+#
+# State: $servers    how many servers there are
+#        $patience   seconds to wait for a server
+servers=
+patience=${PUSH_PATIENCE:-30}
 
-# What nats would otherwise take from the environment of whoever runs this.
+# What the nats tool would otherwise take from the environment.
 unset NATS_USER NATS_PASSWORD NATS_TOKEN NATS_CREDS NATS_NKEY NATS_JWT NATS_SEED NATS_CERT NATS_KEY NATS_CA \
   NATS_CONTEXT NATS_TIMEOUT NATS_INBOX_PREFIX NATS_SOCKS_PROXY
 
-# nats_cli OPTION...: from $scratch, so that credentials can be named by a relative path: in an absolute one the nats tool
-# would expand a $
+# nats_cli OPTION...: in $scratch, so that a relative path can name the credentials; in an absolute one the nats tool
+# expands each $
 nats_cli() { (cd "$scratch" && XDG_CONFIG_HOME=$scratch nats --no-context "$@"); }
 
-# send SUBJECT [OPTION...]: the answers to what comes on standard input, one JSON document or text each
-send() {
-  subject=$1
-  shift
-  nats_cli --server "$NATS_URL" --creds "$creds" --timeout 2s request --raw --force-stdin "$@" "$subject" 2>"$scratch/error"
+# request CREDS SUBJECT BODY [OPTION...]: prints the responses, one JSON document or text each. CREDS is a path in
+# $scratch.
+request() {
+  local creds="$1" subject="$2" body="$3"
+  shift 3
+  printf '%s' "$body" |
+    nats_cli --server "$NATS_URL" --creds "$creds" --timeout 2s request --raw --force-stdin "$@" "$subject" 2>"$scratch/error"
 }
 
-# request SUBJECT BODY [OPTION...]
-request() {
-  body=$2
-  subject=$1
-  shift 2
-  printf '%s' "$body" | send "$subject" "$@"
-}
+# use_system_user: lets request_system use the system account's credentials
+use_system_user() { ln -s "$store/keys/creds/$operator/SYS/sys.creds" "$scratch/system.creds"; }
+
+# request_system SUBJECT BODY [OPTION...]
+request_system() { request system.creds "$@"; }
+
+last_error() { tail -n 1 "$scratch/error"; }
 
 now() { date +%s; }
 
-# wait_for_server: a server that was just started takes its time
+# wait_for_server: waits until a server responds, and sets $servers
 wait_for_server() {
-  answer_by=$(($(now) + patience))
-  until servers=$(request '$SYS.REQ.SERVER.PING.STATSZ' '' | jq -r .statsz.active_servers 2>/dev/null) && [ -n "$servers" ]; do
-    [ "$(now)" -lt "$answer_by" ] ||
-      fail "nats-server did not answer at $NATS_URL within $patience s ($(tail -n 1 "$scratch/error")). Its log tells why"
+  local deadline
+  deadline=$(($(now) + patience))
+  until servers=$(request_system '$SYS.REQ.SERVER.PING.STATSZ' '' | jq -r .statsz.active_servers 2>/dev/null) && [ -n "$servers" ]; do
+    [ "$(now)" -lt "$deadline" ] ||
+      fail "nats-server did not answer at $NATS_URL within $patience s ($(last_error)). See its log for the reason"
     sleep 0.1
   done
 }
 
-# ask_configuration: $scratch/configuration, a line per server that answers: its id, and whether it runs with what
-# nats-init wrote
-ask_configuration() {
-  request '$SYS.REQ.SERVER.PING.STATSZ' '' --replies "$servers" |
-    jq -r --arg tag "$tag" '.server | "\(.id) \(.tags // [] | any(. == $tag))"' >"$scratch/configuration"
+# poll_config TAG: writes $scratch/configured, a line for each server that responds: its id, and whether it runs with the
+# configuration of that tag
+poll_config() {
+  request_system '$SYS.REQ.SERVER.PING.STATSZ' '' --replies "$servers" |
+    jq -r --arg tag "$1" '.server | "\(.id) \(.tags // [] | any(. == $tag))"' >"$scratch/configured"
 }
 
-# all_configured: a server that is silent, because it restarts, is not taken for one that has it
-all_configured() { [ "$(grep -c ' true$' "$scratch/configuration")" = "$servers" ]; }
+# all_configured: a server that does not respond, because it restarts, does not count as configured
+all_configured() { [ "$(grep -c ' true$' "$scratch/configured")" = "$servers" ]; }
 
-# take_configuration: servers reload what nats-init wrote. What can't be reloaded, such as the operator, takes a
-# restart; the server's health check does that when config/restart asks for one that it has not made yet.
-take_configuration() {
-  tag=$(sed -n 's/^server_tags: \["\(.*\)"\]$/\1/p' "$SERVER_DIR/config/resolver.conf")
-  ask_configuration
-  refusal=
-  while read -r id has; do
-    [ "$has" = false ] || continue
-    refusal=$(request "\$SYS.REQ.SERVER.$id.RELOAD" '' | jq -r '.error.description // empty | split(": old=")[0]')
+# apply_server_config SERVER_DIR: has servers reload what nats-init wrote. What can't be reloaded, such as the operator,
+# takes a restart; the server's health check restarts it when config/restart holds a request that it has not served yet.
+apply_server_config() {
+  local tag id configured refusal='' deadline
+  tag=$(sed -n 's/^server_tags: \["\(.*\)"\]$/\1/p' "$1/config/resolver.conf")
+  poll_config "$tag"
+  while read -r id configured; do
+    [ "$configured" = false ] || continue
+    refusal=$(request_system "\$SYS.REQ.SERVER.$id.RELOAD" '' | jq -r '.error.description // empty | split(": old=")[0]')
     if [ -z "$refusal" ]; then
-      say "nats-server reloaded its configuration"
+      log "nats-server reloaded its configuration"
     else
-      say "nats-server can't reload its configuration ($refusal); asking it to restart"
-      check_own_dir "$SERVER_DIR"
+      log "nats-server can't reload its configuration ($refusal); asking it to restart"
+      check_own_dir "$1"
       printf '%s %s\n' "$id" "$tag" >"$scratch/restart"
-      install_file "$scratch/restart" "$SERVER_DIR/config/restart" 644
+      install_file "$scratch/restart" "$1/config/restart" 644
     fi
-  done <"$scratch/configuration"
+  done <"$scratch/configured"
   deadline=$(($(now) + patience))
   until all_configured; do
     [ "$(now)" -lt "$deadline" ] ||
-      fail "nats-server still runs with another configuration than the one in $SERVER_DIR/config${refusal:+ ($refusal)}. Its log tells why; restart it when that is mended"
+      fail "nats-server still runs with another configuration than the one in $1/config${refusal:+ ($refusal)}. See its log for the reason; correct that, then restart it"
     sleep 0.2
     wait_for_server
-    ask_configuration
+    poll_config "$tag"
   done
 }
 
-# look_up NAME ID: the account JWT that the servers hold, or what nats says of an empty answer, which means none
-look_up() {
-  held=$(request "\$SYS.REQ.ACCOUNT.$2.CLAIMS.LOOKUP" '' | tr -d '\n')
-  [ -n "$held" ] || fail "the server did not say what it holds for account $1 ($(tail -n 1 "$scratch/error")). Nothing was pushed"
-  printf '%s' "$held"
+# lookup_account_jwt NAME ID FILE: FILE becomes what the servers hold for the account: a JWT, or what nats prints for an
+# empty response, which means none
+lookup_account_jwt() {
+  local held
+  held=$(request_system "\$SYS.REQ.ACCOUNT.$2.CLAIMS.LOOKUP" '' | tr -d '\n')
+  [ -n "$held" ] || fail "the server did not say what it holds for account $1 ($(last_error)). Nothing was pushed"
+  printf '%s' "$held" >"$3"
 }
 
-# update_claims NAME JWT_FILE
-update_claims() {
-  answer=$(send '$SYS.REQ.CLAIMS.UPDATE' <"$2") || answer=
-  printf '%s' "$answer" | jq -e '.data.code == 200' >/dev/null 2>&1 ||
-    fail "the server did not take account $1: $(printf '%s' "$answer" | jq -r '.error.description // .data.message' 2>/dev/null || cat "$scratch/error")"
+# update_account_jwt NAME JWT_FILE
+update_account_jwt() {
+  local response reason
+  response=$(request_system '$SYS.REQ.CLAIMS.UPDATE' "$(cat "$2")") || response=
+  ! printf '%s' "$response" | jq -e '.data.code == 200' >/dev/null 2>&1 || return 0
+  reason=$(printf '%s' "$response" | jq -r '.error.description // .data.message // empty' 2>/dev/null) || reason=
+  fail "the server did not accept account $1: ${reason:-no response ($(last_error))}"
 }
 
-# wait_in_force NAME ID: "jwt updated" is not enough, since a server says so of a JWT that it won't accept either.
-# A server that has not loaded the account yet will read it from the resolver at the first login.
-wait_in_force() {
-  jti=$(ask "$(account_file "$1")" 'claims.jti')
+# wait_for_account NAME ID: "jwt updated" is not enough, since a server responds so to a JWT that it won't accept either.
+# A server that has not loaded the account yet reads it from the resolver at the first login.
+wait_for_account() {
+  local jti deadline
+  jti=$(query_jwt "$(account_file "$1")" 'claims.jti')
   deadline=$(($(now) + patience))
-  until [ "$(in_force "$2")" = "$servers" ]; do
-    [ "$(now)" -lt "$deadline" ] || fail "account $1 was pushed, but is not in force on every server after $patience s"
+  until [ "$(count_in_force "$2" "$jti")" = "$servers" ]; do
+    [ "$(now)" -lt "$deadline" ] || fail "account $1 was pushed, but is not in force on every server after $patience s. See their logs for the reason"
     sleep 0.2
   done
 }
 
-# in_force ID: on how many servers the account is what the store says
-in_force() {
-  request '$SYS.REQ.SERVER.PING.ACCOUNTZ' "{\"account\":\"$1\"}" --replies "$servers" |
-    jq -r --arg jti "$jti" '.data.account_detail | select(. == null or .decoded_jwt.jti == $jti) | 1' | grep -c 1
+# count_in_force ID JTI: on how many servers the account has the JWT of that JTI
+count_in_force() {
+  request_system '$SYS.REQ.SERVER.PING.ACCOUNTZ' "{\"account\":\"$1\"}" --replies "$servers" |
+    jq -r --arg jti "$2" '.data.account_detail | select(. == null or .decoded_jwt.jti == $jti) | 1' | grep -c 1
 }

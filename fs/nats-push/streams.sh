@@ -1,89 +1,77 @@
-# shellcheck shell=sh disable=SC2034,SC2154 # shares its variables with the script that reads it
-# Streams: one file in fs/nats-push/streams = one stream of the account, which is made where there is none of that
-# name. One that is there is left alone. What may stand in a file is JetStream's own configuration of a stream; the
-# server looks at it.
+# shellcheck shell=sh
+# Streams: one file in fs/nats-push/streams = one stream of the account, which is made if there is none of that name. An
+# existing one is not changed. A file holds JetStream's own configuration of a stream, which the server checks.
+#
+# State: $streams_missing   whether a stream could not be made
+streams_missing=false
 
 stream_name() { basename "$1" .json; }
 
-# check_streams: every stream file can be sent, or nothing is done; says all that is wrong
+# check_streams: reports every problem of the stream files, and fails if there are any
 check_streams() {
-  wrong=0
+  local file stream problem wrong=false
   for file in "$STREAMS_DIR"/*.json; do
     [ -e "$file" ] || [ -L "$file" ] || continue
-    case $(stream_name "$file") in
-      *[!A-Za-z0-9_-]*) reject_stream "$file" "its name must be letters, digits, - and _" ;;
-    esac
-    if [ -r "$file" ]; then
-      problem=$(jq -sr -L "$here" --arg name "$(stream_name "$file")" 'include "streams"; problem($name)' "$file" 2>"$scratch/error") ||
-        problem="is not JSON: $(head -n 1 "$scratch/error")"
-    else
-      problem="can't be read"
-    fi
-    [ -z "$problem" ] || reject_stream "$file" "$problem"
+    stream=$(stream_name "$file")
+    stream_problems "$file" "$stream" >"$scratch/problems"
+    [ ! -s "$scratch/problems" ] || wrong=true
+    while read -r problem; do
+      warn "streams/$stream.json: $problem"
+    done <"$scratch/problems"
   done
-  [ "$wrong" = 0 ] || fail "stream files are wrong; nothing was pushed"
+  ! $wrong || fail "stream files are wrong; nothing was pushed"
 }
 
-reject_stream() {
-  printf '%s: streams/%s: %s\n' "$name" "$(basename "$1")" "$2" >&2
-  wrong=1
+# stream_problems FILE NAME: why a file can't be sent, one problem per line
+stream_problems() {
+  case $2 in
+    *[!A-Za-z0-9_-]*) echo "its name must be letters, digits, - and _" ;;
+  esac
+  if [ -r "$1" ]; then
+    jq -sr -L "$here" --arg name "$2" 'include "streams"; problem($name)' "$1" 2>"$scratch/error" ||
+      echo "is not JSON: $(head -n 1 "$scratch/error")"
+  else
+    echo "can't be read"
+  fi
 }
 
 make_streams() {
+  local file
   can_sign "$plain_key" || return 0
   ! account_is_full || return 0
-  refused=0
   for file in "$STREAMS_DIR"/*.json; do
     [ ! -e "$file" ] || make_stream "$(stream_name "$file")" "$file"
   done
-  [ "$refused" = 0 ] || fail "not every stream could be made; the accounts are in force"
+  ! $streams_missing || fail "not every stream could be made; the accounts are in force"
 }
 
 # make_stream NAME FILE: as a user who may look at this stream and make it, and nothing else
 make_stream() {
-  make_user "$plain_key" "stream-$1" --allow-sub '_INBOX_streams.>' \
-    --allow-pub "\$JS.API.STREAM.INFO.$1" --allow-pub "\$JS.API.STREAM.CREATE.$1"
-  ask_jetstream "STREAM.INFO.$1" ''
-  state=$(read_answer 'state($file[0])' --slurpfile file "$2")
+  local stream="$1" file="$2" user="stream-$1" state refusal
+  make_user "$plain_key" "$user" --allow-sub "$api_inbox.>" \
+    --allow-pub "\$JS.API.STREAM.INFO.$stream" --allow-pub "\$JS.API.STREAM.CREATE.$stream"
+  retry_api "$user" "STREAM.INFO.$stream" ''
+  state=$(query_stream_response 'state($file[0])' --slurpfile file "$file")
   case $state in
-    absent) create_stream "$1" "$2" ;;
-    there) ;;
-    differs*) say "stream $1 stays as it is; its file says otherwise about ${state#differs }" ;;
-    *) refuse_stream "$1" "$state" ;;
+    present) ;;
+    differs*) log "stream $stream stays as it is; its file says otherwise about ${state#differs }" ;;
+    absent)
+      retry_api "$user" "STREAM.CREATE.$stream" "$(jq -c --arg name "$stream" '.name = $name' "$file")"
+      refusal=$(query_stream_response refusal)
+      if [ -z "$refusal" ]; then log "made stream $stream"; else report_missing_stream "$stream" "$refusal"; fi
+      ;;
+    *) report_missing_stream "$stream" "$state" ;;
   esac
 }
 
-create_stream() {
-  ask_jetstream "STREAM.CREATE.$1" "$(jq -c --arg name "$1" '.name = $name' "$2")"
-  refusal=$(read_answer refusal)
-  if [ -z "$refusal" ]; then say "made stream $1"; else refuse_stream "$1" "$refusal"; fi
+report_missing_stream() {
+  warn "stream $1 was not made: $2"
+  streams_missing=true
 }
 
-refuse_stream() {
-  printf '%s: stream %s was not made: %s\n' "$name" "$1" "$2" >&2
-  refused=1
-}
-
-# ask_jetstream CALL BODY: $answer, what the API says. It may be asked again: no request here does more then.
-ask_jetstream() {
-  answer_by=$(($(now) + patience))
-  until ask_once "$@"; do
-    [ "$(now)" -lt "$answer_by" ] ||
-      fail "JetStream did not answer within $patience s ($(tail -n 1 "$scratch/error")). The log of nats-server tells why"
-    sleep 0.2
-  done
-}
-
-# ask_once CALL BODY: whether there is an $answer
-ask_once() {
-  creds=$user_creds
-  answer=$(request "\$JS.API.$1" "$2" --inbox-prefix _INBOX_streams) || answer=
-  creds=$system_creds
-  [ -n "$answer" ]
-}
-
-read_answer() {
-  filter=$1
+# query_stream_response FILTER [JQ_ARGUMENT...]: a filter on $response
+query_stream_response() {
+  local filter="$1"
   shift
-  printf '%s' "$answer" | jq -r -L "$here" "$@" "include \"streams\"; $filter"
+  printf '%s' "$response" | jq -r -L "$here" "$@" "include \"streams\"; $filter"
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
-# nsc on the recipe's store, on a copy that is switched over when the command went well: however it ends, the
-# store is whole. `docker compose up` (or `npm start`) then pushes what was changed.
+# nsc on a copy of the recipe's store, which becomes the store in force if the command succeeds: whatever happens, the
+# store stays complete. `docker compose up` (or `npm start`) then pushes the changes.
 set -eu
 
 name=nsc
@@ -8,13 +8,11 @@ here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=../lib/recipe.sh
 . "$here/../lib/recipe.sh"
 
-has_state || fail "there is no nsc store in $NSC_DIR yet: nats-init makes it"
-open_copy
-# not the nsc of store.sh: this one may ask questions, and its paths are relative to the caller's directory
-command nsc --config-dir "$scratch/nsc" --data-dir "$store/stores" --keystore-dir "$store/keys" "$@"
-(
-  damaged() { fail "$1"; } # it is only the copy
-  check_store
-) 2>"$scratch/why" ||
-  fail "that would leave a store that the recipe can't work with ($(tail -n 1 "$scratch/why")). Nothing was changed"
-if copy_differs; then switch_over; else close_copy; fi
+# run_command ARGUMENT...: not with the function nsc, since a command may ask questions, and its paths are relative to the
+# caller's directory
+run_command() {
+  command nsc --config-dir "$scratch/nsc" --data-dir "$store/stores" --keystore-dir "$store/keys" "$@"
+}
+
+require_store
+edit_store run_command "$@"

@@ -380,7 +380,7 @@ describe("a change while it runs", () => {
       nats request '$SYS.REQ.CLAIMS.UPDATE' "$(cat $app)"`),
     );
     await expect(useCredential(granted, key)).rejects.toThrow("Authorization Violation");
-    expect(await up()).toContain("nats-init: account app: took in what was changed on the server's side");
+    expect(await up()).toContain("nats-init: account app: adopted what was changed on the server");
     await expect(useCredential(granted, key)).rejects.toThrow("Authorization Violation");
     await useAsBrowser("alice");
   });

@@ -12,7 +12,7 @@ import { consume, deliverTo, sourceOf } from "../roles/deliver.ts";
 import { makeRoleWorld, person, type RoleWorld } from "../roles/recipes.ts";
 import { must } from "./recipe.ts";
 
-/** Consumers that a role can make, and that deliver elsewhere than its users listen: a start removes them. */
+/** Consumers that a role can make, and whose deliver subject is no inbox of its users: a start removes them. */
 
 const QUIET = "nats-push: nothing to push: all is in force\n";
 
@@ -52,7 +52,7 @@ afterEach(async () => {
 
 const push = async (more?: Record<string, string>) => must(await world.recipe.push(more));
 
-/** What was removed, as the recipe says it, and that it says nothing else. */
+/** The removed consumers, which must be all that the recipe reports. */
 async function sweep(): Promise<string[]> {
   const said = await push();
   expect(said).toEndWith(QUIET);
@@ -77,13 +77,16 @@ const keys = () => ({
   inbox: "_INBOX_mallory",
 });
 
-/** Makes one, which must go well. */
+/** The longest that the server allows; by default, a consumer without interest expires after five seconds. */
+const LASTING = { inactive_threshold: 300e9 };
+
+/** Makes a consumer, which must succeed. */
 async function make(source: Parameters<typeof consume>[0], config: object, name: string): Promise<void> {
-  const { error } = await consume(source, config, name);
+  const { error } = await consume(source, { ...LASTING, ...config }, name);
   expect([name, error]).toEqual([name, undefined]);
 }
 
-test("removes those that deliver to no inbox of a user who may have made them, and says which", async () => {
+test("removes those that deliver to no inbox of a user who may have made them, and reports each", async () => {
   const rooms = ["users.bob.echo", "rooms.lobby.bob.typing", "other.x", "_INBOX.x", "_INBOX_bob", "$JS.x"];
   for (const [i, deliver_subject] of rooms.entries()) await make(room(), { deliver_subject }, `r${i}`);
   const others = ["_INBOX_bob.x", "_INBOX_mallory2.x", "users.mallory.x", "rooms.lobby.bob.chat"];
@@ -104,7 +107,7 @@ test("removes those that deliver to no inbox of a user who may have made them, a
   expect(await push()).toBe(QUIET);
 });
 
-test("goes by what each role grants and denies", async () => {
+test("decides by what each role grants and denies", async () => {
   const { admin, manager } = world;
   await manager.streams.add({ name: "LOG", subjects: ["log.>", "news.*"] });
   const cases: [string, string, string, boolean][] = [
@@ -131,7 +134,7 @@ test("goes by what each role grants and denies", async () => {
   await manager.streams.delete("LOG");
 });
 
-test("removes one that stays active by itself, and its messages end", async () => {
+test("removes one that would never expire, and its messages stop", async () => {
   const heard = await world.admin.subscribe("users.bob.>");
   const name = await deliverTo("users.bob.x", room(), world.admin);
   expect(await sweep()).toEqual([`${name} ROOMS users.bob.x`]);
@@ -142,7 +145,7 @@ test("removes one that stays active by itself, and its messages end", async () =
   expect(heard.messages.length).toBe(before);
 });
 
-test("leaves those in use, and those of backends", async () => {
+test("keeps those in use, and those of backends", async () => {
   const { admin, manager } = world;
   const port = world.recipe.ports.webSocket;
   const attic = { role: "room", tags: { room: "attic" } };
@@ -213,7 +216,7 @@ test("leaves those in use, and those of backends", async () => {
   await admin.nc.flush();
 });
 
-test("takes names and subjects for what they are, and shows them on one line", async () => {
+test("takes any names and subjects literally, and prints each on one line", async () => {
   const odd = [
     "$(id)`id`",
     "'\"",
@@ -232,7 +235,7 @@ test("takes names and subjects for what they are, and shows them on one line", a
   ];
   const made: string[] = [];
   for (const name of odd) {
-    const { error } = await consume(room(), { deliver_subject: `users.bob.${name}` }, name);
+    const { error } = await consume(room(), { ...LASTING, deliver_subject: `users.bob.${name}` }, name);
     if (!error) made.push(name);
   }
   expect(made.length).toBeGreaterThan(8);
@@ -251,7 +254,7 @@ test("finds them among more than a page of others", async () => {
   const add = (name: string, config: object) =>
     admin.nc.request(
       `$JS.API.CONSUMER.CREATE.ROOMS.${name}`,
-      JSON.stringify({ stream_name: "ROOMS", config: { name, ack_policy: "none", ...config } }),
+      JSON.stringify({ stream_name: "ROOMS", config: { name, ack_policy: "none", ...LASTING, ...config } }),
       { timeout: 6 * PATIENCE },
     );
   const others = Array.from({ length: 600 }, (_, i) => `b${i}`);
@@ -267,7 +270,7 @@ test("finds them among more than a page of others", async () => {
   expect(await names("ROOMS")).toEqual(others.toSorted());
 });
 
-/** Puts another program before the nats tool, which is `$nats`. */
+/** Puts another program before the nats tool on the PATH; `$nats` is the real one. */
 function replaceNats(script: string) {
   const { dir, env } = world.recipe;
   const bin = join(dir, "bin");
@@ -277,7 +280,7 @@ function replaceNats(script: string) {
   return { PATH: `${bin}:${env.PATH}`, [Symbol.dispose]: () => rmSync(bin, { recursive: true }) };
 }
 
-test("finds them although a client made them so big that no page gets through", async () => {
+test("finds them although a client made them too big for a page of the list", async () => {
   // In JSON, "<" takes six bytes.
   const metadata = { big: "<".repeat(60_000) };
   const big = Array.from({ length: 60 }, (_, i) => `big${i}`);
@@ -290,7 +293,7 @@ test("finds them although a client made them so big that no page gets through", 
   expect(await names("ROOMS")).toEqual(["own"]);
 });
 
-test("says nothing about one that is gone meanwhile", async () => {
+test("reports nothing about one that was deleted meanwhile", async () => {
   await make(room(), { deliver_subject: "users.bob.x" }, "gone");
   // Each consumer is deleted twice, and the first answer is not shown.
   using nats = replaceNats(
@@ -300,7 +303,7 @@ test("says nothing about one that is gone meanwhile", async () => {
   expect(await names("ROOMS")).toEqual([]);
 });
 
-test("does it as a user who may look at consumers and delete them, and nothing else", async () => {
+test("uses a user who may look at consumers and delete them, and nothing else", async () => {
   const copy = join(world.recipe.dir, "sweeper.creds");
   using nats = replaceNats(
     `case "$*" in *CONSUMER.LIST*) for each; do case $each in *consumers.creds) cp "$each" ${copy} ;; esac; done ;; esac\nexec "$nats" "$@"`,
@@ -339,7 +342,7 @@ test("does it as a user who may look at consumers and delete them, and nothing e
   await nc.close();
 });
 
-test("does not look where no role makes consumers of a certain filter", async () => {
+test("does not list consumers of a stream where no role may make them with a certain filter", async () => {
   const seen = await world.admin.subscribe("$JS.API.CONSUMER.>");
   await push();
   await world.admin.nc.flush();

@@ -6,6 +6,7 @@ import {
   readFileSync,
   readlinkSync,
   rmSync,
+  symlinkSync,
   truncateSync,
   utimesSync,
   writeFileSync,
@@ -88,14 +89,14 @@ describe("a first run", () => {
     expect(open).toBe("");
   });
 
-  test("says no secret", async () => {
+  test("prints no secret", async () => {
     await using recipe = await makeRecipe();
     expect(await recipe.up()).not.toMatch(/S[OAU][A-Z2-7]{56}/);
   });
 });
 
 describe("a second run", () => {
-  test("changes nothing and says so", async () => {
+  test("changes nothing and reports it", async () => {
     await using recipe = await makeRecipe();
     await recipe.up();
     must(await recipe.init());
@@ -130,7 +131,7 @@ describe("a second run", () => {
     expect(said).toContain("belongs to an operator whose keys are not in");
   });
 
-  test("says so when a JWT of the store is cut short", async () => {
+  test("fails when a JWT of the store is cut short", async () => {
     await using recipe = await makeRecipe();
     await recipe.up();
     truncateSync(recipe.accountFile(), 0);
@@ -139,7 +140,7 @@ describe("a second run", () => {
     expect(said).toContain("is damaged: app.jwt is not a JWT. Bring back a backup");
   });
 
-  test("puts back a server's copy of the system account that was cut short", async () => {
+  test("restores a server's copy of the system account that was cut short", async () => {
     await using recipe = await makeRecipe();
     await recipe.up();
     await recipe.stopServer("SIGKILL");
@@ -188,13 +189,13 @@ describe("settings", () => {
     expect(existsSync(join(recipe.dir, "nsc"))).toBe(false);
   });
 
-  test("a changed limit is applied, one that was changed elsewhere stays", async () => {
+  test("a changed limit is applied, one that was changed elsewhere is kept", async () => {
     await using recipe = await makeRecipe();
     await recipe.up();
     must(await recipe.nsc("edit", "account", "-n", "app", "--js-consumer", "7"));
     const said = must(await recipe.init({ NATS_ACCOUNT_JS_STREAMS: "5" }));
     expect(said).toContain("set limits: streams");
-    expect(said).toContain("limit consumer was changed elsewhere and stays so");
+    expect(said).toContain("limit consumer was changed elsewhere, not in .env; it is kept");
     expect(recipe.account().nats.limits).toMatchObject({ streams: 5, consumer: 7 });
   });
 
@@ -223,7 +224,7 @@ describe("settings", () => {
     expect(recipe.account().nats.limits.conn).toBe(5);
   });
 
-  test("a limit that was changed here and elsewhere stops it, until NATS_CONFLICT says who wins", async () => {
+  test("a limit that was changed both in .env and elsewhere fails, until NATS_CONFLICT says which change is kept", async () => {
     await using recipe = await makeRecipe();
     await recipe.up();
     must(await recipe.nsc("edit", "account", "-n", "app", "--js-consumer", "7"));
@@ -290,7 +291,7 @@ describe("role files", () => {
     [
       "a last * to subscribe to",
       { ...both, sub: { allow: ["a.*"] } },
-      'also lets in a subscription to "a.>": deny "a.*.>" beside it',
+      'also allows a subscription to "a.>": deny "a.*.>" beside it',
     ],
     [
       "a queue group beside a function",
@@ -320,7 +321,7 @@ describe("role files", () => {
     ["two objects", "{} {}", "must hold one JSON object"],
   ];
   test.each(wrong)(
-    "with %s are refused with a sentence, before anything is made",
+    "with %s are refused with a message, before anything is made",
     async (_, content, sentence) => {
       await using recipe = await makeRecipe();
       recipe.writeRole("wrong", content);
@@ -332,7 +333,7 @@ describe("role files", () => {
     },
   );
 
-  test("are all named when several are wrong", async () => {
+  test("are all named in the message when several are wrong", async () => {
     await using recipe = await makeRecipe();
     recipe.writeRole("one", {});
     recipe.writeRole("two", "x");
@@ -343,7 +344,7 @@ describe("role files", () => {
     expect(said).toContain("roles/Three.json: its name must be lower case");
   });
 
-  test("come out as scoped keys that say exactly what they say", async () => {
+  test("become scoped keys with exactly their permissions", async () => {
     await using recipe = await makeRecipe();
     recipe.writeRole("everything", {
       description: "quotes ' and $(touch /tmp/x) and spaces",
@@ -374,7 +375,7 @@ describe("role files", () => {
     });
   });
 
-  test("added, changed and removed are reflected; a changed role keeps its key; the rest is not touched", async () => {
+  test("that are added, changed and removed are applied; a changed role keeps its key; the other roles are not changed", async () => {
     await using recipe = await makeRecipe();
     recipe.writeRole("extra", role({ responses: { max: 1, ttl: 5 }, limits: { subs: 3 } }));
     await recipe.up();
@@ -392,7 +393,7 @@ describe("role files", () => {
     expect(Object.keys(scopedKeys(recipe.account()))).not.toContain("extra");
   });
 
-  test("whose ttl alone changed are noted, and nothing is signed anew", async () => {
+  test("of which only the ttl changed are recorded, and the account is not signed again", async () => {
     await using recipe = await makeRecipe();
     recipe.writeRole("extra", role({ ttl: 60 }));
     await recipe.up();
@@ -432,7 +433,7 @@ describe("the export", () => {
     expect(existsSync(join(current, "account.jwt"))).toBe(true);
   });
 
-  test("says so when a private key is missing from the store", async () => {
+  test("fails when a private key is missing from the store", async () => {
     await using recipe = await makeRecipe();
     await recipe.up();
     const { key } = scopedKeys(recipe.account()).browser as { key: string };
@@ -452,7 +453,7 @@ describe("the export", () => {
   });
 });
 
-test("an operator's own scoped keys are left alone and not given to the mint", async () => {
+test("an operator's own scoped keys are not changed and not exported to the mint", async () => {
   await using recipe = await makeRecipe();
   await recipe.up();
   must(
@@ -474,7 +475,7 @@ test("an operator's own scoped keys are left alone and not given to the mint", a
   expect(existsSync(join(recipe.dir, "keys/current/own.nk"))).toBe(false);
 });
 
-test("a role file that claims an operator's own role of another content stops it", async () => {
+test("a role file with the name of an operator's own role but other permissions fails", async () => {
   await using recipe = await makeRecipe();
   await recipe.up();
   must(
@@ -497,7 +498,7 @@ test("a role file that claims an operator's own role of another content stops it
   expect(said).toContain("role own was changed both in its file and in the account");
 });
 
-test("files that a killed run left behind are cleared away, when nobody can be at work on them any more", async () => {
+test("copies of the store that a killed run left behind are removed once they are an hour old", async () => {
   await using recipe = await makeRecipe();
   await recipe.up();
   const copy = (name: string) => join(recipe.dir, "nsc/generations", name);
@@ -511,7 +512,7 @@ test("files that a killed run left behind are cleared away, when nobody can be a
   expect(recipe.generations()).toHaveLength(2);
 });
 
-test("of several runs at once one wins, the others say so, and the state is whole", async () => {
+test("of several runs at the same time one succeeds, the others fail with a message, and the store stays valid", async () => {
   await using recipe = await makeRecipe();
   await recipe.up();
   const account = recipe.account().sub;
@@ -527,13 +528,13 @@ test("of several runs at once one wins, the others say so, and the state is whol
     // An edit that reported success is in force: no other one replaced it unseen.
     for (const { code, said, tag } of outcomes)
       if (code === 0) expect(recipe.account().nats.tags).toContain(tag);
-      else expect(said).toContain("was changed by somebody else at the same time");
+      else expect(said).toContain("was changed by another run at the same time");
     expect(recipe.account().sub).toBe(account);
     expect(must(await recipe.nsc("validate", "--all-accounts"))).toContain("No issues found");
   }
 });
 
-test("asked to stop in the very moment of the switch, it leaves a whole state", async () => {
+test("nats-init that is terminated while the store is switched over leaves a valid store", async () => {
   await using recipe = await makeRecipe();
   await recipe.up();
   const account = recipe.account().sub;
@@ -553,17 +554,38 @@ test("asked to stop in the very moment of the switch, it leaves a whole state", 
   must(await recipe.init());
 });
 
-test("a link to the state in force that was lost is made again", async () => {
+test("a missing link to the store in force is made again, however old the store is", async () => {
   await using recipe = await makeRecipe();
   await recipe.up();
   const account = recipe.account().sub;
-  rmSync(join(recipe.dir, "nsc/current"));
+  const link = (name: string) => join(recipe.dir, "nsc", name);
+  const store = readlinkSync(link("current"));
+  const longAgo = new Date(Date.now() - 2 * 3600_000);
+  utimesSync(link(store), longAgo, longAgo);
+  rmSync(link("current"));
   must(await recipe.init());
   expect(recipe.account().sub).toBe(account);
+
+  // As a run leaves it that is killed while it moves both links.
+  symlinkSync(store, link("previous"));
+  rmSync(link("current"));
+  must(await recipe.init());
+  expect(recipe.account().sub).toBe(account);
+  must(await recipe.nsc("edit", "account", "-n", "app", "--description", "next"));
+  expect(readlinkSync(link("previous"))).toBe(store);
+});
+
+test("an account whose name ends like another one's is not taken for it", async () => {
+  await using recipe = await makeRecipe();
+  must(await recipe.init());
+  for (const name of ["my SYS", "my app"]) must(await recipe.nsc("add", "account", "-n", name));
+  const said = await recipe.up();
+  for (const name of ["my SYS", "my app", "app"]) expect(said).toContain(`pushed account ${name}\n`);
+  expect(await recipe.up()).toContain("nats-push: nothing to push: all is in force");
 });
 
 describe("nsc", () => {
-  test("does nothing that leaves a store the recipe can't work with", async () => {
+  test("refuses a command that leaves a store the recipe can't work with", async () => {
     await using recipe = await makeRecipe();
     await recipe.up();
     const before = recipe.account().jti;
@@ -579,7 +601,7 @@ describe("nsc", () => {
     expect(must(await recipe.init())).toBe("nats-init: nothing to change\n");
   });
 
-  test("may have made users whose key is rotated away", async () => {
+  test("users whose signing key was removed do not stop a start", async () => {
     await using recipe = await makeRecipe();
     await recipe.up();
     const { key } = scopedKeys(recipe.account()).service as { key: string };

@@ -51,7 +51,7 @@ async function duration(work: () => Promise<unknown>): Promise<number> {
 
 const moments = Array.from({ length: 15 }, (_, index) => index / 15);
 
-test("nats-init killed at any moment of its first run leaves nothing or a whole state, and the next run goes on", async () => {
+test("nats-init killed at any moment of its first run leaves no store or a valid one, and the next run completes it", async () => {
   let whole = await duration(async () => {
     await using recipe = await makeRecipe();
     must(await recipe.init());
@@ -71,7 +71,7 @@ test("nats-init killed at any moment of its first run leaves nothing or a whole 
   expect(killed).toBeGreaterThan(moments.length / 2);
 });
 
-test("nats-init killed at any moment of a change leaves the old state or the new one, and the next run goes on", async () => {
+test("nats-init killed at any moment of a change leaves the old store or the new one, and the next run completes it", async () => {
   await using recipe = await makeRecipe();
   await recipe.up();
   const start = join(recipe.dir, "start");
@@ -115,7 +115,7 @@ test("nats-init killed at any moment of a change leaves the old state or the new
   for (const state of seen) expect(["old", "browser,extra,room,service"]).toContain(state);
 });
 
-test("push and export killed at any moment are gone on with by the next run", async () => {
+test("what nats-push and nats-export killed at any moment have begun is completed by the next run", async () => {
   await using recipe = await makeRecipe();
   await recipe.up();
   const account = identity(recipe);
@@ -132,7 +132,7 @@ test("push and export killed at any moment are gone on with by the next run", as
   }
 });
 
-test("nats-push killed at any moment of its first run leaves no stream or a whole one, and the next run goes on", async () => {
+test("nats-push killed at any moment of its first run leaves no stream or a complete one, and the next run completes it", async () => {
   const start = async () => {
     const recipe = await makeRecipe();
     must(await recipe.init());
@@ -152,7 +152,7 @@ test("nats-push killed at any moment of its first run leaves no stream or a whol
   expect(killed).toBeGreaterThan(2);
 });
 
-test("nats-server killed with -9 at any moment comes back with what was in force", async () => {
+test("nats-server killed with SIGKILL at any moment restarts with the accounts that were in force", async () => {
   await using recipe = await makeRecipe();
   await recipe.up();
   const account = identity(recipe);

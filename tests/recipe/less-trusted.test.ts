@@ -18,9 +18,9 @@ import { createOperator } from "nkeys.js";
 import { decode, makeRecipe, must, type Recipe } from "./recipe.ts";
 
 /**
- * The scripts have more rights than the programs and people whose directories they read and write. Here those have put
- * something there that the scripts don't expect. As root, the server's directories belong to another user, as they do
- * in the containers.
+ * The scripts have more rights than the programs and users whose directories they read and write. Here these directories
+ * hold files that the scripts don't expect. As root, the server's directories belong to another user, as they do in the
+ * containers.
  */
 
 const asInContainer = process.getuid?.() === 0 ? { SERVER_OWNER: "1000:1000" } : {};
@@ -100,18 +100,18 @@ describe("in the server's directory of accounts", () => {
     }
   }
 
-  test("a directory in the place of the system account stops it with a sentence", async () => {
+  test("a directory in the place of the system account fails with a message", async () => {
     await using recipe = await start();
     const keys = privateKeys(recipe);
     rmSync(onServer(recipe, systemId(recipe)));
     mkdirSync(onServer(recipe, systemId(recipe)));
     const { code, said } = await recipe.init();
     expect(code).toBe(1);
-    expect(said).toContain("can't be replaced. It should be a file: remove what stands there");
+    expect(said).toContain("can't be replaced. It should be a file: remove what is there");
     expect(privateKeys(recipe)).toEqual(keys);
   });
 
-  test("an account whose claims were changed under their old signature is not taken in, and is overwritten", async () => {
+  test("an account whose claims were changed under their old signature is not adopted, and is overwritten", async () => {
     await using recipe = await start();
     const file = onServer(recipe);
     const whole = readFileSync(file, "utf8");
@@ -132,7 +132,7 @@ describe("in the server's directory of accounts", () => {
     expect(readFileSync(file, "utf8")).toBe(whole);
   });
 
-  test("an account under a header that wants no signature, or in the form of a creds file, is not taken in", async () => {
+  test("an account under a header that requires no signature, or in the form of a creds file, is not adopted", async () => {
     await using recipe = await start();
     const file = onServer(recipe);
     const whole = readFileSync(file, "utf8").trim();
@@ -157,7 +157,7 @@ describe("in the server's directory of accounts", () => {
     }
   });
 
-  test("an account that names this operator's key and, in other letters, the one that signed it is not taken in", async () => {
+  test("an account that names this operator's key and, in other letters, the one that signed it is not adopted", async () => {
     await using recipe = await start();
     const file = onServer(recipe);
     const whole = readFileSync(file, "utf8");
@@ -186,7 +186,7 @@ describe("in the server's directory of accounts", () => {
     expect(readFileSync(file, "utf8")).toBe(whole);
   });
 
-  test("an account that somebody else's operator signed stops it, and NATS_CONFLICT=store overwrites it", async () => {
+  test("an account that another operator signed fails, and NATS_CONFLICT=store overwrites it", async () => {
     await using recipe = await start();
     await using other = await start();
     const file = onServer(recipe);
@@ -198,12 +198,12 @@ describe("in the server's directory of accounts", () => {
       expect(said).toContain("which is no key of operator nats-mint. Nothing was changed");
     }
     expect(recipe.account()).toEqual(own);
-    expect(must(await recipe.init({ NATS_CONFLICT: "store" }))).toContain("the store's version wins");
+    expect(must(await recipe.init({ NATS_CONFLICT: "store" }))).toContain("the store's version replaces it");
     expect(recipe.account()).toEqual(own);
     expect(await recipe.up()).toContain("pushed account app");
   });
 
-  test("another account of this operator's, in its place, stops it", async () => {
+  test("another account of this operator, in its place, fails", async () => {
     await using recipe = await start();
     const own = recipe.account();
     writeFileSync(onServer(recipe), readFileSync(onServer(recipe, systemId(recipe))));
@@ -230,7 +230,7 @@ test("nats-push asks for a restart without opening what lies in the server's dir
 });
 
 describe("directories that hold what is trusted", () => {
-  test.each(["SERVER_DIR", "KEYS_DIR"])("%s must not be open to others", async (variable) => {
+  test.each(["SERVER_DIR", "KEYS_DIR"])("%s must not be writable for other users", async (variable) => {
     await using recipe = await start();
     for (const mode of [0o777, 0o770, 0o1777]) {
       chmodSync(recipe.env[variable] ?? "", mode);
@@ -284,7 +284,7 @@ describe("in the directory of the account's secret", () => {
     expect(readdirSync(join(recipe.dir, "secrets"))).toEqual([".env.account"]);
   });
 
-  test("a directory in its place stops it with a sentence", async () => {
+  test("a directory in its place fails with a message", async () => {
     await using recipe = await start();
     rmSync(secret(recipe));
     mkdirSync(secret(recipe));
@@ -295,7 +295,7 @@ describe("in the directory of the account's secret", () => {
   });
 });
 
-test("the state before the last change is kept, and the one before that is not", async () => {
+test("the store before the last change is kept, and the one before that is not", async () => {
   await using recipe = await start();
   for (const name of ["first", "second", "third"])
     must(await recipe.nsc("edit", "account", "-n", "app", "--description", name));
@@ -322,7 +322,7 @@ test("the state before the last change is kept, and the one before that is not",
   expect(description("previous")).toBe("second");
 });
 
-test("a run that was killed leaves its keys in the state directory alone, and the next run removes them", async () => {
+test("a killed run leaves its temporary keys in the state directory only, and the next run removes them", async () => {
   await using recipe = await start();
   const bin = join(recipe.dir, "bin");
   const temporary = join(recipe.dir, "tmp");

@@ -8,7 +8,7 @@ import type { CredsResponse } from "../../src/index.ts";
 import { bytes, type Client, connect, credentials, logIn, makeWorld, type World } from "../mint/parts.ts";
 import { must } from "./recipe.ts";
 
-/** What one client with a credential can take of the server, and what is left for others. */
+/** How much of the server one client with a credential can use up, and what is left for others. */
 
 const MEGABYTE = 2 ** 20;
 const MAX_PENDING = 8 * MEGABYTE;
@@ -24,7 +24,7 @@ beforeAll(async () => {
 
 afterAll(() => world?.[Symbol.asyncDispose]());
 
-/** A client that says what it is told, and reads only as long as it isn't paused. */
+/** A client that sends any protocol lines, and reads only as long as it isn't paused. */
 async function rawClient(port: number, { jwt, seed = "" }: CredsResponse) {
   const socket = openSocket(port, "127.0.0.1");
   let heard = "";
@@ -62,7 +62,7 @@ const monitor = async <T>(path: string) =>
 const slowConsumers = async () => (await monitor<{ slow_consumers: number }>("/varz")).slow_consumers;
 
 describe("a connection", () => {
-  test("that doesn't read is cut off when 8 MB wait for it, however many subscriptions it has", async () => {
+  test("that doesn't read is closed when 8 MB are pending for it, regardless of its number of subscriptions", async () => {
     const { id, socket } = await rawClient(world.recipe.ports.nats, mallory);
     await using sender = await world.logIn({ user: "mallory", role: "service" }, "tcp");
     socket.pause();
@@ -81,7 +81,7 @@ describe("a connection", () => {
     socket.destroy();
   });
 
-  test("has no subscription of more than 32 tokens, each of which takes memory", async () => {
+  test("can't have a subscription of more than 32 tokens, each of which takes memory", async () => {
     const { socket, until } = await rawClient(world.recipe.ports.nats, mallory);
     const subject = (tokens: number) => `services.mallory${".a".repeat(tokens - 2)}`;
     socket.write(`SUB ${subject(33)} 1\r\nSUB ${subject(32)} 2\r\nPUB ${subject(32)} 2\r\nhi\r\nPING\r\n`);
@@ -90,7 +90,7 @@ describe("a connection", () => {
     socket.destroy();
   });
 
-  test("of every shipped role has a limit of subscriptions", () => {
+  test("with any shipped role has a limit of subscriptions", () => {
     for (const { key, role, template } of world.recipe
       .account()
       .nats.signing_keys.filter((key) => typeof key !== "string")) {
@@ -120,7 +120,7 @@ describe("an account all of whose connections one credential has taken", () => {
 
   afterAll(() => Promise.all(clients.map((client) => client.close())));
 
-  test("lets in no one else", async () => {
+  test("accepts no other login", async () => {
     for (const way of ["ws", "tcp"] as const) {
       const role = way === "ws" ? "browser" : "service";
       // The server closes the connection behind its error, which the client may no longer be able to read.
@@ -139,14 +139,14 @@ describe("an account all of whose connections one credential has taken", () => {
     for (const nc of several) await nc.close();
   });
 
-  test("is no obstacle to a start, which says what it could not check", async () => {
+  test("does not stop a start, which reports what it could not check", async () => {
     const said = await world.recipe.up();
     expect(said).toContain("account app has all the connections that it may have, NATS_ACCOUNT_CONNECTIONS");
     expect(said).toContain("nats-push: nothing to push: all is in force");
     expect(clients.filter(({ nc }) => nc.isClosed())).toEqual([]);
   });
 
-  test("is free again once that credential is revoked", async () => {
+  test("accepts logins again once that credential is revoked", async () => {
     const key = /"sub":"(U\w+)"/.exec(Buffer.from(page.jwt.split(".")[1] ?? "", "base64url").toString())?.[1];
     must(await world.recipe.nsc("revocations", "add-user", "-a", "app", "-u", key ?? ""));
     expect(await world.recipe.up()).not.toContain("has all the connections that it may have");

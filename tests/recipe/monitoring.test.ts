@@ -37,7 +37,7 @@ afterAll(() => recipe?.[Symbol.asyncDispose]());
 
 const root = () => `http://127.0.0.1:${recipe.ports.monitoring}`;
 
-test("answers at no path that can be guessed, and no page may read even that", async () => {
+test("responds with errors at paths that can be guessed, and web pages can't read even those", async () => {
   for (const path of [...ENDPOINTS, "/", "/nats", "/metrics", "//", "/.", "/%2e%2e/varz"]) {
     const answer = await fetch(root() + path, {
       redirect: "manual",
@@ -48,7 +48,7 @@ test("answers at no path that can be guessed, and no page may read even that", a
   }
 });
 
-test("answers under a path of 128 random bits that only the server's user can read", async () => {
+test("responds under a path of 128 random bits that only the server's user can read", async () => {
   for (const path of ENDPOINTS) {
     const { status } = await fetch(recipe.monitoring() + path);
     // A server by itself has no Raft groups to tell of.
@@ -67,7 +67,7 @@ test("has another path in each installation, and keeps it", async () => {
   expect(new URL(other.monitoring()).pathname).not.toBe(new URL(recipe.monitoring()).pathname);
 });
 
-test("gets a path anew when its file is missing, empty, cut short, or says anything else", async () => {
+test("gets a new path when its file is missing, empty, cut short, or has any other content", async () => {
   const { mode } = statSync(file);
   const seen = new Set([readFileSync(file, "utf8")]);
   for (const text of [undefined, "", 'http_base_path: "/', 'http_base_path: "/"\n', "x".repeat(60)]) {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { createUser, fromSeed } from "nkeys.js";
 import { makeRecipe, must, type Recipe } from "./recipe.ts";
 
-/** Somebody else with a copy of the nsc store, as of now: another operator's machine, say. */
+/** Another machine with a copy of the nsc store as it is now. */
 function elsewhere(recipe: Recipe) {
   const copy = join(recipe.dir, `elsewhere-${Bun.randomUUIDv7()}`);
   cpSync(join(recipe.dir, "nsc/current/"), copy, { recursive: true });
@@ -48,7 +48,7 @@ describe("a revocation pushed from elsewhere", () => {
     await using recipe = await makeRecipe();
     await recipe.up();
     const user = await revokeElsewhere(recipe);
-    expect(await recipe.up()).toContain("account app: took in what was changed on the server's side");
+    expect(await recipe.up()).toContain("account app: adopted what was changed on the server");
     expect(revoked(recipe)).toEqual([user]);
     expect(Object.keys(recipe.account().nats.revocations ?? {})).toEqual([user]);
   });
@@ -73,7 +73,7 @@ describe("a revocation pushed from elsewhere", () => {
     ]);
   });
 
-  test("survives when nats-init was killed before its own change was pushed, and that change is made again", async () => {
+  test("survives when a change of nats-init was not pushed yet, and that change is made again", async () => {
     await using recipe = await makeRecipe();
     await recipe.up();
     const other = elsewhere(recipe);
@@ -99,7 +99,7 @@ describe("a revocation pushed from elsewhere", () => {
     expect(revoked(recipe)).toEqual([user]);
   });
 
-  test("survives when it comes between nats-init and nats-push, which refuses", async () => {
+  test("survives when it comes between nats-init and nats-push, which then fails", async () => {
     await using recipe = await makeRecipe();
     await recipe.up();
     const other = elsewhere(recipe);
@@ -150,7 +150,7 @@ describe("a revocation pushed from elsewhere", () => {
   });
 });
 
-test("a server whose data were brought back from before a revocation does not undo it", async () => {
+test("a server whose data were restored from before a revocation does not undo it", async () => {
   await using recipe = await makeRecipe();
   await recipe.up();
   const file = join(recipe.dir, "nats/jwt", `${recipe.account().sub}.jwt`);
@@ -178,7 +178,7 @@ describe("an operator's change with nsc", () => {
     expect(recipe.accountOnServer().nats).toMatchObject({ description: "mine" });
   });
 
-  test("against a change on the server stops with a sentence, until NATS_CONFLICT says who wins", async () => {
+  test("that conflicts with a change on the server fails, until NATS_CONFLICT says which one is kept", async () => {
     for (const winner of ["server", "store"]) {
       await using recipe = await makeRecipe();
       await recipe.up();
@@ -222,15 +222,15 @@ describe("a role that was changed elsewhere", () => {
       .accountOnServer()
       .nats.signing_keys.find((key) => typeof key !== "string" && key.role === "service");
 
-  test("stays so as long as its file is what it was", async () => {
+  test("is kept as long as its file does not change", async () => {
     await using recipe = await makeRecipe();
     await recipe.up();
     await narrow(recipe);
-    expect(await recipe.up()).toContain("role service: was changed elsewhere and stays so");
+    expect(await recipe.up()).toContain("role service: was changed elsewhere, not in its file; it is kept");
     expect(service(recipe)).toMatchObject({ template: { pub: { deny: ["services.secret"] } } });
   });
 
-  test("stops a run whose file changed too, until NATS_CONFLICT says who wins", async () => {
+  test("and whose file changed too fails, until NATS_CONFLICT says which change is kept", async () => {
     await using recipe = await makeRecipe();
     await recipe.up();
     const key = await narrow(recipe);
@@ -243,7 +243,7 @@ describe("a role that was changed elsewhere", () => {
     expect(service(recipe)).toMatchObject({ key, template: { pub: { allow: ["mine"] } } });
   });
 
-  test("and whose key is not in this store is not taken for this one's", async () => {
+  test("and whose key is not in this store fails", async () => {
     await using recipe = await makeRecipe();
     await recipe.up();
     const other = elsewhere(recipe);
@@ -268,7 +268,7 @@ describe("a role that was changed elsewhere", () => {
     expect(said).toContain("its private half is not in this store");
   });
 
-  test("by the removal of its key gets a new key, and the old one does not come back", async () => {
+  test("by the removal of its key gets a new key, and the old one is not restored", async () => {
     await using recipe = await makeRecipe();
     await recipe.up();
     const old = recipe
@@ -286,7 +286,7 @@ describe("a role that was changed elsewhere", () => {
 });
 
 describe("nats-push", () => {
-  test("takes no answer for no answer, and overwrites nothing", async () => {
+  test("fails on an empty response, and overwrites nothing", async () => {
     await using recipe = await makeRecipe();
     await recipe.up();
     recipe.writeRole("extra", role("extra"));
@@ -307,7 +307,7 @@ describe("nats-push", () => {
     expect(recipe.accountOnServer()).toEqual(before);
   });
 
-  test("pushes an account of thousands of revocations", async () => {
+  test("pushes an account with thousands of revocations", async () => {
     await using recipe = await makeRecipe();
     await recipe.up();
     const revocations = Object.fromEntries(
@@ -327,7 +327,7 @@ describe("nats-push", () => {
     expect(revoked(recipe)).toHaveLength(2500);
   });
 
-  test("that failed at a login is no reason to see a conflict later", async () => {
+  test("that failed at a login causes no conflict later", async () => {
     await using recipe = await makeRecipe();
     await recipe.up();
     recipe.writeRole("extra", role("extra"));
@@ -338,14 +338,14 @@ describe("nats-push", () => {
     expect(recipe.accountOnServer().nats).toMatchObject({ description: "mine" });
   });
 
-  test("is not alarmed by the revocation of everybody a moment ago", async () => {
+  test("succeeds when all users were revoked a moment ago", async () => {
     await using recipe = await makeRecipe();
     await recipe.up();
     must(await recipe.nsc("revocations", "add-user", "-a", "app", "--user-public-key", "*"));
     expect(await recipe.up()).toContain("all is in force");
   });
 
-  test("names an account that was deleted in the store and lives on", async () => {
+  test("reports an account that was deleted in the store and still exists on the server", async () => {
     await using recipe = await makeRecipe();
     await recipe.up();
     must(await recipe.nsc("add", "account", "-n", "my team"));
@@ -366,7 +366,7 @@ describe("nats-push", () => {
     expect(said).toContain("Nothing was pushed");
   });
 
-  test("says so when no server answers", async () => {
+  test("fails when no server responds", async () => {
     await using recipe = await makeRecipe();
     must(await recipe.init());
     const { code, said } = await recipe.push({ PUSH_PATIENCE: "1" });
@@ -374,7 +374,7 @@ describe("nats-push", () => {
     expect(said).toContain(`nats-server did not answer at ${recipe.env.NATS_URL} within 1 s`);
   });
 
-  test("does not believe a push that is answered well and not in force", async () => {
+  test("fails when a push is accepted but does not come into force", async () => {
     await using recipe = await makeRecipe();
     await recipe.up();
     // An account signed by an operator key that the running server does not know.
@@ -395,7 +395,7 @@ describe("nats-push", () => {
     expect(await recipe.up()).toContain("all is in force");
   });
 
-  test("waits for a server that goes away just as it is asked what it runs with", async () => {
+  test("waits for a server that stops just as its configuration is requested", async () => {
     await using recipe = await makeRecipe();
     await recipe.up();
     must(await recipe.nsc("edit", "operator", "--sk", "generate"));
@@ -455,7 +455,7 @@ PATH=\${PATH#*:} exec nats "$@"
     expect(await recipe.up()).toContain("pushed account app");
   });
 
-  test("says so when a role's users can't log in", async () => {
+  test("fails when a role's users can't log in", async () => {
     await using recipe = await makeRecipe();
     await recipe.up();
     const { code, said } = await recipe.push({ NATS_WS_URL: "ws://127.0.0.1:1" });

@@ -5,7 +5,7 @@ import { connect, credsAuthenticator, type JetStreamManager, type StreamConfig }
 import { logIn, plainUser } from "../mint/parts.ts";
 import { makeRecipe, must, type Recipe } from "./recipe.ts";
 
-/** Streams that the recipe makes, one of each file. */
+/** The streams that the recipe makes, one for each file. */
 
 const write = ({ env }: Recipe, file: string, stream: unknown) =>
   writeFileSync(
@@ -16,7 +16,7 @@ const write = ({ env }: Recipe, file: string, stream: unknown) =>
 const read = ({ env }: Recipe, file: string) =>
   JSON.parse(readFileSync(join(env.STREAMS_DIR ?? "", file), "utf8"));
 
-/** Somebody who may do everything in the account, with its streams. */
+/** A user who may do everything in the account, with its streams. */
 async function logInAsAdmin(recipe: Recipe) {
   must(await recipe.export());
   const everything = { allow: [">"] };
@@ -30,7 +30,7 @@ async function logInAsAdmin(recipe: Recipe) {
   };
 }
 
-/** A recipe that is up, with something said in a room. */
+/** A recipe that is up, with a message in a room. */
 async function makeUsed() {
   const recipe = await makeRecipe();
   await recipe.up();
@@ -44,7 +44,7 @@ const role = { pub: { allow: ["x"] }, sub: { allow: ["x"] } };
 const extra = { subjects: ["orders.*"], max_bytes: 2 ** 20 };
 
 describe("a stream file", () => {
-  test("makes a stream of its name, as it says", async () => {
+  test("makes a stream of its name with its configuration", async () => {
     await using recipe = await makeRecipe();
     expect(await recipe.up()).toContain("nats-push: made stream ROOMS\n");
     await using admin = await logInAsAdmin(recipe);
@@ -53,7 +53,7 @@ describe("a stream file", () => {
     expect(config as object).toMatchObject(read(recipe, "ROOMS.json"));
   });
 
-  test("changes nothing a second time, and nothing is said about it", async () => {
+  test("changes and reports nothing the second time", async () => {
     await using recipe = await makeUsed();
     expect(must(await recipe.push())).toBe(QUIET);
     await using admin = await logInAsAdmin(recipe);
@@ -70,7 +70,7 @@ describe("a stream file", () => {
     expect((await admin.streams.info("orders_2-b")).config as object).toMatchObject(extra);
   });
 
-  test("that is gone takes no stream with it", async () => {
+  test("that was removed leaves its stream as it is", async () => {
     await using recipe = await makeUsed();
     rmSync(join(recipe.env.STREAMS_DIR ?? "", "ROOMS.json"));
     expect(must(await recipe.push())).toBe(QUIET);
@@ -78,7 +78,7 @@ describe("a stream file", () => {
     expect((await admin.streams.info("ROOMS")).state.messages).toBe(1);
   });
 
-  test("brings back a stream that was deleted", async () => {
+  test("makes a deleted stream again", async () => {
     await using recipe = await makeUsed();
     await using admin = await logInAsAdmin(recipe);
     await admin.streams.delete("ROOMS");
@@ -86,14 +86,14 @@ describe("a stream file", () => {
     expect(await admin.names()).toEqual(["ROOMS"]);
   });
 
-  test("is not needed", async () => {
+  test("is optional", async () => {
     await using recipe = await makeRecipe();
     rmSync(recipe.env.STREAMS_DIR ?? "", { recursive: true });
     expect(await recipe.up()).not.toContain("made stream");
   });
 });
 
-describe("a stream that is there", () => {
+describe("an existing stream", () => {
   test("keeps what was changed on the server, and its messages", async () => {
     await using recipe = await makeUsed();
     await using admin = await logInAsAdmin(recipe);
@@ -129,7 +129,7 @@ describe("a stream that is there", () => {
     expect(must(await recipe.push())).toBe(QUIET);
   });
 
-  test("comes back with its messages when the server had lost its copy of the account", async () => {
+  test("keeps its messages when the server had lost its copy of the account", async () => {
     await using recipe = await makeUsed();
     await recipe.stopServer("SIGKILL");
     truncateSync(join(recipe.dir, "nats/jwt", `${recipe.account().sub}.jwt`), 0);
@@ -138,7 +138,7 @@ describe("a stream that is there", () => {
     expect((await admin.streams.info("ROOMS")).state.messages).toBe(1);
   });
 
-  test("is left alone also where the limits would not allow it any more", async () => {
+  test("is not changed when the limits no longer allow it", async () => {
     await using recipe = await makeUsed();
     must(await recipe.init({ NATS_ACCOUNT_JS_DISK: "1MB" }));
     expect(must(await recipe.push())).toBe("nats-push: pushed account app\nnats-push: all is in force\n");
@@ -173,7 +173,7 @@ describe("a stream file that is wrong", () => {
     ["has a wildcard for a name", "*.json", extra, "streams/*.json: its name must be letters"],
     ["has a line break in its name", "a\nb.json", extra, "its name must be letters"],
   ];
-  test.each(wrong)("since it %s stops everything", async (_, file, content, sentence) => {
+  test.each(wrong)("and %s fails, and nothing is pushed", async (_, file, content, sentence) => {
     write(recipe, "orders.json", extra);
     write(recipe, file, content);
     const { code, said } = await recipe.push();
@@ -183,7 +183,7 @@ describe("a stream file that is wrong", () => {
     remove("orders.json", file);
   });
 
-  test("stops the accounts too, which are pushed when it is mended", async () => {
+  test("keeps the accounts from being pushed until it is corrected", async () => {
     recipe.writeRole("first", role);
     must(await recipe.init());
     symlinkSync("nowhere", join(recipe.env.STREAMS_DIR ?? "", "x.json"));
@@ -204,7 +204,7 @@ describe("a stream file that is wrong", () => {
     ["the subjects of JetStream itself", { subjects: ["$JS.API.>"] }, "subjects"],
     ["more than fits on a disk", { max_bytes: 2 ** 50 }, "(the limits are NATS_ACCOUNT_JS_…"],
   ];
-  test.each(refused)("with %s is refused in the server's words", async (_, stream, words) => {
+  test.each(refused)("with %s is refused with the server's message", async (_, stream, words) => {
     write(recipe, "wrong.json", { ...stream, name: "wrong" });
     const { code, said } = await recipe.push();
     expect({ code, said }).toEqual({ code: 1, said: expect.stringContaining("stream wrong was not made: ") });
@@ -214,7 +214,7 @@ describe("a stream file that is wrong", () => {
     expect(must(await recipe.push())).toBe(QUIET);
   });
 
-  test("when the server refuses it, the accounts are in force and the other streams made", async () => {
+  test("that the server refuses does not stop the accounts and the other streams", async () => {
     write(recipe, "a_wrong.json", { subjectz: ["x"] });
     write(recipe, "orders.json", extra);
     recipe.writeRole("second", role);
@@ -228,7 +228,7 @@ describe("a stream file that is wrong", () => {
     remove("a_wrong.json", "orders.json");
   });
 
-  test("costs nobody a message", async () => {
+  test("leaves the messages of other streams in place", async () => {
     expect((await admin.streams.info("ROOMS")).state.messages).toBe(1);
   });
 });
@@ -238,23 +238,26 @@ describe("the account's limits", () => {
     ["NATS_ACCOUNT_JS_DISK", "63MB", "insufficient storage resources available"],
     ["NATS_ACCOUNT_JS_STREAMS", "1", "maximum number of streams reached"],
   ];
-  test.each(limits)("%s=%s refuses a stream too many with a sentence", async (variable, value, words) => {
-    await using recipe = await makeRecipe();
-    write(recipe, "A.json", { ...extra, max_bytes: 1024 });
-    must(await recipe.init({ [variable]: value }));
-    await recipe.startServer();
-    const { code, said } = await recipe.push();
-    expect(code).toBe(1);
-    expect(said).toContain(
-      `stream ROOMS was not made: ${words} (the limits are NATS_ACCOUNT_JS_… and NATS_JS_… in .env)`,
-    );
-    must(await recipe.init({ [variable]: recipe.env[variable] ?? "" }));
-    expect(must(await recipe.push())).toContain("made stream ROOMS");
-  });
+  test.each(limits)(
+    "%s=%s refuses a stream that exceeds it, with a message",
+    async (variable, value, words) => {
+      await using recipe = await makeRecipe();
+      write(recipe, "A.json", { ...extra, max_bytes: 1024 });
+      must(await recipe.init({ [variable]: value }));
+      await recipe.startServer();
+      const { code, said } = await recipe.push();
+      expect(code).toBe(1);
+      expect(said).toContain(
+        `stream ROOMS was not made: ${words} (the limits are NATS_ACCOUNT_JS_… and NATS_JS_… in .env)`,
+      );
+      must(await recipe.init({ [variable]: recipe.env[variable] ?? "" }));
+      expect(must(await recipe.push())).toContain("made stream ROOMS");
+    },
+  );
 });
 
 describe("while it makes streams, the recipe", () => {
-  /** Puts another program before the nats tool; `$nats` is the real one. */
+  /** Puts another program before the nats tool on the PATH; `$nats` is the real one. */
   function replaceNats(recipe: Recipe, script: string): Record<string, string> {
     const real = Bun.which("nats", { PATH: recipe.env.PATH ?? "" });
     const bin = join(recipe.dir, "bin");
@@ -263,13 +266,13 @@ describe("while it makes streams, the recipe", () => {
     return { PATH: `${bin}:${recipe.env.PATH}` };
   }
 
-  test("says no secret, and leaves no user behind", async () => {
+  test("prints no secret, and leaves no user behind", async () => {
     await using recipe = await makeRecipe();
     expect(await recipe.up()).not.toMatch(/S[OAU][A-Z2-7]{56}|eyJ/);
     expect(must(await recipe.run(["find", join(recipe.dir, "nsc"), "-name", "*stream*"]))).toBe("");
   });
 
-  test("is a user who may look at a stream and make it, and nothing else", async () => {
+  test("uses a user who may look at a stream and make it, and nothing else", async () => {
     await using recipe = await makeUsed();
     const copy = `case "$*" in *STREAM.INFO*) while [ "$1" != --creds ]; do shift; done; cp "$2" ${recipe.dir}/stream.creds; exit 1 ;; esac\nexec "$nats" "$@"`;
     await recipe.push({ ...replaceNats(recipe, copy), PUSH_PATIENCE: "1" });
@@ -302,18 +305,18 @@ describe("while it makes streams, the recipe", () => {
     await nc.close();
   });
 
-  test("gives up with a sentence when JetStream is silent", async () => {
+  test("fails with a message when JetStream does not respond", async () => {
     await using recipe = await makeUsed();
     const mute = `case "$*" in *JS.API*) echo "no answer" >&2; exit 0 ;; esac\nexec "$nats" "$@"`;
     const { code, said } = await recipe.push({ ...replaceNats(recipe, mute), PUSH_PATIENCE: "1" });
     expect(code).toBe(1);
     expect(said).toContain(
-      "JetStream did not answer within 1 s (no answer). The log of nats-server tells why",
+      "JetStream did not answer within 1 s (no answer). See the log of nats-server for the reason",
     );
     expect(must(await recipe.push())).toBe(QUIET);
   });
 
-  test("does without them where the account's plain key was removed, until it has a new one", async () => {
+  test("skips them while the account has no plain key", async () => {
     await using recipe = await makeUsed();
     const plain = recipe.account().nats.signing_keys.find((key) => typeof key === "string") as string;
     must(await recipe.nsc("edit", "account", "--name", "app", "--rm-sk", plain));
