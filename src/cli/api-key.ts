@@ -2,7 +2,7 @@ import type { CliConfig } from "../config/cli.ts";
 import { formatApiKeys, parseApiKeys } from "../core/api-key/file.ts";
 import { type ApiKey, createApiKey, hashApiKey } from "../core/api-key/key.ts";
 import { InvalidApiKeysError } from "../core/errors.ts";
-import { isSubjectToken } from "../core/subject-token.ts";
+import { isRoleName } from "../core/role-name.ts";
 import { readText } from "../files/read.ts";
 import { replaceFile } from "../files/replace.ts";
 import { loadMint } from "./load.ts";
@@ -87,7 +87,7 @@ function parseRoles(text = ""): string[] {
   const roles = [...new Set(text.split(",").map((role) => role.trim()))].filter(Boolean);
   if (roles.length === 0)
     throw new UsageError("--roles: expected the roles that the key may request, --roles browser,room");
-  if (!roles.every(isSubjectToken))
+  if (!roles.every(isRoleName))
     throw new UsageError(`--roles: got ${JSON.stringify(text)}, expected role names separated by commas`);
   return roles;
 }

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { AuthMethodName } from "../core/identity.ts";
 import { DEFAULT_RATE_LIMITS, isRateLimit, type RateLimits } from "../core/rate-limit.ts";
-import { isSubjectToken } from "../core/subject-token.ts";
+import { isRoleName } from "../core/role-name.ts";
 import { isAddressRange } from "../util/address.ts";
 import { ALWAYS, type Block, type Env, envReader, variablesOf } from "./env.ts";
 import {
@@ -55,7 +55,7 @@ const AUTH = {
     .object({
       MINT_DEFAULT_ROLE: variable(
         "a role's name",
-        z.string().refine((text): boolean => isSubjectToken(text)),
+        z.string().refine((text): boolean => isRoleName(text)),
       ).default("browser"),
       MINT_DEV_HOSTS: list(
         "a comma-separated list of host names, without ports",

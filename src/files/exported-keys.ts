@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import { z } from "zod";
 import { InvalidKeysError, KeysUnavailableError } from "../core/errors.ts";
 import type { MintOptions } from "../core/mint.ts";
+import { ROLE_NAME } from "../core/role-name.ts";
 import { quote } from "../util/quote.ts";
 
 /**
@@ -16,7 +17,7 @@ export interface ExportedKeys {
 }
 
 // The name of a role is also the name of its key file.
-const rolesFile = z.record(z.string().regex(/^[A-Za-z0-9_-]+$/), z.object({ ttl: z.number() }));
+const rolesFile = z.record(z.string().regex(ROLE_NAME), z.object({ ttl: z.number() }));
 
 /**
  * Reads the current version, all of it from one directory, so that a switch in between can't mix two versions.

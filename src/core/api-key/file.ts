@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { InvalidApiKeysError } from "../errors.ts";
 import { parseJsonFile, parseShape } from "../json-file.ts";
-import { isSubjectToken } from "../subject-token.ts";
+import { isRoleName, ROLE_NAME_RULE } from "../role-name.ts";
 import { API_KEY_HASH, API_KEY_ID, type ApiKey } from "./key.ts";
 
 /** The shape of `api-keys.json`: a list with one entry for each key. Times are RFC 3339, in UTC. */
@@ -9,7 +9,7 @@ import { API_KEY_HASH, API_KEY_ID, type ApiKey } from "./key.ts";
 const time = z.iso
   .datetime("must be a time in UTC, 2027-01-31T00:00:00Z")
   .transform((text) => Math.floor(Date.parse(text) / 1000));
-const role = z.string().refine(isSubjectToken, "must be a role's name");
+const role = z.string().refine(isRoleName, `must be ${ROLE_NAME_RULE}`);
 
 const entry = z.strictObject({
   id: z.string().regex(API_KEY_ID, "must be a key's id"),

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { InvalidPolicyError, MintError } from "../errors.ts";
 import { parseJsonFile, parseShape } from "../json-file.ts";
 import { MAX_LIFETIME, MIN_LIFETIME } from "../lifetime.ts";
+import { isRoleName, ROLE_NAME_RULE } from "../role-name.ts";
 import { isSubjectToken, type SubjectToken } from "../subject-token.ts";
 import { MAX_TAGS, parseTags } from "../tags.ts";
 import { ALGORITHMS, describeIssuerUrl, isIssuerUrl, isKeySetUrl, type OidcIssuer } from "./issuer.ts";
@@ -64,7 +65,7 @@ const rule = z.strictObject({
   description: z.string().optional(),
   when,
   grant: z.strictObject({
-    role: token,
+    role: z.string().refine(isRoleName, `must be ${ROLE_NAME_RULE}`),
     tags: z
       .record(tagName, tagSource)
       .refine((tags) => Object.keys(tags).length <= MAX_TAGS, `at most ${MAX_TAGS} tags`)

@@ -1,0 +1,34 @@
+import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { isRoleName, ROLE_NAME } from "./role-name.ts";
+
+test("the scripts that read role files have the same rule", () => {
+  const script = readFileSync(join(import.meta.dirname, "../../fs/nats-init/roles.sh"), "utf8");
+  const [, pattern] = /role_name "\$1" \| grep -Eqx '([^']+)'/.exec(script) ?? [];
+  expect(`^${pattern}$`).toBe(ROLE_NAME.source);
+});
+
+test("a name is lower-case, and can be a file's name without a surprise", () => {
+  for (const name of ["a", "0", "browser", "room-live", "a_b", "a".repeat(63)]) {
+    expect([name, isRoleName(name)]).toEqual([name, true]);
+  }
+  for (const name of [
+    "",
+    "-a",
+    "_a",
+    "A",
+    "a b",
+    "a.b",
+    "../a",
+    "a/b",
+    "a\n",
+    "a\nb",
+    "é",
+    "a".repeat(64),
+    1,
+    null,
+  ]) {
+    expect([name, isRoleName(name)]).toEqual([name, false]);
+  }
+});
