@@ -10,21 +10,20 @@ import { checkPort } from "../src/listen.ts";
 const FIRST = 12_000;
 const LAST = 32_767;
 
-const given = new Set<number>();
-
 /** Whether this machine has the other `localhost`. */
 export const hasIPv6 = Object.values(networkInterfaces()).some((list) =>
   list?.some(({ address }) => address === "::1"),
 );
 
-/** Ports that nobody listens on, none of them given before by this process. */
+/** The ports that were given are taken for UDP until this process ends: no other one that runs tests gets them. */
+const given: Bun.udp.Socket<"buffer">[] = [];
+
+/** Ports that nobody listens on. */
 export async function freePorts(count: number): Promise<number[]> {
   const ports: number[] = [];
   while (ports.length < count) {
     const port = FIRST + Math.floor(Math.random() * (LAST - FIRST + 1));
-    if (given.has(port) || !(await isFree(port))) continue;
-    given.add(port);
-    ports.push(port);
+    if ((await reserve(port)) && (await isFree(port))) ports.push(port);
   }
   return ports;
 }
@@ -34,3 +33,15 @@ const isFree = (port: number) =>
     () => true,
     () => false,
   );
+
+async function reserve(port: number): Promise<boolean> {
+  try {
+    const socket = await Bun.udpSocket({ hostname: "127.0.0.1", port });
+    socket.unref();
+    given.push(socket);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EADDRINUSE") return false;
+    throw error;
+  }
+}
