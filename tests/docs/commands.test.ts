@@ -5,7 +5,7 @@ import { Hono } from "hono";
 import { connect, credsAuthenticator, type NatsConnection } from "nats";
 import { readLocalConfig } from "../../src/config.ts";
 import type { CredsResponse } from "../../src/http/creds.ts";
-import { decode, makeRecipe, must, type Outcome, type Recipe } from "../recipe/recipe.ts";
+import { decode, must, type Outcome, type Recipe, startRecipe } from "../recipe/recipe.ts";
 import { blocks, codeSpans, rows, section } from "./markdown.ts";
 
 /** What README.md tells the reader to type, typed against a running recipe. Only ports and places are replaced. */
@@ -18,8 +18,7 @@ let mint: Bun.Subprocess<"ignore", "pipe", "inherit">;
 let mintLines: AsyncGenerator<string>;
 
 beforeAll(async () => {
-  recipe = await makeRecipe();
-  await recipe.up();
+  recipe = await startRecipe();
   mint = Bun.spawn([process.execPath, "--no-env-file", join(projectDir, "src/server.ts")], {
     env: recipe.env,
     stdio: ["ignore", "pipe", "inherit"],

@@ -14,7 +14,7 @@ import { createMint } from "../../src/core/mint.ts";
 import { createApp } from "../../src/http/app.ts";
 import type { CredsResponse } from "../../src/http/creds.ts";
 import { readKeys } from "../../src/keys/read.ts";
-import { makeRecipe, type Recipe } from "../recipe/recipe.ts";
+import { type Recipe, startRecipe } from "../recipe/recipe.ts";
 
 /** What these tests are made of: the recipe running, a mint on its export, clients, and an onlooker who sees all. */
 
@@ -25,9 +25,7 @@ export type Way = "tcp" | "ws";
 
 /** The recipe, up, and a mint that reads what it exported. */
 export async function makeWorld(roles: Record<string, unknown> = {}) {
-  const recipe = await makeRecipe();
-  for (const [name, role] of Object.entries(roles)) recipe.writeRole(name, role);
-  await recipe.up();
+  const recipe = await startRecipe({}, roles);
   const { mint: keys } = await readKeys(recipe.env.KEYS_DIR ?? "");
   const servers = { tcp: [url(recipe, "tcp")], websocket: [url(recipe, "ws")] };
 

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { spawn } from "node:child_process";
 import { cpSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { makeRecipe, must, type Recipe } from "./recipe.ts";
+import { makeRecipe, must, type Recipe, startRecipe } from "./recipe.ts";
 
 /** Starts a script in a process group of its own and kills all of it, with its children, after a while. */
 async function killAfter(milliseconds: number, recipe: Recipe, script: string): Promise<boolean> {
@@ -72,8 +72,7 @@ test("nats-init killed at any moment of its first run leaves nothing or a whole 
 });
 
 test("nats-init killed at any moment of a change leaves the old state or the new one, and the next run goes on", async () => {
-  await using recipe = await makeRecipe();
-  await recipe.up();
+  await using recipe = await startRecipe();
   const start = join(recipe.dir, "start");
   const parts = ["nsc", "nats/config", "nats/jwt"];
   for (const part of parts)
@@ -116,8 +115,7 @@ test("nats-init killed at any moment of a change leaves the old state or the new
 });
 
 test("push and export killed at any moment are gone on with by the next run", async () => {
-  await using recipe = await makeRecipe();
-  await recipe.up();
+  await using recipe = await startRecipe();
   const account = identity(recipe);
   for (const script of ["nats-push/push.sh", "nats-export/export.sh"]) {
     for (const moment of moments.filter((_, index) => index % 5 === 0)) {
@@ -153,8 +151,7 @@ test("nats-push killed at any moment of its first run leaves no stream or a whol
 });
 
 test("nats-server killed with -9 at any moment comes back with what was in force", async () => {
-  await using recipe = await makeRecipe();
-  await recipe.up();
+  await using recipe = await startRecipe();
   const account = identity(recipe);
   for (let round = 0; round < 3; round++) {
     recipe.writeRole("extra", { pub: { allow: [`x.${round}`] }, sub: { allow: ["x"] } });
