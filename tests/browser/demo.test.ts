@@ -10,7 +10,7 @@ import { executablePath, launchBrowser } from "./chromium.ts";
 
 /** The demo page as people have it: the recipe, the mint as a process, and tabs of a browser. */
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 const projectDir = join(import.meta.dirname, "../..");
 const picture = join(projectDir, "docs/images/demo.png");
@@ -59,7 +59,7 @@ async function open(
 ): Promise<Page> {
   const context = await on.newContext({ viewport: DESK, ...options });
   const page = await context.newPage();
-  page.setDefaultTimeout(20_000);
+  page.setDefaultTimeout(60_000);
   page.on("console", (message) => {
     if (["error", "warning"].includes(message.type())) complaints.push(message.text());
   });

@@ -19,7 +19,7 @@ import { type Recipe, startRecipe } from "../recipe/recipe.ts";
 /** What these tests are made of: the recipe running, a mint on its export, clients, and an onlooker who sees all. */
 
 /** Milliseconds to wait for an event that must come. */
-export const PATIENCE = 10_000;
+export const PATIENCE = 60_000;
 
 export type Way = "tcp" | "ws";
 
