@@ -8,7 +8,7 @@ import { AckPolicy, connect, credsAuthenticator } from "nats";
 import { connect as connectWs, jwtAuthenticator } from "nats.ws";
 import { readWithJetstream, readWithNatsWs } from "../mint/history.ts";
 import { bytes, type Client, credentials, PATIENCE, within } from "../mint/parts.ts";
-import { consume, deliverTo, sourceOf } from "../roles/deliver.ts";
+import { consume, deliverTo, LONG, sourceOf } from "../roles/deliver.ts";
 import { makeRoleWorld, person, type RoleWorld } from "../roles/recipes.ts";
 import { must } from "./recipe.ts";
 
@@ -251,7 +251,10 @@ test("finds them among more than a page of others", async () => {
   const add = (name: string, config: object) =>
     admin.nc.request(
       `$JS.API.CONSUMER.CREATE.ROOMS.${name}`,
-      JSON.stringify({ stream_name: "ROOMS", config: { name, ack_policy: "none", ...config } }),
+      JSON.stringify({
+        stream_name: "ROOMS",
+        config: { name, ack_policy: "none", inactive_threshold: LONG, ...config },
+      }),
       { timeout: PATIENCE },
     );
   const others = Array.from({ length: 600 }, (_, i) => `b${i}`);

@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { type AccountClaims, makeRecipe, must, type Recipe } from "./recipe.ts";
+import { type AccountClaims, makeRecipe, must, type Recipe, startRecipe } from "./recipe.ts";
 
 const role = (more: object = {}) => ({
   pub: { allow: ["a.{{name()}}"] },
@@ -96,8 +96,7 @@ describe("a first run", () => {
 
 describe("a second run", () => {
   test("changes nothing and says so", async () => {
-    await using recipe = await makeRecipe();
-    await recipe.up();
+    await using recipe = await startRecipe();
     must(await recipe.init());
     const before = await everything(recipe);
     expect(must(await recipe.init())).toBe("nats-init: nothing to change\n");
@@ -107,8 +106,7 @@ describe("a second run", () => {
   });
 
   test("refuses another operator's or account's name and says what to do", async () => {
-    await using recipe = await makeRecipe();
-    await recipe.up();
+    await using recipe = await startRecipe();
     const before = await everything(recipe);
     for (const [name, was] of [
       ["NATS_OPERATOR", "nats-mint"],
@@ -122,8 +120,7 @@ describe("a second run", () => {
   });
 
   test("refuses to start anew beside the data of an operator whose keys are gone", async () => {
-    await using recipe = await makeRecipe();
-    await recipe.up();
+    await using recipe = await startRecipe();
     rmSync(join(recipe.dir, "nsc"), { recursive: true });
     const { code, said } = await recipe.init();
     expect(code).toBe(1);
@@ -131,8 +128,7 @@ describe("a second run", () => {
   });
 
   test("says so when a JWT of the store is cut short", async () => {
-    await using recipe = await makeRecipe();
-    await recipe.up();
+    await using recipe = await startRecipe();
     truncateSync(recipe.accountFile(), 0);
     const { code, said } = await recipe.init();
     expect(code).toBe(1);
@@ -140,8 +136,7 @@ describe("a second run", () => {
   });
 
   test("puts back a server's copy of the system account that was cut short", async () => {
-    await using recipe = await makeRecipe();
-    await recipe.up();
+    await using recipe = await startRecipe();
     await recipe.stopServer("SIGKILL");
     const system = must(
       await recipe.run([
@@ -189,8 +184,7 @@ describe("settings", () => {
   });
 
   test("a changed limit is applied, one that was changed elsewhere stays", async () => {
-    await using recipe = await makeRecipe();
-    await recipe.up();
+    await using recipe = await startRecipe();
     must(await recipe.nsc("edit", "account", "-n", "app", "--js-consumer", "7"));
     const said = must(await recipe.init({ NATS_ACCOUNT_JS_STREAMS: "5" }));
     expect(said).toContain("set limits: streams");
@@ -199,8 +193,7 @@ describe("settings", () => {
   });
 
   test("the connections of an account that an older version made without a limit are limited, those that were set are not changed unasked", async () => {
-    await using recipe = await makeRecipe();
-    await recipe.up();
+    await using recipe = await startRecipe();
     const record = join(recipe.dir, "nsc/current/recipe/applied/account.json");
     const olderVersion = async (conns: string) => {
       must(await recipe.nsc("edit", "account", "-n", "app", "--conns", conns));
@@ -224,8 +217,7 @@ describe("settings", () => {
   });
 
   test("a limit that was changed here and elsewhere stops it, until NATS_CONFLICT says who wins", async () => {
-    await using recipe = await makeRecipe();
-    await recipe.up();
+    await using recipe = await startRecipe();
     must(await recipe.nsc("edit", "account", "-n", "app", "--js-consumer", "7"));
     const { code, said } = await recipe.init({ NATS_ACCOUNT_JS_CONSUMERS: "8" });
     expect(code).toBe(1);
@@ -409,8 +401,7 @@ describe("role files", () => {
 
 describe("the export", () => {
   test("gives backends the account's identity and plain signing key, readable by the owner only", async () => {
-    await using recipe = await makeRecipe();
-    await recipe.up();
+    await using recipe = await startRecipe();
     const file = join(recipe.dir, "secrets/.env.account");
     expect(readFileSync(file, "utf8")).toMatch(
       new RegExp(`^NATS_ACCOUNT_KEY=${recipe.account().sub}\nNATS_ACCOUNT_SECRET=SA[A-Z2-7]{56}\n$`),
@@ -419,8 +410,7 @@ describe("the export", () => {
   });
 
   test("gives the mint a new directory, as a whole, only when something changed", async () => {
-    await using recipe = await makeRecipe();
-    await recipe.up();
+    await using recipe = await startRecipe();
     const current = join(recipe.dir, "keys/current");
     const first = readlinkSync(current);
     must(await recipe.export());
@@ -433,8 +423,7 @@ describe("the export", () => {
   });
 
   test("says so when a private key is missing from the store", async () => {
-    await using recipe = await makeRecipe();
-    await recipe.up();
+    await using recipe = await startRecipe();
     const { key } = scopedKeys(recipe.account()).browser as { key: string };
     must(await recipe.run(["find", join(recipe.dir, "nsc/current/"), "-name", `${key}.nk`, "-delete"]));
     const { code, said } = await recipe.export();
@@ -443,8 +432,7 @@ describe("the export", () => {
   });
 
   test("gives the mint no key that can do more than a role", async () => {
-    await using recipe = await makeRecipe();
-    await recipe.up();
+    await using recipe = await startRecipe();
     const plain =
       readFileSync(join(recipe.dir, "secrets/.env.account"), "utf8").trim().split("=").at(-1) ?? "";
     const { code } = await recipe.run(["grep", "-r", plain, join(recipe.dir, "keys")]);
@@ -453,8 +441,7 @@ describe("the export", () => {
 });
 
 test("an operator's own scoped keys are left alone and not given to the mint", async () => {
-  await using recipe = await makeRecipe();
-  await recipe.up();
+  await using recipe = await startRecipe();
   must(
     await recipe.nsc(
       "edit",
@@ -475,8 +462,7 @@ test("an operator's own scoped keys are left alone and not given to the mint", a
 });
 
 test("a role file that claims an operator's own role of another content stops it", async () => {
-  await using recipe = await makeRecipe();
-  await recipe.up();
+  await using recipe = await startRecipe();
   must(
     await recipe.nsc(
       "edit",
@@ -498,8 +484,7 @@ test("a role file that claims an operator's own role of another content stops it
 });
 
 test("files that a killed run left behind are cleared away, when nobody can be at work on them any more", async () => {
-  await using recipe = await makeRecipe();
-  await recipe.up();
+  await using recipe = await startRecipe();
   const copy = (name: string) => join(recipe.dir, "nsc/generations", name);
   for (const name of ["old", "young"])
     cpSync(join(recipe.dir, "nsc/current/"), copy(name), { recursive: true });
@@ -512,8 +497,7 @@ test("files that a killed run left behind are cleared away, when nobody can be a
 });
 
 test("of several runs at once one wins, the others say so, and the state is whole", async () => {
-  await using recipe = await makeRecipe();
-  await recipe.up();
+  await using recipe = await startRecipe();
   const account = recipe.account().sub;
   for (let round = 0; round < 3; round++) {
     const edits = ["a", "b", "c", "d", "e", "f"].map((name) =>
@@ -534,8 +518,7 @@ test("of several runs at once one wins, the others say so, and the state is whol
 });
 
 test("asked to stop in the very moment of the switch, it leaves a whole state", async () => {
-  await using recipe = await makeRecipe();
-  await recipe.up();
+  await using recipe = await startRecipe();
   const account = recipe.account().sub;
   const link = join(recipe.dir, "nsc/current");
   for (let round = 0; round < 8; round++) {
@@ -554,8 +537,7 @@ test("asked to stop in the very moment of the switch, it leaves a whole state", 
 });
 
 test("a link to the state in force that was lost is made again", async () => {
-  await using recipe = await makeRecipe();
-  await recipe.up();
+  await using recipe = await startRecipe();
   const account = recipe.account().sub;
   rmSync(join(recipe.dir, "nsc/current"));
   must(await recipe.init());
@@ -564,8 +546,7 @@ test("a link to the state in force that was lost is made again", async () => {
 
 describe("nsc", () => {
   test("does nothing that leaves a store the recipe can't work with", async () => {
-    await using recipe = await makeRecipe();
-    await recipe.up();
+    await using recipe = await startRecipe();
     const before = recipe.account().jti;
     for (const command of [
       ["add", "operator", "--name", "second"],
@@ -580,8 +561,7 @@ describe("nsc", () => {
   });
 
   test("may have made users whose key is rotated away", async () => {
-    await using recipe = await makeRecipe();
-    await recipe.up();
+    await using recipe = await startRecipe();
     const { key } = scopedKeys(recipe.account()).service as { key: string };
     must(await recipe.nsc("add", "user", "-a", "app", "-n", "svc", "-K", key));
     must(await recipe.nsc("edit", "account", "-n", "app", "--rm-sk", key));
