@@ -43,8 +43,8 @@ export const sourceOf = (client: Client, stream: string, filter: string, subject
   },
 });
 
-/** Nanoseconds without a listener until the server removes a consumer: by itself it would take 5 s. */
-export const LONG = 600e9;
+/** Nanoseconds without a listener until the server removes a consumer: as long as the account allows; by itself 5 s. */
+export const LONG = 300e9;
 
 /** The answer to a request for a consumer, or to change it; stream, name and filter are those of the subject. */
 export async function consume(
