@@ -245,6 +245,6 @@ export async function exchange(port: number, request: string | Uint8Array): Prom
   socket.on("error", () => {});
   const closed = new Promise((resolve) => socket.on("close", resolve));
   socket.write(request);
-  await within(closed, "the connection to be closed", 30_000);
+  await within(closed, "the connection to be closed");
   return answer;
 }

@@ -8,7 +8,7 @@ import { AckPolicy, connect, credsAuthenticator } from "nats";
 import { connect as connectWs, jwtAuthenticator } from "nats.ws";
 import { readWithJetstream, readWithNatsWs } from "../mint/history.ts";
 import { bytes, type Client, credentials, PATIENCE, within } from "../mint/parts.ts";
-import { consume, deliverTo, LONG, sourceOf } from "../roles/deliver.ts";
+import { consume, deliverTo, sourceOf } from "../roles/deliver.ts";
 import { makeRoleWorld, person, type RoleWorld } from "../roles/recipes.ts";
 import { must } from "./recipe.ts";
 
@@ -77,9 +77,12 @@ const keys = () => ({
   inbox: "_INBOX_mallory",
 });
 
+/** Nanoseconds without a listener until the server removes a consumer: as many as a role may ask for; by itself 5 s. */
+const LONG = 300e9;
+
 /** Makes one, which must go well. */
 async function make(source: Parameters<typeof consume>[0], config: object, name: string): Promise<void> {
-  const { error } = await consume(source, config, name);
+  const { error } = await consume(source, { inactive_threshold: LONG, ...config }, name);
   expect([name, error]).toEqual([name, undefined]);
 }
 

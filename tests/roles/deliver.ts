@@ -43,9 +43,6 @@ export const sourceOf = (client: Client, stream: string, filter: string, subject
   },
 });
 
-/** Nanoseconds without a listener until the server removes a consumer: as long as the account allows; by itself 5 s. */
-export const LONG = 300e9;
-
 /** The answer to a request for a consumer, or to change it; stream, name and filter are those of the subject. */
 export async function consume(
   { client, stream, filter }: Pick<Source, "client" | "stream" | "filter">,
@@ -56,7 +53,7 @@ export async function consume(
     `$JS.API.CONSUMER.CREATE.${stream}.${name}.${filter}`,
     JSON.stringify({
       stream_name: stream,
-      config: { filter_subject: filter, ack_policy: "none", inactive_threshold: LONG, ...config },
+      config: { filter_subject: filter, ack_policy: "none", ...config },
     }),
     { timeout: PATIENCE },
   );

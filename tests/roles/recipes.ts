@@ -143,7 +143,10 @@ export async function until(
 ): Promise<void> {
   let given = false;
   const look = async () => {
-    while (!given && !(await isSo())) await client.nc.flush();
+    while (!given && !(await isSo())) {
+      await Bun.sleep(10);
+      await client.nc.flush();
+    }
   };
   await within(look(), what).finally(() => {
     given = true;
