@@ -26,7 +26,7 @@ const isCompose = process.argv[2] === "compose";
 const isCI = Boolean(process.env.CI);
 const total: Tally = { passed: 0, failed: 0, skipped: 0 };
 const dir = mkdtempSync(join(tmpdir(), "tests-"));
-process.on("exit", () => rmSync(dir, { recursive: true, force: true }));
+process.on("exit", () => rmSync(dir, { recursive: true, force: true, maxRetries: 5 }));
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.on(signal, () => {
     killJobs();
