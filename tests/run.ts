@@ -1,10 +1,13 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { availableParallelism, constants, tmpdir } from "node:os";
 import { join } from "node:path";
+import { type Ended, type Job, killJobs, runJobs } from "./jobs.ts";
+import { findSuites } from "./suites.ts";
 
 /**
  * `npm test`: types, lint, shell and all tests but those of the compose file, which want a Docker engine:
- * `npm run test:compose`. Ends with one line that counts.
+ * `npm run test:compose`. Suites run side by side, each in a process of its own; `TEST_WORKERS` is how many at the same
+ * time. Ends with one line that counts.
  */
 
 interface Tally {
@@ -14,89 +17,130 @@ interface Tally {
 }
 
 const projectDir = join(import.meta.dirname, "..");
-/** The projects of TypeScript: what runs on a server has no DOM, what runs in a page has nothing of Bun. */
+/** The TypeScript projects: what runs on a server has no DOM, what runs in a page has no types of Bun. */
 const TYPE_SIDES = [".", "src/browser", "demo", "tests/browser/page", "tests"];
-const compose = process.argv[2] === "compose";
-const tally: Tally = { passed: 0, failed: 0, skipped: 0 };
+/** Suites wait for events most of the time. */
+const WORKERS = Number(process.env.TEST_WORKERS) || 2 * availableParallelism();
+/** Suites with a browser at the same time: one takes half a gigabyte. */
+const BROWSERS = 2;
 
-if (compose) {
-  runTests(["./tests/compose"]);
-} else {
-  for (const side of TYPE_SIDES) check(`types: ${side}`, ["node_modules/.bin/tsc", "-p", side]);
-  check("format and lint", ["node_modules/.bin/biome", "check", "--error-on-warnings", "."]);
-  checkShell();
-  check("workflows", ["sh", "tools/actionlint.sh"]);
-  runTests(process.argv.length > 2 ? process.argv.slice(2) : ["./src", "./demo", ...testFolders()]);
+const isCompose = process.argv[2] === "compose";
+const isCI = Boolean(process.env.CI);
+const total: Tally = { passed: 0, failed: 0, skipped: 0 };
+const dir = mkdtempSync(join(tmpdir(), "tests-"));
+process.on("exit", () => rmSync(dir, { recursive: true, force: true, maxRetries: 5 }));
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, () => {
+    killJobs();
+    process.exit(128 + constants.signals[signal]);
+  });
 }
 
-const skipped = tally.skipped > 0 ? `, ${tally.skipped} skipped` : "";
-console.log(`${tally.passed} passed, ${tally.failed} failed${skipped}`);
-process.exit(tally.failed > 0 ? 1 : 0);
-
-/** Those that `npm test` runs. */
-function testFolders(): string[] {
-  const folders = readdirSync(join(projectDir, "tests"), { withFileTypes: true });
-  return folders
-    .filter((entry) => entry.isDirectory() && entry.name !== "compose")
-    .map(({ name }) => `./tests/${name}`)
-    .sort();
+const checks = isCompose ? [] : findChecks();
+const suites = findSuites(projectDir, isCompose ? ["tests/compose"] : process.argv.slice(2));
+if (suites.length === 0) {
+  console.error(
+    `there is no test file in ${process.argv.slice(2).join(", ")}; name files or folders of tests`,
+  );
+  process.exit(1);
 }
+const env = await makeEnvironment();
+const failed: string[] = [];
+await runJobs([...checks, ...suites.map(suiteJob)], {
+  workers: WORKERS,
+  large: BROWSERS,
+  cwd: projectDir,
+  dir,
+  onEnd: report,
+});
+if (failed.length > 0) console.log(`failed: ${failed.join(", ")}`);
+console.log(counts(total));
+process.exit(total.failed > 0 ? 1 : 0);
 
-function check(what: string, command: string[]): void {
-  console.log(`\n== ${what}`);
-  const { exitCode } = Bun.spawnSync(command, { cwd: projectDir, stdio: ["ignore", "inherit", "inherit"] });
-  if (exitCode === 0) tally.passed++;
-  else tally.failed++;
-}
-
-/** ShellCheck reads each program with the files that it sources, since variables of one are used in others. */
-function checkShell(): void {
+function findChecks(): Job[] {
+  const jobs: Job[] = [
+    ...TYPE_SIDES.map((side) => ({
+      name: `types of ${side}`,
+      command: ["node_modules/.bin/tsc", "-p", side],
+    })),
+    { name: "format and lint", command: ["node_modules/.bin/biome", "check", "--error-on-warnings", "."] },
+  ];
+  // ShellCheck reads each program with the files that it sources, since variables of one are used in others.
   const files = [...new Bun.Glob("{fs,src,tools}/**/*.sh").scanSync(projectDir), ".ci/run"];
   const programs = files.filter((file) => readFileSync(join(projectDir, file), "utf8").startsWith("#!"));
   if (Bun.which("shellcheck")) {
-    check("shell", ["shellcheck", "--check-sourced", ...programs.sort()]);
-  } else if (process.env.CI) {
-    console.error("\n== shell: ShellCheck is not on PATH, and CI does not go without it");
-    tally.failed++;
+    jobs.push({ name: "shell", command: ["shellcheck", "--check-sourced", ...programs.sort()] });
+  } else if (isCI) {
+    console.error("shell: ShellCheck is not on PATH, and CI does not go without it");
+    total.failed++;
   } else {
-    console.log("\n== shell: SKIPPED, ShellCheck is not on PATH");
-    tally.skipped++;
+    console.log("shell: SKIPPED, ShellCheck is not on PATH");
+    total.skipped++;
   }
+  jobs.push({ name: "workflows", command: ["sh", "tools/actionlint.sh"] });
+  return jobs;
 }
 
-/** bun test, counted from its JUnit report. */
-function runTests(paths: string[]): void {
-  console.log("\n== tests");
-  const scratch = mkdtempSync(join(tmpdir(), "tests-"));
-  const report = join(scratch, "report.xml");
-  const { exitCode } = Bun.spawnSync(
-    [
-      process.execPath,
-      "--no-env-file",
-      "test",
-      "--timeout",
-      "120000",
-      "--reporter=junit",
-      `--reporter-outfile=${report}`,
-      // A log that is kept is read for what failed.
-      ...(process.env.CI ? ["--only-failures"] : []),
-      ...paths,
-    ],
-    { cwd: projectDir, stdio: ["ignore", "inherit", "inherit"] },
-  );
-  const summary = /<testsuites\b[^>]*>/.exec(readReport(report))?.[0] ?? "";
-  const count = (name: string) => Number(new RegExp(`\\b${name}="(\\d+)"`).exec(summary)?.[1] ?? 0);
-  const failed = Math.max(count("failures"), exitCode === 0 ? 0 : 1);
-  tally.failed += failed;
-  tally.skipped += count("skipped");
-  tally.passed += count("tests") - count("failures") - count("skipped");
-  rmSync(scratch, { recursive: true });
+/** Of the suites. What they share and what they leave behind is in one directory. */
+async function makeEnvironment(): Promise<Record<string, string>> {
+  const shared = join(dir, "shared");
+  const temporary = join(dir, "tmp");
+  mkdirSync(shared);
+  mkdirSync(temporary);
+  const environment = { TESTS_DIR: shared, TMPDIR: temporary };
+  if (!suites.some(({ hasBrowser }) => hasBrowser)) return environment;
+  // The first call unpacks it, which only one process may do.
+  const { executablePath } = await import("./browser/chromium.ts");
+  return { ...environment, CHROMIUM: await executablePath() };
 }
 
-function readReport(file: string): string {
+function suiteJob({ name, files, hasBrowser }: (typeof suites)[number]): Job {
+  const options = [
+    "--timeout=120000",
+    "--reporter=junit",
+    `--reporter-outfile=${reportOf(name)}`,
+    // A log that is kept is read for what failed.
+    ...(isCI ? ["--only-failures"] : []),
+  ];
+  return {
+    name,
+    command: [process.execPath, "--no-env-file", "test", ...options, ...files.map((file) => `./${file}`)],
+    env,
+    isLarge: hasBrowser,
+  };
+}
+
+function report({ job, exitCode, output, seconds }: Ended): void {
+  const isCheck = checks.includes(job);
+  const tally = isCheck ? { passed: 0, failed: 0, skipped: 0 } : readReport(reportOf(job.name));
+  const hasReport = tally.passed + tally.failed + tally.skipped > 0;
+  if (isCheck && exitCode === 0) tally.passed = 1;
+  // A suite without a report crashed, or ended before its tests did.
+  else if (exitCode !== 0 || !hasReport) tally.failed = Math.max(tally.failed, 1);
+  for (const key of ["passed", "failed", "skipped"] as const) total[key] += tally[key];
+  if (tally.failed > 0) failed.push(job.name);
+  if (tally.failed > 0 || !isCI) process.stdout.write(output);
+  console.log(`== ${job.name}: ${counts(tally)} in ${seconds.toFixed(1)} s`);
+}
+
+function reportOf(suite: string): string {
+  return join(dir, `${suite.replaceAll("/", "-")}.xml`);
+}
+
+/** What bun test counted in its JUnit report, which is written at the end. */
+function readReport(file: string): Tally {
+  let text = "";
   try {
-    return readFileSync(file, "utf8");
+    text = readFileSync(file, "utf8");
   } catch {
-    return "";
+    // There is none.
   }
+  const summary = /<testsuites\b[^>]*>/.exec(text)?.[0] ?? "";
+  const count = (name: string) => Number(new RegExp(`\\b${name}="(\\d+)"`).exec(summary)?.[1] ?? 0);
+  const [failed, skipped] = [count("failures"), count("skipped")];
+  return { passed: count("tests") - failed - skipped, failed, skipped };
+}
+
+function counts({ passed, failed, skipped }: Tally): string {
+  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
 }

@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => stage?.[Symbol.asyncDispose]());
 
-const PATIENCE = 20_000;
+const PATIENCE = 60_000;
 
 interface Left {
   timers: string[];

@@ -1,17 +1,16 @@
 import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { buildDemo } from "../../demo/build.ts";
 import { runService } from "../mint/parts.ts";
 import { freePorts } from "../ports.ts";
-import { makeRecipe, type Recipe } from "../recipe/recipe.ts";
-import { launchBrowser } from "./chromium.ts";
+import { type Recipe, startRecipe } from "../recipe/recipe.ts";
+import { executablePath, launchBrowser } from "./chromium.ts";
 
 /** The demo page as people have it: the recipe, the mint as a process, and tabs of a browser. */
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 const projectDir = join(import.meta.dirname, "../..");
 const picture = join(projectDir, "docs/images/demo.png");
@@ -31,9 +30,9 @@ const complaints: string[] = [];
 beforeAll(async () => {
   const [port = 0] = await freePorts(1);
   base = `http://127.0.0.1:${port}`;
-  recipe = await makeRecipe({ MINT_PORT: String(port), NATS_WS_ORIGINS: JSON.stringify([base]) });
+  recipe = await startRecipe({ MINT_PORT: String(port), NATS_WS_ORIGINS: JSON.stringify([base]) });
   const demoDir = join(recipe.dir, "demo");
-  [browser] = await Promise.all([launchBrowser(), buildDemo(demoDir), recipe.up()]);
+  [browser] = await Promise.all([launchBrowser(), buildDemo(demoDir)]);
   mint = Bun.spawn([process.execPath, "--no-env-file", join(projectDir, "src/service/main.ts")], {
     env: { ...recipe.env, MINT_DEMO_DIR: demoDir },
     stdio: ["ignore", "ignore", "ignore"],
@@ -60,7 +59,7 @@ async function open(
 ): Promise<Page> {
   const context = await on.newContext({ viewport: DESK, ...options });
   const page = await context.newPage();
-  page.setDefaultTimeout(20_000);
+  page.setDefaultTimeout(60_000);
   page.on("console", (message) => {
     if (["error", "warning"].includes(message.type())) complaints.push(message.text());
   });
@@ -420,7 +419,9 @@ test("the mint serves no page unless it was given one", async () => {
 
 /** A browser that finds the fonts that came with it, besides those of this machine. */
 async function launchWithFonts(): Promise<Browser> {
-  const dirs = [join(tmpdir(), "fonts"), "/usr/share/fonts"].map((dir) => `<dir>${dir}</dir>`);
+  const dirs = [join(dirname(await executablePath()), "fonts"), "/usr/share/fonts"].map(
+    (dir) => `<dir>${dir}</dir>`,
+  );
   process.env.FONTCONFIG_FILE = join(recipe.dir, "fonts.conf");
   writeFileSync(process.env.FONTCONFIG_FILE, `<fontconfig>${dirs.join("")}</fontconfig>`);
   try {

@@ -5,7 +5,7 @@ import type { Recorder } from "./page/recorder.ts";
 
 /** Whether a subscription of the page, had all the time, is alive. */
 
-const PATIENCE = 20_000;
+const PATIENCE = 60_000;
 
 export interface Hearing {
   /** Has a message published and waits until the page has heard it; fails if that was lost or came twice. */

@@ -18,7 +18,7 @@ beforeAll(async () => {
 afterAll(() => stage?.[Symbol.asyncDispose]());
 printMeasures();
 
-const PATIENCE = 40_000;
+const PATIENCE = 60_000;
 /** The shortest life that the mint gives, in seconds. */
 const SHORT = 10;
 

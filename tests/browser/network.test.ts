@@ -17,7 +17,7 @@ beforeAll(async () => {
 afterAll(() => stage?.[Symbol.asyncDispose]());
 printMeasures();
 
-const PATIENCE = 40_000;
+const PATIENCE = 60_000;
 
 for (const client of ["nats.ws", "nats-core"] as const) {
   describe.concurrent(`a ${client} connection`, () => {

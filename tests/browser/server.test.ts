@@ -15,7 +15,7 @@ beforeAll(async () => {
 afterAll(() => stage?.[Symbol.asyncDispose]());
 printMeasures();
 
-const PATIENCE = 40_000;
+const PATIENCE = 60_000;
 const CLIENTS: ClientName[] = ["nats.ws", "nats-core"];
 
 /** A scene for each client, connected and hearing. */

@@ -18,7 +18,7 @@ beforeAll(async () => {
 afterAll(() => stage?.[Symbol.asyncDispose]());
 printMeasures();
 
-const PATIENCE = 30_000;
+const PATIENCE = 60_000;
 
 /** Numbered messages that come in at the test's own end. */
 function record(nc: NatsConnection, subject: string, options: { queue?: string } = {}) {

@@ -25,7 +25,7 @@ afterAll(async () => {
 });
 printMeasures();
 
-const PATIENCE = 40_000;
+const PATIENCE = 60_000;
 
 /** A page of a scene, connected, hearing, that can be frozen. */
 async function open(scene: Scene, client: string, ttl: number) {

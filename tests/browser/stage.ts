@@ -6,7 +6,7 @@ import { createApp } from "../../src/http/app.ts";
 import { devAuthentication } from "../../src/http/dev.ts";
 import { type Client, logIn, plainUser } from "../mint/parts.ts";
 import { freePorts } from "../ports.ts";
-import { makeRecipe } from "../recipe/recipe.ts";
+import { startRecipe } from "../recipe/recipe.ts";
 import { launchBrowser } from "./chromium.ts";
 import { makeProxy, type ProxyOptions } from "./proxy.ts";
 import { makeSite } from "./site.ts";
@@ -46,9 +46,10 @@ export async function makeStage() {
   // Each scene has an origin of its own, which the server lets in.
   const ports = await freePorts(SCENES);
   const origins = ports.flatMap((port) => HOSTNAMES.map((name) => `http://${name}:${port}`));
-  const recipe = await makeRecipe({ NATS_WS_ORIGINS: JSON.stringify(origins) });
-  recipe.writeRole("page", PAGE_ROLE);
-  const [browser] = await Promise.all([launchBrowser(), recipe.up()]);
+  const [browser, recipe] = await Promise.all([
+    launchBrowser(),
+    startRecipe({ NATS_WS_ORIGINS: JSON.stringify(origins) }, { page: PAGE_ROLE }),
+  ]);
   let mint: Mint;
   const readMint = async () => {
     mint = createMint((await readKeys(recipe.env.KEYS_DIR ?? "")).mint);

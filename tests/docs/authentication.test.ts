@@ -57,7 +57,7 @@ async function runAll(blocksToRun: readonly string[]): Promise<string[]> {
       DEMO_PORT: String(port),
     },
   });
-  const timer = setTimeout(killGroup, 60_000);
+  const timer = setTimeout(killGroup, 110_000);
   function killGroup(): void {
     try {
       process.kill(-(shell.pid as number), "SIGKILL");

@@ -13,7 +13,7 @@ import { devAuthentication } from "../../src/http/dev.ts";
 import { launchBrowser } from "../browser/chromium.ts";
 import { within } from "../mint/parts.ts";
 import { freePorts } from "../ports.ts";
-import { makeRecipe, must, type Recipe } from "../recipe/recipe.ts";
+import { must, type Recipe, startRecipe } from "../recipe/recipe.ts";
 import { type Block, blocks, codeSpans, rows, section } from "./markdown.ts";
 
 /**
@@ -36,9 +36,9 @@ const asked: Request[] = [];
 beforeAll(async () => {
   [pagePort = 0] = await freePorts(1);
   const origins = [`http://localhost:${pagePort}`];
-  recipe = await makeRecipe({ NATS_WS_ORIGINS: JSON.stringify(origins) });
+  recipe = await startRecipe({ NATS_WS_ORIGINS: JSON.stringify(origins) });
   dir = mkdtempSync(join(tmpdir(), "front-end-"));
-  await Promise.all([recipe.up(), install()]);
+  await install();
   const app = createApp({
     mint: createMint((await readKeys(recipe.env.KEYS_DIR ?? "")).mint),
     ...devAuthentication({ defaultRole: "browser" }),

@@ -7,7 +7,7 @@ import { readLocalConfig } from "../../src/config/local.ts";
 import { formatCreds } from "../../src/core/keys/creds-file.ts";
 import type { CredsResponse } from "../../src/http/creds/response.ts";
 import { freePorts } from "../ports.ts";
-import { decode, makeRecipe, must, type Outcome, type Recipe } from "../recipe/recipe.ts";
+import { decode, must, type Outcome, type Recipe, startRecipe } from "../recipe/recipe.ts";
 import { blocks, codeSpans, rows, section } from "./markdown.ts";
 
 /** The commands in README.md and docs, run against a running recipe. Only ports and places are replaced. */
@@ -24,8 +24,7 @@ let mint: Bun.Subprocess<"ignore", "pipe", "inherit">;
 let mintLines: AsyncGenerator<string>;
 
 beforeAll(async () => {
-  recipe = await makeRecipe();
-  await recipe.up();
+  recipe = await startRecipe();
   mint = startMint();
   mintLines = linesOf(mint.stdout);
   await until(mintLines, "mint listens on");

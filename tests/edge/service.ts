@@ -102,4 +102,8 @@ export function open(port: number, text: string, from?: string) {
 
 export const BODY = '{"user":"alice"}';
 export const HEAD = "POST /creds HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
+/** Half a request. That its head has been read shows in an answer of its own, `CONTINUE`; the rest is `REST`. */
+export const HALF = `${HEAD}Expect: 100-continue\r\nContent-Length: ${BODY.length}\r\n\r\n${BODY.slice(0, 5)}`;
+export const CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n";
+export const REST = BODY.slice(5);
 export const GOOD = `${HEAD}Content-Length: ${BODY.length}\r\n\r\n${BODY}`;

@@ -96,7 +96,7 @@ describe("a credential's end", () => {
     const login = await credentials(aboutToEnd(), { user: "alice", role, ttl: 10 });
     const untilEnded = async () => {
       await using alice = await logIn(login, world.url(way));
-      const error = await within(Promise.resolve(alice.nc.closed()), "the end of the connection", 30_000);
+      const error = await within(Promise.resolve(alice.nc.closed()), "the end of the connection");
       expect(error).toMatchObject({ code: "AUTHENTICATION_EXPIRED" });
     };
     await untilEnded();

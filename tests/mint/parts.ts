@@ -15,20 +15,18 @@ import { createApp } from "../../src/http/app.ts";
 import type { CredsResponse } from "../../src/http/creds/response.ts";
 import { devAuthentication } from "../../src/http/dev.ts";
 import { withTimeout } from "../../src/util/timeout.ts";
-import { makeRecipe, type Recipe } from "../recipe/recipe.ts";
+import { type Recipe, startRecipe } from "../recipe/recipe.ts";
 
 /** What these tests are made of: the recipe running, a mint on its export, clients, and an onlooker who sees all. */
 
 /** Milliseconds to wait for an event that must come. */
-export const PATIENCE = 10_000;
+export const PATIENCE = 60_000;
 
 export type Way = "tcp" | "ws";
 
 /** The recipe, up, and a mint that reads what it exported. */
 export async function makeWorld(roles: Record<string, unknown> = {}) {
-  const recipe = await makeRecipe();
-  for (const [name, role] of Object.entries(roles)) recipe.writeRole(name, role);
-  await recipe.up();
+  const recipe = await startRecipe({}, roles);
   const { mint: keys } = await readKeys(recipe.env.KEYS_DIR ?? "");
   const servers = { tcp: [url(recipe, "tcp")], websocket: [url(recipe, "ws")] };
 
@@ -248,6 +246,6 @@ export async function exchange(port: number, request: string | Uint8Array): Prom
   socket.on("error", () => {});
   const closed = new Promise((resolve) => socket.on("close", resolve));
   socket.write(request);
-  await within(closed, "the connection to be closed", 30_000);
+  await within(closed, "the connection to be closed");
   return answer;
 }

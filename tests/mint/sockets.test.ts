@@ -169,6 +169,6 @@ async function drip(start: string, byte: string | undefined): Promise<void> {
   const timer = byte ? setInterval(() => socket.write(byte), 1000) : undefined;
   // not `once`: that takes a reset for a failure
   const closed = new Promise((resolve) => socket.on("close", resolve));
-  await within(closed, "the connection to be closed", 30_000);
+  await within(closed, "the connection to be closed");
   clearInterval(timer);
 }

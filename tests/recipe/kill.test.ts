@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { spawn } from "node:child_process";
 import { cpSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { makeRecipe, must, type Recipe } from "./recipe.ts";
+import { makeRecipe, must, type Recipe, startRecipe } from "./recipe.ts";
 
 /** Starts a script in a process group of its own and kills all of it, with its children, after a while. */
 async function killAfter(milliseconds: number, recipe: Recipe, script: string): Promise<boolean> {
@@ -72,8 +72,7 @@ test("nats-init killed at any moment of its first run leaves no store or a valid
 });
 
 test("nats-init killed at any moment of a change leaves the old store or the new one, and the next run completes it", async () => {
-  await using recipe = await makeRecipe();
-  await recipe.up();
+  await using recipe = await startRecipe();
   const start = join(recipe.dir, "start");
   const parts = ["nsc", "nats/config", "nats/jwt"];
   for (const part of parts)
@@ -116,8 +115,7 @@ test("nats-init killed at any moment of a change leaves the old store or the new
 });
 
 test("what nats-push and nats-export killed at any moment have begun is completed by the next run", async () => {
-  await using recipe = await makeRecipe();
-  await recipe.up();
+  await using recipe = await startRecipe();
   const account = identity(recipe);
   for (const script of ["nats-push/push.sh", "nats-export/export.sh"]) {
     for (const moment of moments.filter((_, index) => index % 5 === 0)) {
@@ -153,8 +151,7 @@ test("nats-push killed at any moment of its first run leaves no stream or a comp
 });
 
 test("nats-server killed with SIGKILL at any moment restarts with the accounts that were in force", async () => {
-  await using recipe = await makeRecipe();
-  await recipe.up();
+  await using recipe = await startRecipe();
   const account = identity(recipe);
   for (let round = 0; round < 3; round++) {
     recipe.writeRole("extra", { pub: { allow: [`x.${round}`] }, sub: { allow: ["x"] } });

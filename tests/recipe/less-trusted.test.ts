@@ -15,7 +15,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { createOperator } from "nkeys.js";
-import { decode, makeRecipe, must, type Recipe } from "./recipe.ts";
+import { decode, makeRecipe, must, type Recipe, startRecipe } from "./recipe.ts";
 
 /**
  * The scripts have more rights than the programs and users whose directories they read and write. Here these directories
@@ -25,8 +25,7 @@ import { decode, makeRecipe, must, type Recipe } from "./recipe.ts";
 
 const asInContainer = process.getuid?.() === 0 ? { SERVER_OWNER: "1000:1000" } : {};
 const start = async () => {
-  const recipe = await makeRecipe(asInContainer);
-  await recipe.up();
+  const recipe = await startRecipe(asInContainer);
   await recipe.stopServer();
   return recipe;
 };
@@ -188,7 +187,8 @@ describe("in the server's directory of accounts", () => {
 
   test("an account that another operator signed fails, and NATS_CONFLICT=store overwrites it", async () => {
     await using recipe = await start();
-    await using other = await start();
+    await using other = await makeRecipe();
+    must(await other.init());
     const file = onServer(recipe);
     const own = recipe.account();
     writeFileSync(file, readFileSync(other.accountFile()));

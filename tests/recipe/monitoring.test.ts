@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { chmodSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { makeRecipe, must, type Recipe } from "./recipe.ts";
+import { makeRecipe, must, type Recipe, startRecipe } from "./recipe.ts";
 
 /** nats-server's monitoring, which every web page and every user of the machine can reach. */
 
@@ -28,8 +28,7 @@ let recipe: Recipe;
 let file: string;
 
 beforeAll(async () => {
-  recipe = await makeRecipe();
-  await recipe.up();
+  recipe = await startRecipe();
   file = join(recipe.dir, "nats/config/monitoring.conf");
 });
 

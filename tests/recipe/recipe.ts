@@ -5,6 +5,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
@@ -152,6 +153,63 @@ export async function makeRecipe(settings: Record<string, string> = {}) {
     },
   };
   return recipe;
+}
+
+/** Roles besides the recipe's own, by their names. */
+type Roles = Record<string, unknown>;
+
+/** Settings that the prepared state does not depend on, and the owner of the server's directories. */
+type StartSettings = Partial<Record<"MINT_PORT" | "NATS_WS_ORIGINS" | "SERVER_OWNER", string>>;
+
+/** A recipe that is up, as `makeRecipe` and `up` make it, but from a copy of one that was made before. */
+export async function startRecipe(settings: StartSettings = {}, roles: Roles = {}): Promise<Recipe> {
+  const recipe = await makeRecipe(settings);
+  try {
+    copyTree(await prepareState(roles, settings.SERVER_OWNER ?? ""), recipe.dir);
+    await recipe.startServer();
+  } catch (error) {
+    await recipe[Symbol.asyncDispose]();
+    throw error;
+  }
+  return recipe;
+}
+
+/** What `up` leaves in a recipe's directory, and its roles. None of it names the directory or a port. */
+const STATE = ["nsc", "nats", "keys", "secrets", "roles"];
+
+const prepared = new Map<string, Promise<string>>();
+
+/** A directory with the state to start from. The first process of a test run that needs it makes it. */
+function prepareState(roles: Roles, owner: string): Promise<string> {
+  const name = `recipe-${Bun.hash(JSON.stringify([roles, owner]))}`;
+  const target = join(process.env.TESTS_DIR as string, name);
+  const state = prepared.get(target) ?? makeState(target, roles, owner);
+  prepared.set(target, state);
+  return state;
+}
+
+async function makeState(target: string, roles: Roles, owner: string): Promise<string> {
+  if (existsSync(target)) return target;
+  await using recipe = await makeRecipe({ SERVER_OWNER: owner });
+  for (const [name, role] of Object.entries(roles)) recipe.writeRole(name, role);
+  await recipe.up();
+  await recipe.stopServer();
+  const made = mkdtempSync(`${target}-`);
+  for (const name of STATE) renameSync(join(recipe.dir, name), join(made, name));
+  try {
+    renameSync(made, target);
+  } catch (error) {
+    // Another process was first.
+    if (!existsSync(target)) throw error;
+    rmSync(made, { recursive: true });
+  }
+  return target;
+}
+
+/** Copies what is in a directory, with owners and modes, and links as they are. */
+function copyTree(from: string, to: string): void {
+  const { exitCode, stderr } = Bun.spawnSync(["cp", "-RPp", `${from}/.`, to]);
+  if (exitCode !== 0) throw new Error(`cp failed: ${stderr}`);
 }
 
 /** What it said, if it ended well. */

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createUser, fromSeed } from "nkeys.js";
-import { makeRecipe, must, type Recipe } from "./recipe.ts";
+import { makeRecipe, must, type Recipe, startRecipe } from "./recipe.ts";
 
 /** Another machine with a copy of the nsc store as it is now. */
 function elsewhere(recipe: Recipe) {
@@ -45,8 +45,7 @@ const role = (subject: string) => ({ pub: { allow: [subject] }, sub: { allow: ["
 
 describe("a revocation pushed from elsewhere", () => {
   test("survives a run that changes nothing", async () => {
-    await using recipe = await makeRecipe();
-    await recipe.up();
+    await using recipe = await startRecipe();
     const user = await revokeElsewhere(recipe);
     expect(await recipe.up()).toContain("account app: adopted what was changed on the server");
     expect(revoked(recipe)).toEqual([user]);
@@ -54,8 +53,7 @@ describe("a revocation pushed from elsewhere", () => {
   });
 
   test("survives a run that changes roles and limits", async () => {
-    await using recipe = await makeRecipe();
-    await recipe.up();
+    await using recipe = await startRecipe();
     const user = await revokeElsewhere(recipe);
     recipe.writeRole("browser", role("new"));
     recipe.removeRole("service");
@@ -74,8 +72,7 @@ describe("a revocation pushed from elsewhere", () => {
   });
 
   test("survives when a change of nats-init was not pushed yet, and that change is made again", async () => {
-    await using recipe = await makeRecipe();
-    await recipe.up();
+    await using recipe = await startRecipe();
     const other = elsewhere(recipe);
     recipe.writeRole("browser", role("new"));
     must(await recipe.init()); // and no push
@@ -91,8 +88,7 @@ describe("a revocation pushed from elsewhere", () => {
   });
 
   test("survives when the server is down and the nsc store is ahead of an older push", async () => {
-    await using recipe = await makeRecipe();
-    await recipe.up();
+    await using recipe = await startRecipe();
     const user = await revokeElsewhere(recipe);
     await recipe.stopServer("SIGKILL");
     await recipe.up();
@@ -100,8 +96,7 @@ describe("a revocation pushed from elsewhere", () => {
   });
 
   test("survives when it comes between nats-init and nats-push, which then fails", async () => {
-    await using recipe = await makeRecipe();
-    await recipe.up();
+    await using recipe = await startRecipe();
     const other = elsewhere(recipe);
     recipe.writeRole("extra", role("extra"));
     must(await recipe.init());
@@ -119,8 +114,7 @@ describe("a revocation pushed from elsewhere", () => {
   });
 
   test("survives one after another, with operators' own changes in between", async () => {
-    await using recipe = await makeRecipe();
-    await recipe.up();
+    await using recipe = await startRecipe();
     const first = await revokeElsewhere(recipe);
     await recipe.up();
     must(await recipe.nsc("edit", "account", "-n", "app", "--description", "mine"));
@@ -132,8 +126,7 @@ describe("a revocation pushed from elsewhere", () => {
   });
 
   test("of the system account survives too", async () => {
-    await using recipe = await makeRecipe();
-    await recipe.up();
+    await using recipe = await startRecipe();
     must(
       await recipe.nsc(
         "revocations",
@@ -151,8 +144,7 @@ describe("a revocation pushed from elsewhere", () => {
 });
 
 test("a server whose data were restored from before a revocation does not undo it", async () => {
-  await using recipe = await makeRecipe();
-  await recipe.up();
+  await using recipe = await startRecipe();
   const file = join(recipe.dir, "nats/jwt", `${recipe.account().sub}.jwt`);
   const backup = readFileSync(file);
   while (Math.floor(Date.now() / 1000) <= recipe.account().iat) await Bun.sleep(20); // JWTs tell seconds apart
@@ -171,8 +163,7 @@ test("a server whose data were restored from before a revocation does not undo i
 
 describe("an operator's change with nsc", () => {
   test("is pushed by the next run", async () => {
-    await using recipe = await makeRecipe();
-    await recipe.up();
+    await using recipe = await startRecipe();
     must(await recipe.nsc("edit", "account", "-n", "app", "--description", "mine"));
     expect(await recipe.up()).toContain("nats-push: pushed account app");
     expect(recipe.accountOnServer().nats).toMatchObject({ description: "mine" });
@@ -180,8 +171,7 @@ describe("an operator's change with nsc", () => {
 
   test("that conflicts with a change on the server fails, until NATS_CONFLICT says which one is kept", async () => {
     for (const winner of ["server", "store"]) {
-      await using recipe = await makeRecipe();
-      await recipe.up();
+      await using recipe = await startRecipe();
       const user = await revokeElsewhere(recipe);
       must(await recipe.nsc("edit", "account", "-n", "app", "--description", "mine"));
       const { code, said } = await recipe.init();
@@ -198,8 +188,7 @@ describe("an operator's change with nsc", () => {
   });
 
   test("that fails leaves the store as it was", async () => {
-    await using recipe = await makeRecipe();
-    await recipe.up();
+    await using recipe = await startRecipe();
     const before = recipe.account().jti;
     expect((await recipe.nsc("edit", "account", "-n", "nobody", "--description", "x")).code).not.toBe(0);
     expect(recipe.account().jti).toBe(before);
@@ -223,16 +212,14 @@ describe("a role that was changed elsewhere", () => {
       .nats.signing_keys.find((key) => typeof key !== "string" && key.role === "service");
 
   test("is kept as long as its file does not change", async () => {
-    await using recipe = await makeRecipe();
-    await recipe.up();
+    await using recipe = await startRecipe();
     await narrow(recipe);
     expect(await recipe.up()).toContain("role service: was changed elsewhere, not in its file; it is kept");
     expect(service(recipe)).toMatchObject({ template: { pub: { deny: ["services.secret"] } } });
   });
 
   test("and whose file changed too fails, until NATS_CONFLICT says which change is kept", async () => {
-    await using recipe = await makeRecipe();
-    await recipe.up();
+    await using recipe = await startRecipe();
     const key = await narrow(recipe);
     recipe.writeRole("service", role("mine"));
     const { code, said } = await recipe.init();
@@ -244,8 +231,7 @@ describe("a role that was changed elsewhere", () => {
   });
 
   test("and whose key is not in this store fails", async () => {
-    await using recipe = await makeRecipe();
-    await recipe.up();
+    await using recipe = await startRecipe();
     const other = elsewhere(recipe);
     await other.nsc(
       "edit",
@@ -269,8 +255,7 @@ describe("a role that was changed elsewhere", () => {
   });
 
   test("by the removal of its key gets a new key, and the old one is not restored", async () => {
-    await using recipe = await makeRecipe();
-    await recipe.up();
+    await using recipe = await startRecipe();
     const old = recipe
       .account()
       .nats.signing_keys.find((key) => typeof key !== "string" && key.role === "service") as { key: string };
@@ -287,8 +272,7 @@ describe("a role that was changed elsewhere", () => {
 
 describe("nats-push", () => {
   test("fails on an empty response, and overwrites nothing", async () => {
-    await using recipe = await makeRecipe();
-    await recipe.up();
+    await using recipe = await startRecipe();
     recipe.writeRole("extra", role("extra"));
     must(await recipe.init());
     const real = Bun.which("nats", { PATH: recipe.env.PATH as string });
@@ -308,8 +292,7 @@ describe("nats-push", () => {
   });
 
   test("pushes an account with thousands of revocations", async () => {
-    await using recipe = await makeRecipe();
-    await recipe.up();
+    await using recipe = await startRecipe();
     const revocations = Object.fromEntries(
       Array.from({ length: 2500 }, () => [createUser().getPublicKey(), 1]),
     );
@@ -328,8 +311,7 @@ describe("nats-push", () => {
   });
 
   test("that failed at a login causes no conflict later", async () => {
-    await using recipe = await makeRecipe();
-    await recipe.up();
+    await using recipe = await startRecipe();
     recipe.writeRole("extra", role("extra"));
     must(await recipe.init());
     expect((await recipe.push({ NATS_WS_URL: "ws://127.0.0.1:1" })).code).toBe(1);
@@ -339,15 +321,13 @@ describe("nats-push", () => {
   });
 
   test("succeeds when all users were revoked a moment ago", async () => {
-    await using recipe = await makeRecipe();
-    await recipe.up();
+    await using recipe = await startRecipe();
     must(await recipe.nsc("revocations", "add-user", "-a", "app", "--user-public-key", "*"));
     expect(await recipe.up()).toContain("all is in force");
   });
 
   test("reports an account that was deleted in the store and still exists on the server", async () => {
-    await using recipe = await makeRecipe();
-    await recipe.up();
+    await using recipe = await startRecipe();
     must(await recipe.nsc("add", "account", "-n", "my team"));
     expect(await recipe.up()).toContain("pushed account my team");
     must(await recipe.nsc("delete", "account", "my team", "--force"));
@@ -357,8 +337,7 @@ describe("nats-push", () => {
   });
 
   test("refuses to overwrite an account that its store has never seen in that form", async () => {
-    await using recipe = await makeRecipe();
-    await recipe.up();
+    await using recipe = await startRecipe();
     rmSync(join(recipe.dir, "nsc/current/recipe/pushed"), { recursive: true });
     must(await recipe.nsc("edit", "account", "-n", "app", "--description", "mine"));
     const { code, said } = await recipe.push();
@@ -375,8 +354,7 @@ describe("nats-push", () => {
   });
 
   test("fails when a push is accepted but does not come into force", async () => {
-    await using recipe = await makeRecipe();
-    await recipe.up();
+    await using recipe = await startRecipe();
     // An account signed by an operator key that the running server does not know.
     must(await recipe.nsc("edit", "operator", "--sk", "generate"));
     const keys = JSON.parse(must(await recipe.nsc("describe", "operator", "--json"))) as {
@@ -396,8 +374,7 @@ describe("nats-push", () => {
   });
 
   test("waits for a server that stops just as its configuration is requested", async () => {
-    await using recipe = await makeRecipe();
-    await recipe.up();
+    await using recipe = await startRecipe();
     must(await recipe.nsc("edit", "operator", "--sk", "generate"));
     must(await recipe.init());
     // The question after the one for a restart is held back until the server has gone.
@@ -448,16 +425,14 @@ PATH=\${PATH#*:} exec nats "$@"
   });
 
   test("sends an account again whose copy on the server was cut short", async () => {
-    await using recipe = await makeRecipe();
-    await recipe.up();
+    await using recipe = await startRecipe();
     await recipe.stopServer("SIGKILL");
     truncateSync(join(recipe.dir, "nats/jwt", `${recipe.account().sub}.jwt`), 0);
     expect(await recipe.up()).toContain("pushed account app");
   });
 
   test("fails when a role's users can't log in", async () => {
-    await using recipe = await makeRecipe();
-    await recipe.up();
+    await using recipe = await startRecipe();
     const { code, said } = await recipe.push({ NATS_WS_URL: "ws://127.0.0.1:1" });
     expect(code).toBe(1);
     expect(said).toContain("a user of role browser can't log in at ws://127.0.0.1:1");

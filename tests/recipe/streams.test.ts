@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSy
 import { join } from "node:path";
 import { connect, credsAuthenticator, type JetStreamManager, type StreamConfig } from "nats";
 import { logIn, plainUser } from "../mint/parts.ts";
-import { makeRecipe, must, type Recipe } from "./recipe.ts";
+import { makeRecipe, must, type Recipe, startRecipe } from "./recipe.ts";
 
 /** The streams that the recipe makes, one for each file. */
 
@@ -32,8 +32,7 @@ async function logInAsAdmin(recipe: Recipe) {
 
 /** A recipe that is up, with a message in a room. */
 async function makeUsed() {
-  const recipe = await makeRecipe();
-  await recipe.up();
+  const recipe = await startRecipe();
   await using admin = await logInAsAdmin(recipe);
   await admin.nc.jetstream().publish("rooms.lobby.alice.chat", "hello");
   return recipe;

@@ -2,7 +2,7 @@ import { cpSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import type { JetStreamManager } from "nats";
 import { readLocalConfig } from "../../src/config/local.ts";
-import { type Client, makeWorld, PATIENCE, within } from "../mint/parts.ts";
+import { type Client, makeWorld, within } from "../mint/parts.ts";
 import { must } from "../recipe/recipe.ts";
 
 /** The role files of docs/roles in a world of their own, and what the tests of them share. */
@@ -143,9 +143,12 @@ export async function until(
 ): Promise<void> {
   let given = false;
   const look = async () => {
-    while (!given && !(await isSo())) await client.nc.flush();
+    while (!given && !(await isSo())) {
+      await Bun.sleep(10);
+      await client.nc.flush();
+    }
   };
-  await within(look(), what, 3 * PATIENCE).finally(() => {
+  await within(look(), what).finally(() => {
     given = true;
   });
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { GOOD, start } from "../edge/service.ts";
-import { askRepeatedly, connectionsToEach, halfSent, linesOf, pids, REST } from "./parts.ts";
+import { GOOD, REST, start } from "../edge/service.ts";
+import { askRepeatedly, connectionsToEach, halfSent, linesOf, pids } from "./parts.ts";
 
 /** Several workers stop together, with their requests finished, in whatever way their supervisor ends. */
 
@@ -45,7 +45,7 @@ test("the second signal ends all of them at once", async () => {
   for (const one of idle) await one?.closed;
   service.kill("SIGTERM");
   expect(await service.ended).toBe(0);
-  for (const half of halves) expect((await half?.closed)?.match(/HTTP\/1\.1/g)).toHaveLength(1);
+  for (const half of halves) expect((await half?.closed)?.match(/HTTP\/1\.1 200/g)).toHaveLength(1);
 });
 
 test("when the supervisor is killed, the workers finish their requests and stop", async () => {

@@ -2,8 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
-import { start } from "../edge/service.ts";
-import { connectionsToEach, halfSent, linesOf, pids, REST } from "./parts.ts";
+import { REST, start } from "../edge/service.ts";
+import { connectionsToEach, halfSent, linesOf, pids } from "./parts.ts";
 
 /** Several processes on one port: they share the work, and one that ends is replaced. */
 
