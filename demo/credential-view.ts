@@ -1,4 +1,4 @@
-import type { SessionEvent } from "../src/browser/index.ts";
+import type { LiveCredentialsEvent } from "../src/browser/index.ts";
 import { byId, format, setText } from "./dom.ts";
 import type { Room } from "./room.ts";
 
@@ -32,7 +32,7 @@ export class CredentialView {
     return this.#renewals;
   }
 
-  session(event: SessionEvent): void {
+  session(event: LiveCredentialsEvent): void {
     if (event.type === "refreshing") {
       this.#startedAt = performance.now();
       this.#state = "Being renewed …";

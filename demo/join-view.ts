@@ -1,4 +1,4 @@
-import { SessionError } from "../src/browser/index.ts";
+import { CredentialError } from "../src/browser/index.ts";
 import { type Address, readAddress } from "./address.ts";
 import { byId, element } from "./dom.ts";
 import { NoConnectionError } from "./room.ts";
@@ -77,9 +77,9 @@ function explain(error: unknown): string[] {
   const { message } = error as Error;
   const status = statusOf(error);
   const detail = message.replace(STATUS, "");
-  if (!(error instanceof SessionError) && !(error instanceof TypeError))
+  if (!(error instanceof CredentialError) && !(error instanceof TypeError))
     return ["That did not work.", detail];
-  if (error instanceof SessionError && error.code === "unsupported") {
+  if (error instanceof CredentialError && error.code === "unsupported") {
     return ["This browser can’t make the key that it takes.", detail];
   }
   if (status === undefined) return ["The mint does not answer.", "Is it still running? Then try again."];

@@ -1,4 +1,4 @@
-import type { SessionEvent } from "../src/browser/index.ts";
+import type { LiveCredentialsEvent } from "../src/browser/index.ts";
 import { announce, byId, element, setText, timeElement } from "./dom.ts";
 
 /** The session's events, the newest first, and in the head of the page what they mean for the connection. */
@@ -13,7 +13,7 @@ export class LogView {
     this.#list.replaceChildren();
   }
 
-  session(event: SessionEvent): void {
+  session(event: LiveCredentialsEvent): void {
     const entry = element(
       "li",
       "",
@@ -26,7 +26,7 @@ export class LogView {
     this.#showState(event);
   }
 
-  #showState(event: SessionEvent): void {
+  #showState(event: LiveCredentialsEvent): void {
     const [state, text] = stateAfter(event) ?? [];
     if (!state || !text) return;
     byId("state").dataset.state = state;
@@ -37,7 +37,7 @@ export class LogView {
   }
 }
 
-function describe(event: SessionEvent): string {
+function describe(event: LiveCredentialsEvent): string {
   switch (event.type) {
     case "connected":
       return event.server;
@@ -56,7 +56,7 @@ function describe(event: SessionEvent): string {
   }
 }
 
-function stateAfter({ type }: SessionEvent): [state: string, text: string] | undefined {
+function stateAfter({ type }: LiveCredentialsEvent): [state: string, text: string] | undefined {
   switch (type) {
     case "connected":
       return ["on", "Connected"];

@@ -1,4 +1,4 @@
-import type { SessionEvent } from "../src/browser/index.ts";
+import type { LiveCredentialsEvent } from "../src/browser/index.ts";
 import { type Address, addressOf, readAddress, writeAddress } from "./address.ts";
 import { ChatView } from "./chat-view.ts";
 import { CredentialView } from "./credential-view.ts";
@@ -87,7 +87,7 @@ function enter(
   drawing = setInterval(draw, DRAW_INTERVAL);
 }
 
-function onSession({ type }: SessionEvent): void {
+function onSession({ type }: LiveCredentialsEvent): void {
   byId("renew").setAttribute("aria-disabled", String(type === "refreshing"));
   if (type === "refreshed" && room) showPermissions(room.permissions);
 }

@@ -1,10 +1,10 @@
 import { connect, type Msg, type NatsConnection } from "nats.ws";
 import {
   credentials,
-  type NatsSession,
-  natsSession,
+  type LiveCredentials,
+  type LiveCredentialsEvent,
+  liveCredentials,
   type Permissions,
-  type SessionEvent,
 } from "../src/browser/index.ts";
 import { History } from "./history.ts";
 
@@ -41,7 +41,7 @@ export interface Tick {
 
 /** What happens in the room. */
 export interface RoomEvents {
-  readonly session: (event: SessionEvent) => void;
+  readonly session: (event: LiveCredentialsEvent) => void;
   readonly said: (said: Said) => void;
   readonly ticked: (tick: Tick) => void;
   readonly left: (name: string, tab: string) => void;
@@ -64,7 +64,7 @@ export class Room {
   readonly room: string;
   #ttl: number;
   readonly #events: RoomEvents;
-  #session!: NatsSession;
+  #live!: LiveCredentials;
   #nc!: NatsConnection;
   #history: History | undefined;
   readonly #tab = crypto.randomUUID().slice(0, 8);
@@ -84,7 +84,7 @@ export class Room {
   }
 
   /**
-   * @throws {SessionError} when there is no credential
+   * @throws {CredentialError} when there is no credential
    * @throws {NoConnectionError} when there is one, but no server
    */
   static async join(wish: Wish, events: RoomEvents): Promise<Room> {
@@ -95,16 +95,16 @@ export class Room {
 
   async #start(): Promise<void> {
     const { room, name } = this;
-    this.#session = await natsSession(
+    this.#live = await liveCredentials(
       (request) =>
         credentials({ url: "/creds", role: "room", user: name, tags: { room }, ttl: this.#ttl })(request),
       { on: (event) => this.#onSession(event) },
     );
-    const options = this.#session.options();
+    const options = this.#live.connectOptions();
     try {
       this.#nc = await connect({ ...options, name: `demo: ${name}` });
     } catch (cause) {
-      this.#session.close();
+      this.#live.close();
       throw new NoConnectionError(options.servers, { cause });
     }
     this.#nc.subscribe(`rooms.${room}.>`, { callback: (error, message) => !error && this.#take(message) });
@@ -126,17 +126,17 @@ export class Room {
   }
 
   get permissions(): Permissions {
-    return this.#session.credentials.permissions ?? {};
+    return this.#live.current.permissions ?? {};
   }
 
   /** Milliseconds until the credential ends. */
   get left(): number {
-    return this.#session.left;
+    return this.#live.timeLeft;
   }
 
   renew(): void {
     // How it ends is told by events.
-    this.#session.refresh().catch(() => {});
+    this.#live.refresh().catch(() => {});
   }
 
   set ttl(seconds: number) {
@@ -182,7 +182,7 @@ export class Room {
     this.#history?.stop();
     this.farewell();
     if (this.#isConnected) await this.#nc.flush().catch(() => {});
-    this.#session.close();
+    this.#live.close();
   }
 
   /** Tells the others that this tab is going. */
@@ -190,7 +190,7 @@ export class Room {
     if (this.#isConnected) this.#nc.publish(`rooms.${this.room}.${this.name}.leave`, this.#tab);
   }
 
-  #onSession(event: SessionEvent): void {
+  #onSession(event: LiveCredentialsEvent): void {
     if (event.type === "connected") {
       this.#isConnected = true;
       void this.#history?.resume();

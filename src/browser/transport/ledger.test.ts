@@ -171,6 +171,7 @@ async function swapAmongEquals({ delays, jitter, rate, isQuietAtMarks, seed }: N
       });
     const connection = new Connection(server, "client", { out: bring });
     const link: Link = {
+      pongs: [],
       send: (bytes) => {
         if (bytes.length === 6) pings++;
         travel("up", () => {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import type { Denial } from "./events.ts";
-import { makeSplitter } from "./frames.ts";
-import { type ConnectOptions, type Link, makeRelay, type Relay, type ServerInfo } from "./relay.ts";
+import type { Denial } from "../events.ts";
+import { type ConnectOptions, makeSplitter, type ServerInfo } from "./frames.ts";
+import { type Link, makeRelay, type Relay } from "./relay.ts";
 import { bytesOf, Cluster, Connection, type Message, nameOf, pieces, type Sub } from "./server.fixture.ts";
 
 /**
@@ -62,6 +62,7 @@ class WorldLink implements Link {
   readonly name: string;
   readonly connection: Connection;
   readonly split = makeSplitter();
+  readonly pongs: (() => void)[] = [];
   readonly #world: World;
   down: Uint8Array[] = [];
   /** The relay hears no more of it. */
