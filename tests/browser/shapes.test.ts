@@ -7,7 +7,7 @@ import type { Recorder } from "./page/recorder.ts";
 import { compare, PERFECT } from "./publishers.ts";
 import { midSwap, scenario, withBoth } from "./scenario.ts";
 
-/** Renewals under traffic of every shape. */
+/** Renewals under many kinds of traffic. */
 
 let environment: Environment;
 let backend: NatsConnection;
@@ -20,7 +20,7 @@ printMeasures();
 
 const TIMEOUT = 30_000;
 
-/** Numbered messages that come in at the test's own end. */
+/** Records the numbered messages that a backend receives. */
 function record(nc: NatsConnection, subject: string, options: { queue?: string } = {}) {
   const received: Record<string, number[]> = {};
   nc.subscribe(subject, {
@@ -36,7 +36,7 @@ function record(nc: NatsConnection, subject: string, options: { queue?: string }
 
 describe("renewals", () => {
   test(
-    "leave a queue group whose only member the page is without loss",
+    "lose no message of a queue group whose only member is the page",
     withBoth(async (client) => {
       await using it = await scenario(environment, client);
       const subject = it.user.subject("jobs");
@@ -56,7 +56,7 @@ describe("renewals", () => {
   );
 
   test(
-    "leave a queue group of two with every job done once",
+    "deliver every message of a queue group of two once",
     withBoth(async (client) => {
       await using it = await scenario(environment, client);
       const subject = it.user.subject("jobs");
@@ -86,7 +86,7 @@ describe("renewals", () => {
   );
 
   test(
-    "let a subscription with a maximum have exactly so many",
+    "deliver exactly the maximum to a subscription with a maximum",
     withBoth(async (client) => {
       await using it = await scenario(environment, client);
       const subject = it.user.subject("few");
@@ -109,7 +109,7 @@ describe("renewals", () => {
   );
 
   test(
-    "let a member of a queue group with a maximum have exactly so many, and the other its own",
+    "deliver exactly the maximum to a member of a queue group with a maximum",
     withBoth(async (client) => {
       await using it = await scenario(environment, client);
       const subject = it.user.subject("few");
@@ -132,7 +132,7 @@ describe("renewals", () => {
         ]),
       );
       const { lost, repeated } = compare(all, sent);
-      // Both servers hand out jobs until the client has its number; it drops what is too much.
+      // Both connections get messages until the client has its number; it drops the rest.
       measure(
         `${client}: of a queue group's jobs, beyond the maximum of a member that renews`,
         `${lost} lost`,
@@ -142,7 +142,7 @@ describe("renewals", () => {
   );
 
   test(
-    "keep headers, both ways",
+    "keep headers, in both directions",
     withBoth(async (client) => {
       await using it = await scenario(environment, client);
       const [down, up] = [it.user.subject("down"), it.user.subject("up")];
@@ -189,7 +189,7 @@ describe("renewals", () => {
   );
 
   test(
-    "keep messages of 512 KiB whole, both ways",
+    "keep messages of 512 KiB complete, in both directions",
     withBoth(async (client) => {
       await using it = await scenario(environment, client);
       const [down, up] = [it.user.subject("down"), it.user.subject("up")];
@@ -216,7 +216,7 @@ describe("renewals", () => {
         },
         { down, up },
       );
-      // So many are under way at any time.
+      // The number of messages that are under way at any time.
       for (let i = 0; i < 3; i++) send();
       await it.page.evaluate(() => harness.renew(4));
       isRenewing = false;
@@ -246,7 +246,7 @@ describe("renewals", () => {
   );
 
   test(
-    "take bursts of 5000 messages",
+    "deliver bursts of 5000 messages",
     withBoth(async (client) => {
       await using it = await scenario(environment, client);
       const subject = it.user.subject("burst");
@@ -300,7 +300,7 @@ describe("renewals", () => {
   );
 
   test(
-    "keep subscriptions apart that overlap",
+    "deliver to each of several overlapping subscriptions",
     withBoth(async (client) => {
       await using it = await scenario(environment, client);
       const subject = it.user.subject("tree");
@@ -325,11 +325,11 @@ describe("renewals", () => {
   );
 
   test(
-    "don't disturb subscriptions that come and go",
+    "do not disturb subscriptions that are made and ended meanwhile",
     withBoth(async (client) => {
       await using it = await scenario(environment, client);
       const ask = it.user.subject("ask");
-      // Publishes three messages where it's asked to, then says so.
+      // Publishes three messages on the requested subject, then responds.
       backend.subscribe(ask, {
         callback: (_, message) => {
           for (const number of [1, 2, 3]) backend.publish(message.string(), `p ${number}`);
@@ -372,7 +372,7 @@ describe("renewals", () => {
   );
 
   test(
-    "let a client that wants no echo hear none, and all others",
+    "deliver to a client with noEcho all messages but its own",
     withBoth(async (client) => {
       await using it = await scenario(environment, client, { connection: { noEcho: true } });
       const subject = it.user.subject("room");
@@ -406,7 +406,7 @@ describe("renewals", () => {
   );
 
   test(
-    "let a client hear its own messages once",
+    "deliver a client's own messages to it once",
     withBoth(async (client) => {
       await using it = await scenario(environment, client);
       const received = it.page.evaluate(async (subject) => {
@@ -425,7 +425,7 @@ describe("renewals", () => {
   );
 
   test(
-    "let drain() in their middle have everything sent and everything received",
+    "lose nothing when drain() is called in the middle of one",
     withBoth(async (client) => {
       await using it = await scenario(environment, client);
       const [down, up] = [it.user.subject("down"), it.user.subject("up")];
@@ -456,7 +456,7 @@ describe("renewals", () => {
   );
 
   test(
-    "let close() in their middle have everything sent that the client has let go of",
+    "send everything that the client has sent when close() is called in the middle of one",
     withBoth(async (client) => {
       await using it = await scenario(environment, client);
       const up = it.user.subject("up");
@@ -465,7 +465,7 @@ describe("renewals", () => {
       await midSwap(it);
       const closed = it.page.evaluate(async (up) => {
         for (let number = 1; number <= 500; number++) harness.nc.publish(up, `page ${number}`);
-        // nats.ws keeps what was published in the same turn to itself, and drops it when it's closed.
+        // nats.ws buffers what was published in the same task, and drops it when it is closed.
         await new Promise((resolve) => setTimeout(resolve));
         await harness.nc.close();
         return harness.connection.closed;
@@ -505,7 +505,7 @@ describe("renewals", () => {
   );
 
   test(
-    "go for all connections of a session",
+    "apply to all connections of the live credentials",
     withBoth(async (client) => {
       await using it = await scenario(environment, client);
       const subject = it.user.subject("a");
