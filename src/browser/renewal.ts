@@ -131,7 +131,7 @@ export async function startRenewal(
     close() {
       isClosed = true;
       final = new CredentialError("closed", "closed");
-      abort.abort(final);
+      abort.abort();
       endDelay();
     },
   };

@@ -14,8 +14,8 @@ export function stopwatch(): () => number {
 }
 
 /**
- * Does `work` with a time limit: settles as `work` does, or rejects with the reason as soon as `abort` is aborted. It is
- * aborted with `error` after `limit`, and in any case in the end.
+ * Does `work` with a time limit: settles as `work` does, or rejects with `error` as soon as `abort` is aborted. It is
+ * aborted after `limit`, and in any case in the end.
  */
 export function withTimeout<T>(
   work: (signal: AbortSignal) => Promise<T>,
@@ -23,14 +23,13 @@ export function withTimeout<T>(
   error: Error,
   abort: AbortController,
 ): Promise<T> {
-  const { signal } = abort;
   return new Promise<T>((resolve, reject) => {
-    const timer = setTimeout(() => abort.abort(error), limit);
-    signal.onabort = () => {
+    const timer = setTimeout(() => abort.abort(), limit);
+    abort.signal.onabort = () => {
       clearTimeout(timer);
-      reject(signal.reason);
+      reject(error);
     };
-    work(signal).then(resolve, reject);
+    work(abort.signal).then(resolve, reject);
   }).finally(() => abort.abort());
 }
 

@@ -1028,6 +1028,19 @@ describe("a relay", () => {
     await expectNoFaults(scenario);
   });
 
+  test("sends what the client sends when the next connection is refused together with its first PONG", async () => {
+    const scenario = await directed({ echo: false });
+    await swapTo(scenario, 0);
+    const next = scenario.links[1] as ScenarioLink;
+    await scenario.rest([], () => next.connection.isLoggedIn && next.connection.isIdle);
+    next.isRefused = true;
+    next.down.push(bytesOf("-ERR 'Stale Connection'\r\n"));
+    await scenario.turn("down B");
+    expect(scenario.swapsFailed).toBe(1);
+    scenario.publish();
+    await expectNoFaults(scenario);
+  });
+
   for (const echo of [true, false]) {
     test(`does not repeat what is on its way through a cluster when a swap begins, echo ${echo}`, async () => {
       const scenario = await directed({ servers: 2, echo });

@@ -196,7 +196,9 @@ export function makeRelay<L extends Link>(first: L, output: RelayOutput): Relay<
       const failure = new Promise<never>((_, reject) => {
         fail = reject;
       });
-      const attempt = <T>(step: Promise<T>) => Promise.race([step, failure]);
+      /** Resolves with the step. Rejects if the swap has failed, also if it failed in the same moment after the step. */
+      const attempt = <T>(step: Promise<T>) =>
+        Promise.race([step, failure]).then((result) => (swap === own ? result : failure));
       const old = link;
       /** Has both servers mark the same moment in what they send. */
       const mark = () => Promise.all([ping(old, () => own.mark("old")), ping(fresh, () => own.mark("new"))]);
