@@ -1,5 +1,5 @@
 import { byId, element, setText, timeElement } from "./dom.ts";
-import type { Said } from "./room.ts";
+import type { ChatMessage } from "./room.ts";
 
 /** The messages of the room. */
 
@@ -23,16 +23,16 @@ export class ChatView {
     setText(byId("chat-error"), "");
   }
 
-  said({ name, text, at }: Said): void {
+  message({ name, text, at }: ChatMessage): void {
     const isAtEnd = this.#list.scrollHeight - this.#list.scrollTop - this.#list.clientHeight < 40;
     this.#placeholder?.remove();
     if (this.#latest?.name !== name) {
-      const head = element("p", "said-head", element("span", "said-name", name), " ", timeElement(at));
-      const group = element("div", name === this.#own ? "said own" : "said", head);
+      const head = element("p", "message-head", element("span", "message-name", name), " ", timeElement(at));
+      const group = element("div", name === this.#own ? "chat-message own" : "chat-message", head);
       this.#list.append(group);
       this.#latest = { name, group };
     }
-    this.#latest.group.append(element("p", "said-text", element("bdi", "", text.slice(0, MAX_LENGTH))));
+    this.#latest.group.append(element("p", "message-text", element("bdi", "", text.slice(0, MAX_LENGTH))));
     while (this.#list.childElementCount > MAX_MESSAGES) this.#list.firstElementChild?.remove();
     if (isAtEnd || name === this.#own) this.#scroll();
   }

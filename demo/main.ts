@@ -51,7 +51,7 @@ async function join(address: Address): Promise<void> {
           views.log.credentialsEvent(event);
           onCredentialsEvent(event);
         },
-        said: (said) => views.chat.said(said),
+        message: (message) => views.chat.message(message),
         ticked: (tick) => views.delivery.ticked(tick),
         left: (name, tab) => views.delivery.left(name, tab),
         history: (outcome) => views.chat.history(outcome),

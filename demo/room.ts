@@ -24,7 +24,7 @@ export interface JoinRequest {
   readonly ttl: number;
 }
 
-export interface Said {
+export interface ChatMessage {
   readonly name: string;
   readonly text: string;
   readonly at: Date;
@@ -42,7 +42,7 @@ export interface Tick {
 /** Called with what happens in the room. */
 export interface RoomEvents {
   readonly credentials: (event: LiveCredentialsEvent) => void;
-  readonly said: (said: Said) => void;
+  readonly message: (message: ChatMessage) => void;
   readonly ticked: (tick: Tick) => void;
   readonly left: (name: string, tab: string) => void;
   /** The number of stored messages, when all are delivered; or why they cannot be read. */
@@ -111,7 +111,7 @@ export class Room {
     this.#history = new History(this.#nc, {
       room,
       inboxPrefix: options.inboxPrefix,
-      onMessage: ({ subject, data, at }) => this.#said(subject, data, at),
+      onMessage: ({ subject, data, at }) => this.#deliver(subject, data, at),
       onRead: (count) => this.#events.history(count),
     });
     try {
@@ -233,13 +233,13 @@ export class Room {
     } else if (kind === "leave") {
       this.#events.left(name, message.string());
     } else if (kind === "chat" && !this.#history) {
-      this.#said(message.subject, message.data, new Date());
+      this.#deliver(message.subject, message.data, new Date());
     }
   }
 
-  #said(subject: string, data: Uint8Array, at: Date): void {
+  #deliver(subject: string, data: Uint8Array, at: Date): void {
     const name = subject.split(".")[2] ?? "";
-    this.#events.said({ name, text: new TextDecoder().decode(data), at });
+    this.#events.message({ name, text: new TextDecoder().decode(data), at });
   }
 }
 

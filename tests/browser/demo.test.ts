@@ -84,7 +84,7 @@ async function say(page: Page, text: string): Promise<void> {
   await page.press("#text", "Enter");
 }
 
-const said = (page: Page, text: string) => page.locator(".said-text", { hasText: text });
+const said = (page: Page, text: string) => page.locator(".message-text", { hasText: text });
 const figure = async (page: Page, id: string) =>
   Number((await page.locator(`#${id}`).innerText()).replaceAll(",", ""));
 
@@ -164,10 +164,10 @@ describe("the history", () => {
     }
     await ada.reload();
     await ada.locator(".divider", { hasText: "3 messages" }).waitFor();
-    expect(await ada.locator(".said-text").allInnerTexts()).toEqual(words);
+    expect(await ada.locator(".message-text").allInnerTexts()).toEqual(words);
     const bob = await enter(room, "bob");
     await bob.locator(".divider", { hasText: "3 messages" }).waitFor();
-    expect(await bob.locator(".said-text").allInnerTexts()).toEqual(words);
+    expect(await bob.locator(".message-text").allInnerTexts()).toEqual(words);
   });
 
   test("continues after the server was down", async () => {
@@ -181,7 +181,7 @@ describe("the history", () => {
     await ada.locator("#state[data-state=on]").waitFor();
     await say(ada, "after");
     await said(ada, "after").waitFor();
-    expect(await ada.locator(".said-text").allInnerTexts()).toEqual(["before", "after"]);
+    expect(await ada.locator(".message-text").allInnerTexts()).toEqual(["before", "after"]);
     // The counts are updated a few times in a second.
     await ada.locator("#disconnects", { hasText: /^1 disconnect$/ }).waitFor();
     // The browser logs that it could not connect.
@@ -233,7 +233,7 @@ test("the permissions are shown, and the denials of the server", async () => {
   expect(events.join()).toContain(`denied publish rooms.${room}.bob.chat`);
   await say(ada, "still here");
   await said(bob, "still here").waitFor();
-  expect(await bob.locator(".said-text").allInnerTexts()).toEqual(["still here"]);
+  expect(await bob.locator(".message-text").allInnerTexts()).toEqual(["still here"]);
 });
 
 describe("hostile", () => {

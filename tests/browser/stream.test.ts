@@ -73,6 +73,6 @@ function report(
     `${what}, the page's own`,
     `${errors.length} of ${done.requests} requests and ${done.flushes} flushes failed`,
     `${published.lost} of ${done.publishes} publishes lost`,
-    `told: ${[...new Set(statuses)].join(" ") || "nothing"}`,
+    `status events: ${[...new Set(statuses)].join(" ") || "none"}`,
   );
 }
