@@ -1,4 +1,4 @@
-/** Who and where, in the page's address: it survives a reload, and a link leads to the room. Never a key. */
+/** The user's name and the room in the page's address: they survive a reload, and a link leads to the room. */
 
 export interface Address {
   readonly room: string;

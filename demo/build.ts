@@ -2,8 +2,8 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 /**
- * Bundles the demo page into a directory: `bun demo/build.ts <directory>`, or `buildDemo`. Takes some 50 ms.
- * src/service/demo-page.ts serves it.
+ * Bundles the demo page into a directory, which is replaced: `bun demo/build.ts <directory>`, or `buildDemo`. It takes some
+ * 50 ms. src/service/demo-page.ts serves the page.
  */
 export async function buildDemo(to: string): Promise<void> {
   rmSync(to, { recursive: true, force: true });
@@ -16,11 +16,11 @@ export async function buildDemo(to: string): Promise<void> {
     minify: true,
     plugins: [{ name: "no crypto", setup: leaveOutCrypto }],
   });
-  // Not copied: the mode of the checkout's file may be for nobody else.
+  // Not copied with its mode: the file of the checkout may be readable for its owner only.
   writeFileSync(join(to, "index.html"), readFileSync(from("index.html")));
 }
 
-/** nats.ws asks for Node's crypto where there is none of the browser's. Bun would bring 160 KB in its place. */
+/** nats.ws imports Node's crypto for places without WebCrypto. Bun would replace it by a polyfill of 160 KB. */
 function leaveOutCrypto(build: Bun.PluginBuilder): void {
   build.onResolve({ filter: /^crypto$/ }, ({ path }) => ({ path, namespace: "none" }));
   build.onLoad({ filter: /.*/, namespace: "none" }, () => ({ contents: "", loader: "js" }));
@@ -28,6 +28,6 @@ function leaveOutCrypto(build: Bun.PluginBuilder): void {
 
 if (import.meta.main) {
   const [, , to] = process.argv;
-  if (!to) throw new Error("which directory?");
+  if (!to) throw new Error("no directory given: bun demo/build.ts <directory>");
   await buildDemo(to);
 }

@@ -1,17 +1,17 @@
 import { byId, element, setText, timeElement } from "./dom.ts";
-import type { Said } from "./room.ts";
+import type { ChatMessage } from "./room.ts";
 
-/** What is said in the room. */
+/** The messages of the room. */
 
-/** Messages that are kept in view. */
-const MOST = 300;
-/** Characters of one message that are shown. */
-const LONGEST = 2000;
+/** The number of messages that are kept on the page. */
+const MAX_MESSAGES = 300;
+/** The number of characters of a message that are shown. */
+const MAX_LENGTH = 2000;
 
 export class ChatView {
   readonly #own: string;
   readonly #list = byId("messages");
-  /** What stands there until there is something to show. */
+  /** The note that is shown until there is a message. */
   #placeholder: HTMLElement | undefined;
   #latest: { name: string; group: HTMLElement } | undefined;
 
@@ -19,21 +19,21 @@ export class ChatView {
     this.#own = own;
     this.#list.replaceChildren();
     this.#list.setAttribute("aria-live", "off");
-    this.#placeholder = this.#showNote("Reading what was said before …");
+    this.#placeholder = this.#showNote("Loading earlier messages …");
     setText(byId("chat-error"), "");
   }
 
-  said({ name, text, at }: Said): void {
+  message({ name, text, at }: ChatMessage): void {
     const isAtEnd = this.#list.scrollHeight - this.#list.scrollTop - this.#list.clientHeight < 40;
     this.#placeholder?.remove();
     if (this.#latest?.name !== name) {
-      const head = element("p", "said-head", element("span", "said-name", name), " ", timeElement(at));
-      const group = element("div", name === this.#own ? "said own" : "said", head);
+      const head = element("p", "message-head", element("span", "message-name", name), " ", timeElement(at));
+      const group = element("div", name === this.#own ? "chat-message own" : "chat-message", head);
       this.#list.append(group);
       this.#latest = { name, group };
     }
-    this.#latest.group.append(element("p", "said-text", element("bdi", "", text.slice(0, LONGEST))));
-    while (this.#list.childElementCount > MOST) this.#list.firstElementChild?.remove();
+    this.#latest.group.append(element("p", "message-text", element("bdi", "", text.slice(0, MAX_LENGTH))));
+    while (this.#list.childElementCount > MAX_MESSAGES) this.#list.firstElementChild?.remove();
     if (isAtEnd || name === this.#own) this.#scroll();
   }
 
@@ -41,12 +41,12 @@ export class ChatView {
     this.#placeholder?.remove();
     this.#list.setAttribute("aria-live", "polite");
     if (outcome instanceof Error) {
-      this.#showNote(`What was said before can’t be read, and nothing is kept: ${reason(outcome)}`);
+      this.#showNote(`Earlier messages cannot be loaded, and new ones are not stored: ${reason(outcome)}`);
     } else if (outcome === 0) {
-      this.#placeholder = this.#showNote("Nobody has said anything yet.");
+      this.#placeholder = this.#showNote("There are no messages yet.");
     } else {
       const messages = outcome === 1 ? "1 message" : `${outcome} messages`;
-      this.#showNote(`${messages} from the stream, new ones below`);
+      this.#showNote(`${messages} from the stream; new ones are below`);
     }
     this.#scroll();
   }
@@ -64,6 +64,6 @@ export class ChatView {
 }
 
 function reason({ message }: Error): string {
-  if (message === "503" || message === "TIMEOUT") return "JetStream does not answer.";
+  if (message === "503" || message === "TIMEOUT") return "JetStream does not respond.";
   return `${message}.`;
 }

@@ -1,41 +1,41 @@
-import type { SessionEvent } from "../src/browser/index.ts";
+import type { LiveCredentialsEvent } from "../src/browser/index.ts";
 import { byId, format, setText } from "./dom.ts";
 import type { Room } from "./room.ts";
 
-/** The credential's life: how much is left of it, where it is renewed, and how often it was. */
+/** The credential's remaining lifetime, when it is renewed, and how often it was. */
 
-/** Between which parts of its life gone a credential is renewed, and where at the latest one looks for it. */
+/** The part of its lifetime after which a credential is renewed: a value of this range, and 80 % on average. */
 const WINDOW = [0.75, 0.85] as const;
 const MARK = 0.8;
 const RADIUS = 52;
 const CENTRE = 60;
 
 export class CredentialView {
-  /** Milliseconds that the present credential had when it came. */
+  /** The lifetime of the present credential when it was received, in milliseconds. */
   #lifetime = 0;
   #renewals = 0;
   #disconnects = 0;
   #startedAt = 0;
-  #state = "Renewed when about 80 % of its life is over.";
+  #state = "Renewed when about 80 % of its lifetime is over.";
 
   constructor() {
     drawWindow();
   }
 
-  /** The first credential is there. */
+  /** The room was joined, with the first credential. */
   entered(room: Room): void {
     this.#renewals = 0;
-    this.#lifetime = room.left;
+    this.#lifetime = room.timeLeft;
   }
 
   get renewals(): number {
     return this.#renewals;
   }
 
-  session(event: SessionEvent): void {
+  credentialsEvent(event: LiveCredentialsEvent): void {
     if (event.type === "refreshing") {
       this.#startedAt = performance.now();
-      this.#state = "Being renewed …";
+      this.#state = "Renewing …";
     } else if (event.type === "refreshed") {
       this.#renewals++;
       this.#lifetime = event.lifetime;
@@ -43,16 +43,16 @@ export class CredentialView {
       this.#state = `The last renewal took ${format(took)} ms.`;
       pulse();
     } else if (event.type === "delayed") {
-      this.#state = "The next one is not to be had yet; trying again.";
+      this.#state = "The renewal has failed; retrying.";
     } else if (event.type === "disconnected") {
       this.#disconnects++;
     } else if (event.type === "unauthorized") {
-      this.#state = "There will be no other one.";
+      this.#state = "It will not be renewed: the mint refuses.";
     }
   }
 
   draw(room: Room): void {
-    const left = Math.max(0, room.left);
+    const left = Math.max(0, room.timeLeft);
     const part = this.#lifetime > 0 ? Math.min(1, left / this.#lifetime) : 0;
     byId("dial-arc").setAttribute("stroke-dasharray", `${Math.round(part * 1000)} 1000`);
     const [number, unit] = left >= 100_000 ? [left / 60_000, "min left"] : [left / 1000, "s left"];
@@ -66,7 +66,7 @@ export class CredentialView {
   }
 }
 
-/** A mark at 80 %, and the arc around it in which the renewal falls. What is left of life goes clockwise from the top. */
+/** Draws a mark at 80 % and the arc of the times of renewal. The remaining lifetime goes clockwise from the top. */
 function drawWindow(): void {
   const at = (gone: number, radius: number) => {
     const angle = (1 - gone) * 2 * Math.PI - Math.PI / 2;
@@ -83,7 +83,7 @@ function drawWindow(): void {
   for (const [name, value] of Object.entries({ x1, y1, x2, y2 })) mark.setAttribute(name, value);
 }
 
-/** A short glow; style.css leaves it out for those who want no motion. */
+/** A short glow. The style sheets leave it out if the user prefers reduced motion. */
 function pulse(): void {
   const dial = byId("dial-arc");
   dial.classList.remove("fresh");

@@ -4,7 +4,7 @@ import { People, type Person } from "./people.ts";
 import type { Tick } from "./room.ts";
 import { type Count, Tally } from "./tally.ts";
 
-/** Who is here, and what came from each and from all of them. */
+/** The users in the room, and the messages that were received from each and from all. */
 
 interface Row {
   readonly element: HTMLElement;
@@ -40,8 +40,8 @@ export class DeliveryView {
     this.#people.left(name, tab);
   }
 
-  /** Somebody else who is here, if there is anybody. */
-  get somebody(): string | undefined {
+  /** The name of another user in the room, if there is one. */
+  get otherUser(): string | undefined {
     return [...this.#rows.keys()].find((name) => name !== this.#own);
   }
 

@@ -1,4 +1,4 @@
-/** Elements, made and found. Text only ever goes in as text. */
+/** Finds and makes elements. Text is inserted as text, never as HTML. */
 
 /** The element of index.html with this id. */
 export function byId<T extends Element = HTMLElement>(id: string): T {
@@ -7,7 +7,7 @@ export function byId<T extends Element = HTMLElement>(id: string): T {
   return found as Element as T;
 }
 
-/** Makes an element of a class, with text or elements in it. */
+/** Makes an element with a class and content. */
 export function element(tag: string, className: string, ...content: (string | Node)[]): HTMLElement {
   const made = document.createElement(tag);
   if (className) made.className = className;
@@ -15,12 +15,12 @@ export function element(tag: string, className: string, ...content: (string | No
   return made;
 }
 
-/** Sets a text, if it is another one: what has not changed is not drawn and not read out again. */
+/** Sets a text if it has changed, so that an unchanged one is not drawn or read out again. */
 export function setText(target: Element, text: string): void {
   if (target.textContent !== text) target.textContent = text;
 }
 
-/** A subject that may be broken into lines at its dots. */
+/** A subject, with line breaks allowed after its dots. */
 export function subjectElement(subject: string): HTMLElement {
   const parts = subject.split(/(?<=\.)/).flatMap((token) => [token, document.createElement("wbr")]);
   return element("code", "", ...parts);
@@ -35,7 +35,7 @@ export function timeElement(date: Date, withSeconds = false): HTMLElement {
   return made;
 }
 
-/** Says something to a screen reader, which is not to be seen. */
+/** Has a screen reader say a text that is not visible. */
 export function announce(text: string): void {
   setText(byId("announcer"), text);
 }

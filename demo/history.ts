@@ -1,14 +1,15 @@
 import { createInbox, type Msg, type NatsConnection, nuid, type Subscription } from "nats.ws";
 
 /**
- * What was said in a room, and what is being said: an ordered push consumer on the stream ROOMS, by hand. It needs no
- * more than the right to create a consumer on the room's own subjects, also when it has to be made anew.
+ * The stored and the new messages of a room: an ordered push consumer on the stream ROOMS. It is not the client's own
+ * ordered consumer, because this one needs only the permission to create a consumer on the room's subjects.
  */
 
 const STREAM = "ROOMS";
-/** Milliseconds between the server's signs of life, and without one until the consumer is made anew. */
+/** Milliseconds between the server's idle heartbeats. */
 const HEARTBEAT = 5000;
-const PATIENCE = 15_000;
+/** Milliseconds without a message or a heartbeat, after which the consumer is replaced. */
+const HEARTBEAT_TIMEOUT = 15_000;
 const NANOSECONDS = 1_000_000;
 
 export interface Stored {
@@ -21,7 +22,7 @@ export interface HistoryOptions {
   readonly room: string;
   readonly inboxPrefix: string;
   readonly onMessage: (message: Stored) => void;
-  /** The history was read to its end: so many messages. */
+  /** All stored messages have been delivered; `count` of them. */
   readonly onRead: (count: number) => void;
 }
 
@@ -29,11 +30,11 @@ interface Place {
   readonly inStream: number;
   readonly fromConsumer: number;
   readonly at: Date;
-  /** Messages that are still to come. */
+  /** Messages that are not delivered yet. */
   readonly pending: number | undefined;
 }
 
-interface CreateAnswer {
+interface CreateResponse {
   readonly error?: { readonly code: number; readonly description: string };
   readonly num_pending?: number;
 }
@@ -42,7 +43,7 @@ export class History {
   readonly #nc: NatsConnection;
   readonly #options: HistoryOptions;
   #subscription: Subscription | undefined;
-  /** Of the latest message: its place in the stream, and in what this consumer has sent. */
+  /** The stream sequence and the consumer sequence of the latest message. */
   #inStream = 0;
   #fromConsumer = 0;
   #count = 0;
@@ -54,13 +55,13 @@ export class History {
     this.#options = options;
   }
 
-  /** @throws {Error} when there is no stream, or it may not be read */
+  /** @throws {Error} if there is no stream, or it may not be read */
   async start(): Promise<void> {
     const pending = await this.#follow();
     if (pending === 0) this.#read();
   }
 
-  /** Goes on after the latest message with a new consumer: after the connection was lost, nobody knows what the old one sent. */
+  /** Continues after the latest message with a new consumer: messages of the old one may have been lost with a connection. */
   async resume(): Promise<void> {
     try {
       await this.#follow();
@@ -74,7 +75,7 @@ export class History {
     this.#subscription?.unsubscribe();
   }
 
-  /** Makes a consumer. Resolves with how many messages it has to send. */
+  /** Makes a consumer. Resolves with the number of messages that it will deliver. */
   async #follow(): Promise<number> {
     const { room, inboxPrefix } = this.#options;
     this.stop();
@@ -105,7 +106,7 @@ export class History {
       JSON.stringify({ stream_name: STREAM, action: "create", config }),
       { timeout: 5000 },
     );
-    const { error, num_pending = 0 } = reply.json<CreateAnswer>();
+    const { error, num_pending = 0 } = reply.json<CreateResponse>();
     if (error) throw new Error(error.description);
     this.#watch();
     return num_pending;
@@ -113,7 +114,7 @@ export class History {
 
   #take(message: Msg): void {
     this.#watch();
-    // A sign of life.
+    // An idle heartbeat.
     if (message.headers?.code === 100) return;
     const place = placeOf(message.reply ?? "");
     if (!place || place.inStream <= this.#inStream) return;
@@ -135,13 +136,13 @@ export class History {
 
   #watch(): void {
     clearTimeout(this.#watchdog);
-    this.#watchdog = setTimeout(() => void this.resume(), PATIENCE);
+    this.#watchdog = setTimeout(() => void this.resume(), HEARTBEAT_TIMEOUT);
   }
 }
 
 /**
- * What a message's reply subject tells: `$JS.ACK.<stream>.<consumer>.<deliveries>.<in stream>.<from consumer>.<time>.<pending>`,
- * newer servers with a domain and an account before the stream.
+ * Reads a message's reply subject: `$JS.ACK.<stream>.<consumer>.<deliveries>.<in stream>.<from consumer>.<time>.<pending>`,
+ * with a domain and an account before the stream on newer servers.
  */
 function placeOf(reply: string): Place | undefined {
   const tokens = reply.split(".");

@@ -1,9 +1,9 @@
-import { SessionError } from "../src/browser/index.ts";
+import { CredentialError } from "../src/browser/index.ts";
 import { type Address, readAddress } from "./address.ts";
 import { byId, element } from "./dom.ts";
 import { NoConnectionError } from "./room.ts";
 
-/** The form that one joins with, and what it says when that did not go well. */
+/** The form to join a room, and its error messages. */
 
 const NAMES = [
   "ada",
@@ -20,13 +20,13 @@ const NAMES = [
   "radia",
 ];
 
-/** Tells which field is the wrong one; the mint has said that one is. */
+/** The names that the mint accepts; tells which field is wrong after the mint has refused one. */
 const TOKEN = /^[\w-]{1,64}$/;
 
 const name = () => byId<HTMLInputElement>("name");
 const room = () => byId<HTMLInputElement>("room");
 
-/** Fills the form from the page's address, and calls `join` when it is sent. */
+/** Fills the form from the page's address, and calls `join` when it is submitted. */
 export function setUpJoinForm(join: (address: Address) => Promise<void>): void {
   const { name: ownName, room: ownRoom } = readAddress();
   name().value = ownName ?? NAMES[Math.floor(Math.random() * NAMES.length)] ?? "";
@@ -48,13 +48,13 @@ export function setBusy(isBusy: boolean): void {
   button.setAttribute("aria-disabled", String(isBusy));
 }
 
-export function clearTrouble(): void {
+export function clearError(): void {
   byId("join-error").replaceChildren();
   for (const input of [name(), room()]) input.removeAttribute("aria-invalid");
 }
 
-/** Says what went wrong and what to do about it. */
-export function showTrouble(error: unknown): void {
+/** Shows what went wrong and what to do. */
+export function showError(error: unknown): void {
   const [title, ...more] = explain(error);
   byId("join-error").replaceChildren(
     element("strong", "", title ?? ""),
@@ -70,24 +70,25 @@ export function showTrouble(error: unknown): void {
 function explain(error: unknown): string[] {
   if (error instanceof NoConnectionError) {
     return [
-      "The mint gave a credential, but NATS can’t be reached.",
+      "The mint issued a credential, but NATS cannot be reached.",
       `Tried ${error.servers.join(", ")}. Is the server running, and is ${location.origin} in NATS_WS_ORIGINS?`,
     ];
   }
   const { message } = error as Error;
   const status = statusOf(error);
   const detail = message.replace(STATUS, "");
-  if (!(error instanceof SessionError) && !(error instanceof TypeError))
-    return ["That did not work.", detail];
-  if (error instanceof SessionError && error.code === "unsupported") {
-    return ["This browser can’t make the key that it takes.", detail];
+  if (!(error instanceof CredentialError) && !(error instanceof TypeError))
+    return ["An error occurred.", detail];
+  if (error instanceof CredentialError && error.code === "unsupported") {
+    return ["This browser cannot make an Ed25519 key.", detail];
   }
-  if (status === undefined) return ["The mint does not answer.", "Is it still running? Then try again."];
-  if (isRefused(status)) return ["The mint would not take this.", detail];
-  return ["The mint gives no credential for this.", detail];
+  if (status === undefined)
+    return ["The mint does not respond.", "Check that it is running, then try again."];
+  if (isRefused(status)) return ["The mint does not accept this.", detail];
+  return ["The mint issues no credential for this.", detail];
 }
 
-/** A session's error begins with the status of the mint's answer, where there was one. */
+/** A `CredentialError` begins with the status of the mint's response, if there was one. */
 const STATUS = /^(\d{3}): /;
 const statusOf = (error: unknown) => {
   const status = STATUS.exec((error as Error).message)?.[1];

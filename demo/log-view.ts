@@ -1,9 +1,10 @@
-import type { SessionEvent } from "../src/browser/index.ts";
+import type { LiveCredentialsEvent } from "../src/browser/index.ts";
 import { announce, byId, element, setText, timeElement } from "./dom.ts";
 
-/** The session's events, the newest first, and in the head of the page what they mean for the connection. */
+/** The events of the live credentials, the newest first, and the state of the connection in the head of the page. */
 
-const MOST = 100;
+/** The number of events that are kept on the page. */
+const MAX_EVENTS = 100;
 
 export class LogView {
   readonly #list = byId("events");
@@ -13,7 +14,7 @@ export class LogView {
     this.#list.replaceChildren();
   }
 
-  session(event: SessionEvent): void {
+  credentialsEvent(event: LiveCredentialsEvent): void {
     const entry = element(
       "li",
       "",
@@ -22,29 +23,29 @@ export class LogView {
     );
     entry.dataset.type = event.type;
     this.#list.prepend(entry);
-    while (this.#list.childElementCount > MOST) this.#list.lastElementChild?.remove();
+    while (this.#list.childElementCount > MAX_EVENTS) this.#list.lastElementChild?.remove();
     this.#showState(event);
   }
 
-  #showState(event: SessionEvent): void {
+  #showState(event: LiveCredentialsEvent): void {
     const [state, text] = stateAfter(event) ?? [];
     if (!state || !text) return;
     byId("state").dataset.state = state;
     setText(byId("state-text"), text);
-    // Renewals are too many to be read out.
+    // Renewals are too frequent to be read out.
     if (event.type !== "refreshed" || this.#isFirst) announce(text);
     this.#isFirst = false;
   }
 }
 
-function describe(event: SessionEvent): string {
+function describe(event: LiveCredentialsEvent): string {
   switch (event.type) {
     case "connected":
       return event.server;
     case "refreshed":
-      return `good for ${Math.round(event.lifetime / 1000)} s`;
+      return `valid for ${Math.round(event.lifetime / 1000)} s`;
     case "delayed":
-      return `${event.error.message}; next try in ${(event.delay / 1000).toFixed(1)} s`;
+      return `${event.error.message}; next attempt in ${(event.delay / 1000).toFixed(1)} s`;
     case "disconnected":
       return event.reason;
     case "denied":
@@ -56,12 +57,12 @@ function describe(event: SessionEvent): string {
   }
 }
 
-function stateAfter({ type }: SessionEvent): [state: string, text: string] | undefined {
+function stateAfter({ type }: LiveCredentialsEvent): [state: string, text: string] | undefined {
   switch (type) {
     case "connected":
       return ["on", "Connected"];
     case "disconnected":
-      return ["waiting", "Connecting again"];
+      return ["waiting", "Reconnecting"];
     case "unauthorized":
       return ["off", "No more credentials"];
     case "closed":

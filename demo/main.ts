@@ -1,25 +1,31 @@
-import type { SessionEvent } from "../src/browser/index.ts";
+import type { LiveCredentialsEvent } from "../src/browser/index.ts";
 import { type Address, addressOf, readAddress, writeAddress } from "./address.ts";
 import { ChatView } from "./chat-view.ts";
 import { CredentialView } from "./credential-view.ts";
 import { DeliveryView } from "./delivery-view.ts";
 import { byId, setText } from "./dom.ts";
-import { clearTrouble, focusJoinForm, setBusy, setUpJoinForm, showTrouble } from "./join-view.ts";
+import { clearError, focusJoinForm, setBusy, setUpJoinForm, showError } from "./join-view.ts";
 import { LogView } from "./log-view.ts";
-import { clearVerdict, showPermissions, showSomebody, tryListening, trySaying } from "./permissions-view.ts";
+import {
+  clearVerdict,
+  showOtherUser,
+  showPermissions,
+  tryPublishing,
+  trySubscribing,
+} from "./permissions-view.ts";
 import { Room } from "./room.ts";
 import { setUpTheme } from "./theme.ts";
 
-/** The demo page: joins a room, shows it, leaves it. */
+/** The demo page: joins a room, shows it and leaves it. */
 
-/** Milliseconds between two looks at what counts and what runs down. */
+/** Milliseconds between two updates of the counts and the remaining lifetime. */
 const DRAW_INTERVAL = 200;
-/** Whom to try things on while nobody else is here. */
-const NOBODY = "bob";
+/** The name that attempts are made with while no other user is in the room. */
+const ABSENT_USER = "bob";
 
 let room: Room | undefined;
 let isJoining = false;
-let somebody = NOBODY;
+let otherUser = ABSENT_USER;
 let drawing: ReturnType<typeof setInterval> | undefined;
 
 const ttl = () => Number(document.querySelector<HTMLInputElement>("[name=ttl]:checked")?.value);
@@ -27,7 +33,7 @@ const ttl = () => Number(document.querySelector<HTMLInputElement>("[name=ttl]:ch
 async function join(address: Address): Promise<void> {
   if (isJoining) return;
   isJoining = true;
-  clearTrouble();
+  clearError();
   setBusy(true);
   const views = {
     credential: new CredentialView(),
@@ -39,20 +45,20 @@ async function join(address: Address): Promise<void> {
     room = await Room.join(
       { ...address, ttl: ttl() },
       {
-        session: (event) => {
-          views.credential.session(event);
+        credentials: (event) => {
+          views.credential.credentialsEvent(event);
           if (event.type === "refreshed") views.delivery.renewed();
-          views.log.session(event);
-          onSession(event);
+          views.log.credentialsEvent(event);
+          onCredentialsEvent(event);
         },
-        said: (said) => views.chat.said(said),
+        message: (message) => views.chat.message(message),
         ticked: (tick) => views.delivery.ticked(tick),
         left: (name, tab) => views.delivery.left(name, tab),
         history: (outcome) => views.chat.history(outcome),
       },
     );
   } catch (error) {
-    showTrouble(error);
+    showError(error);
     return;
   } finally {
     isJoining = false;
@@ -80,14 +86,14 @@ function enter(
   const draw = () => {
     credential.draw(entered);
     delivery.draw(credential.renewals);
-    somebody = delivery.somebody ?? NOBODY;
-    showSomebody(somebody);
+    otherUser = delivery.otherUser ?? ABSENT_USER;
+    showOtherUser(otherUser);
   };
   draw();
   drawing = setInterval(draw, DRAW_INTERVAL);
 }
 
-function onSession({ type }: SessionEvent): void {
+function onCredentialsEvent({ type }: LiveCredentialsEvent): void {
   byId("renew").setAttribute("aria-disabled", String(type === "refreshing"));
   if (type === "refreshed" && room) showPermissions(room.permissions);
 }
@@ -128,14 +134,14 @@ setUpJoinForm(join);
 byId("composer").addEventListener("submit", (event) => void say(event));
 byId("renew").addEventListener("click", () => room?.renew());
 byId("leave").addEventListener("click", () => void leave());
-byId("try-say").addEventListener("click", () => room && void trySaying(room, somebody));
-byId("try-listen").addEventListener("click", () => room && void tryListening(room, somebody));
+byId("try-say").addEventListener("click", () => room && void tryPublishing(room, otherUser));
+byId("try-listen").addEventListener("click", () => room && void trySubscribing(room, otherUser));
 for (const choice of document.querySelectorAll("[name=ttl]")) {
   choice.addEventListener("change", () => {
     if (room) room.ttl = ttl();
   });
 }
-// Not every browser lets a keyboard scroll what it can't focus.
+// Not every browser scrolls an element by keyboard that cannot be focused.
 for (const scroller of document.querySelectorAll<HTMLElement>(".scroll")) scroller.tabIndex = 0;
 addEventListener("pagehide", () => room?.farewell());
 

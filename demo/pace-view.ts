@@ -1,9 +1,9 @@
 import { byId } from "./dom.ts";
 
-/** The last minute, a bar a second: as high as messages came, and marked where the credential was renewed. */
+/** A bar chart of the messages received in each of the last sixty seconds; seconds with a renewal are marked. */
 
 const SECONDS = 60;
-/** The picture's measures, in its own units. */
+/** The size of the chart, in units of its viewBox. */
 const STEP = 10;
 const BAR = 6;
 const HEIGHT = 60;
@@ -39,7 +39,7 @@ export class PaceView {
   }
 
   draw(): void {
-    // The present second is not over.
+    // The present second is not complete.
     const latest = this.#second - 1;
     const first = latest - SECONDS + 1;
     for (const kept of [this.#received, this.#renewed]) {

@@ -4,7 +4,7 @@ import { People } from "./people.ts";
 const names = (people: People, now: number) => people.present(now).map(({ name }) => name);
 
 describe("people", () => {
-  test("are here as long as their ticks come, in the order of their names", () => {
+  test("are present as long as their ticks arrive, sorted by name", () => {
     const people = new People();
     people.saw("grace", "g", false, 0);
     people.saw("ada", "a", false, 1000);
@@ -13,14 +13,14 @@ describe("people", () => {
     expect(names(people, 5000)).toEqual([]);
   });
 
-  test("are given more time in the background, where browsers hold timers back", () => {
+  test("have more time in a hidden tab, where browsers throttle timers", () => {
     const people = new People();
     people.saw("ada", "a", true, 0);
     expect(people.present(60_000)).toEqual([{ name: "ada", tabs: 1, isHidden: true }]);
     expect(names(people, 100_000)).toEqual([]);
   });
 
-  test("leave when their last tab says so", () => {
+  test("leave when their last tab has left", () => {
     const people = new People();
     people.saw("ada", "a", true, 0);
     people.saw("ada", "b", false, 0);
@@ -31,9 +31,9 @@ describe("people", () => {
     expect(names(people, 0)).toEqual([]);
   });
 
-  test("who are not known can't leave", () => {
+  test("who were never present leave without an error", () => {
     const people = new People();
-    people.left("nobody", "x");
+    people.left("unknown", "x");
     expect(names(people, 0)).toEqual([]);
   });
 });

@@ -1,8 +1,8 @@
-/** Who is here, by the ticks that came. */
+/** The users in the room, known by their ticks. */
 
-/** Milliseconds without a tick after which a tab is gone; browsers wake a page in the background once a minute. */
-const PATIENCE = 3000;
-const PATIENCE_IN_BACKGROUND = 90_000;
+/** Milliseconds without a tick after which a tab counts as closed. Browsers run a hidden page's timers once a minute. */
+const TIMEOUT = 3000;
+const HIDDEN_TIMEOUT = 90_000;
 
 interface Tab {
   seenAt: number;
@@ -12,7 +12,7 @@ interface Tab {
 export interface Person {
   readonly name: string;
   readonly tabs: number;
-  /** None of the person's tabs is in view. */
+  /** All tabs of the user are hidden. */
   readonly isHidden: boolean;
 }
 
@@ -29,12 +29,12 @@ export class People {
     this.#tabs.get(name)?.delete(tab);
   }
 
-  /** Those who are here, by name. */
+  /** The users in the room, sorted by name. */
   present(now: number): Person[] {
     const people: Person[] = [];
     for (const [name, tabs] of this.#tabs) {
       for (const [id, { seenAt, isHidden }] of tabs) {
-        if (now - seenAt > (isHidden ? PATIENCE_IN_BACKGROUND : PATIENCE)) tabs.delete(id);
+        if (now - seenAt > (isHidden ? HIDDEN_TIMEOUT : TIMEOUT)) tabs.delete(id);
       }
       if (tabs.size === 0) this.#tabs.delete(name);
       else people.push({ name, tabs: tabs.size, isHidden: [...tabs.values()].every((tab) => tab.isHidden) });

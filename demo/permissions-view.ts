@@ -2,7 +2,7 @@ import type { Permissions } from "../src/browser/index.ts";
 import { byId, element, setText, subjectElement } from "./dom.ts";
 import type { Room } from "./room.ts";
 
-/** The permissions in clear, and two tries to go beyond them. */
+/** The permissions of the credential, and two attempts to exceed them. */
 
 export function showPermissions({ pub, sub }: Permissions): void {
   const lists = [
@@ -20,18 +20,18 @@ function list(title: string, subjects: readonly string[] = []): HTMLElement[] {
   return [element("h3", "", title), element("ul", "subjects", ...items)];
 }
 
-/** Names whom to try it on. */
-export function showSomebody(name: string): void {
-  for (const target of document.querySelectorAll(".somebody")) setText(target, name);
+/** Shows the name that the attempts are made with. */
+export function showOtherUser(name: string): void {
+  for (const target of document.querySelectorAll(".other-user")) setText(target, name);
 }
 
-export async function trySaying(room: Room, name: string): Promise<void> {
-  const { subject, isDenied } = await room.trySayingAs(name, `${room.name} was here`);
+export async function tryPublishing(room: Room, name: string): Promise<void> {
+  const { subject, isDenied } = await room.tryPublishingAs(name, `${room.name} was here`);
   showVerdict("publish to", subject, isDenied);
 }
 
-export async function tryListening(room: Room, name: string): Promise<void> {
-  const { subject, isDenied } = await room.tryListeningTo(name);
+export async function trySubscribing(room: Room, name: string): Promise<void> {
+  const { subject, isDenied } = await room.trySubscribingTo(name);
   showVerdict("subscribe to", subject, isDenied);
 }
 
@@ -43,7 +43,7 @@ function showVerdict(what: string, subject: string, isDenied: boolean): void {
   const verdict = element(
     "p",
     isDenied ? "verdict denied" : "verdict allowed",
-    element("strong", "", isDenied ? "Denied by the server:" : "The server let it pass:"),
+    element("strong", "", isDenied ? "Denied by the server:" : "Allowed by the server:"),
     ` ${what} `,
     subjectElement(subject),
   );

@@ -1,60 +1,60 @@
 import { connect, type Msg, type NatsConnection } from "nats.ws";
 import {
   credentials,
-  type NatsSession,
-  natsSession,
+  type LiveCredentials,
+  type LiveCredentialsEvent,
+  liveCredentials,
   type Permissions,
-  type SessionEvent,
 } from "../src/browser/index.ts";
 import { History } from "./history.ts";
 
-/** A room over NATS: talk, ticks and what the server refuses. No elements here. */
+/** A room over NATS: messages, ticks and denied subjects. It knows nothing of the page. */
 
 /** Milliseconds between two ticks. */
 const TICK = 100;
-/** Ticks that are sent at once, at most, when the browser held this page's timers back. */
-const MOST_AT_ONCE = 50;
-/** Milliseconds that a message may take to be stored. */
-const PATIENCE = 5000;
+/** The number of ticks that are sent at once, at most, after the browser has throttled this page's timers. */
+const MAX_BURST = 50;
+/** Milliseconds that the stream has to store a message. */
+const STORE_TIMEOUT = 5000;
 
-export interface Wish {
+export interface JoinRequest {
   readonly room: string;
   readonly name: string;
-  /** Seconds that a credential shall live. */
+  /** The requested lifetime of credentials, in seconds. */
   readonly ttl: number;
 }
 
-export interface Said {
+export interface ChatMessage {
   readonly name: string;
   readonly text: string;
   readonly at: Date;
 }
 
-/** A numbered message, which every tab sends several times a second. */
+/** A numbered message; every tab sends several in a second. */
 export interface Tick {
   readonly name: string;
   readonly tab: string;
   readonly number: number;
-  /** The tab is not in view. */
+  /** The tab is hidden. */
   readonly isHidden: boolean;
 }
 
-/** What happens in the room. */
+/** Called with what happens in the room. */
 export interface RoomEvents {
-  readonly session: (event: SessionEvent) => void;
-  readonly said: (said: Said) => void;
+  readonly credentials: (event: LiveCredentialsEvent) => void;
+  readonly message: (message: ChatMessage) => void;
   readonly ticked: (tick: Tick) => void;
   readonly left: (name: string, tab: string) => void;
-  /** What was said before has been read: so many messages. Or why there is none. */
+  /** The number of stored messages, when all are delivered; or why they cannot be read. */
   readonly history: (outcome: number | Error) => void;
 }
 
-/** The mint is there, but NATS can't be reached. */
+/** There is a credential, but no server can be reached. */
 export class NoConnectionError extends Error {
   readonly servers: readonly string[];
 
   constructor(servers: readonly string[], options: ErrorOptions) {
-    super(`can't connect to ${servers.join(", ")}`, options);
+    super(`cannot connect to ${servers.join(", ")}`, options);
     this.servers = servers;
   }
 }
@@ -64,7 +64,7 @@ export class Room {
   readonly room: string;
   #ttl: number;
   readonly #events: RoomEvents;
-  #session!: NatsSession;
+  #live!: LiveCredentials;
   #nc!: NatsConnection;
   #history: History | undefined;
   readonly #tab = crypto.randomUUID().slice(0, 8);
@@ -73,10 +73,10 @@ export class Room {
   #tickedAt = performance.now();
   #isConnected = false;
   #hasLeft = false;
-  /** Who waits for the server to refuse a subject. */
+  /** What to call when the server denies a subject. */
   readonly #denials = new Map<string, () => void>();
 
-  private constructor({ room, name, ttl }: Wish, events: RoomEvents) {
+  private constructor({ room, name, ttl }: JoinRequest, events: RoomEvents) {
     this.name = name;
     this.room = room;
     this.#ttl = ttl;
@@ -84,34 +84,34 @@ export class Room {
   }
 
   /**
-   * @throws {SessionError} when there is no credential
-   * @throws {NoConnectionError} when there is one, but no server
+   * @throws {CredentialError} if there is no credential
+   * @throws {NoConnectionError} if no server can be reached
    */
-  static async join(wish: Wish, events: RoomEvents): Promise<Room> {
-    const room = new Room(wish, events);
+  static async join(request: JoinRequest, events: RoomEvents): Promise<Room> {
+    const room = new Room(request, events);
     await room.#start();
     return room;
   }
 
   async #start(): Promise<void> {
     const { room, name } = this;
-    this.#session = await natsSession(
+    this.#live = await liveCredentials(
       (request) =>
         credentials({ url: "/creds", role: "room", user: name, tags: { room }, ttl: this.#ttl })(request),
-      { on: (event) => this.#onSession(event) },
+      { on: (event) => this.#onCredentialsEvent(event) },
     );
-    const options = this.#session.options();
+    const options = this.#live.connectOptions();
     try {
       this.#nc = await connect({ ...options, name: `demo: ${name}` });
     } catch (cause) {
-      this.#session.close();
+      this.#live.close();
       throw new NoConnectionError(options.servers, { cause });
     }
     this.#nc.subscribe(`rooms.${room}.>`, { callback: (error, message) => !error && this.#take(message) });
     this.#history = new History(this.#nc, {
       room,
       inboxPrefix: options.inboxPrefix,
-      onMessage: ({ subject, data, at }) => this.#said(subject, data, at),
+      onMessage: ({ subject, data, at }) => this.#deliver(subject, data, at),
       onRead: (count) => this.#events.history(count),
     });
     try {
@@ -126,17 +126,17 @@ export class Room {
   }
 
   get permissions(): Permissions {
-    return this.#session.credentials.permissions ?? {};
+    return this.#live.current.permissions ?? {};
   }
 
-  /** Milliseconds until the credential ends. */
-  get left(): number {
-    return this.#session.left;
+  /** Milliseconds until the credential expires. */
+  get timeLeft(): number {
+    return this.#live.timeLeft;
   }
 
   renew(): void {
-    // How it ends is told by events.
-    this.#session.refresh().catch(() => {});
+    // The result is reported by events.
+    this.#live.refresh().catch(() => {});
   }
 
   set ttl(seconds: number) {
@@ -144,27 +144,27 @@ export class Room {
     this.renew();
   }
 
-  /** @throws {Error} when the stream did not take it */
+  /** @throws {Error} if the stream did not store it */
   async say(text: string): Promise<void> {
     const subject = `rooms.${this.room}.${this.name}.chat`;
     if (!this.#history) {
       this.#nc.publish(subject, text);
       return;
     }
-    const reply = await this.#nc.request(subject, text, { timeout: PATIENCE });
+    const reply = await this.#nc.request(subject, text, { timeout: STORE_TIMEOUT });
     const { error } = reply.json<{ error?: { description: string } }>();
     if (error) throw new Error(error.description);
   }
 
-  /** Tries to talk under somebody else's name. True when the server refused. */
-  async trySayingAs(name: string, text: string): Promise<{ subject: string; isDenied: boolean }> {
+  /** Tries to publish a message in another user's name. */
+  async tryPublishingAs(name: string, text: string): Promise<{ subject: string; isDenied: boolean }> {
     const subject = `rooms.${this.room}.${name}.chat`;
     const isDenied = await this.#isDenied(`publish ${subject}`, () => this.#nc.publish(subject, text));
     return { subject, isDenied };
   }
 
-  /** Tries to listen to what is somebody else's. True when the server refused. */
-  async tryListeningTo(name: string): Promise<{ subject: string; isDenied: boolean }> {
+  /** Tries to subscribe to another user's subjects. */
+  async trySubscribingTo(name: string): Promise<{ subject: string; isDenied: boolean }> {
     const subject = `users.${name}.>`;
     let stop = () => {};
     const isDenied = await this.#isDenied(`subscription ${subject}`, () => {
@@ -175,22 +175,22 @@ export class Room {
     return { subject, isDenied };
   }
 
-  /** Goes, and says so. */
+  /** Tells the others, and closes the connection. */
   async leave(): Promise<void> {
     this.#hasLeft = true;
     clearInterval(this.#ticking);
     this.#history?.stop();
     this.farewell();
     if (this.#isConnected) await this.#nc.flush().catch(() => {});
-    this.#session.close();
+    this.#live.close();
   }
 
-  /** Tells the others that this tab is going. */
+  /** Tells the others that this tab leaves. */
   farewell(): void {
     if (this.#isConnected) this.#nc.publish(`rooms.${this.room}.${this.name}.leave`, this.#tab);
   }
 
-  #onSession(event: SessionEvent): void {
+  #onCredentialsEvent(event: LiveCredentialsEvent): void {
     if (event.type === "connected") {
       this.#isConnected = true;
       void this.#history?.resume();
@@ -199,13 +199,13 @@ export class Room {
     } else if (event.type === "denied") {
       this.#denials.get(`${event.operation} ${event.subject}`)?.();
     }
-    if (!this.#hasLeft) this.#events.session(event);
+    if (!this.#hasLeft) this.#events.credentials(event);
   }
 
   async #isDenied(denial: string, act: () => void): Promise<boolean> {
     const denied = new Promise<boolean>((resolve) => this.#denials.set(denial, () => resolve(true)));
     act();
-    // The server works through what it gets in order: a refusal comes before the answer to a flush.
+    // The server processes commands in their order: a denial arrives before the PONG of a flush.
     const isDenied = await Promise.race([denied, this.#nc.flush().then(() => false)]);
     this.#denials.delete(denial);
     return isDenied;
@@ -215,15 +215,15 @@ export class Room {
   #tick(): void {
     const now = performance.now();
     const due = Math.floor((now - this.#tickedAt) / TICK);
-    this.#tickedAt = due > MOST_AT_ONCE ? now : this.#tickedAt + due * TICK;
+    this.#tickedAt = due > MAX_BURST ? now : this.#tickedAt + due * TICK;
     if (!this.#isConnected) return;
-    for (let i = 0; i < Math.min(due, MOST_AT_ONCE); i++) {
+    for (let i = 0; i < Math.min(due, MAX_BURST); i++) {
       const tick = { tab: this.#tab, number: ++this.#ticks, isHidden: document.hidden };
       this.#nc.publish(`rooms.${this.room}.${this.name}.tick`, JSON.stringify(tick));
     }
   }
 
-  /** The sender's name is from the subject, for which the server vouches; the rest is the sender's word. */
+  /** The sender's name is part of the subject, which the server has checked. The rest is not verified. */
   #take(message: Msg): void {
     const [, , name = "", kind, more] = message.subject.split(".");
     if (more !== undefined) return;
@@ -233,13 +233,13 @@ export class Room {
     } else if (kind === "leave") {
       this.#events.left(name, message.string());
     } else if (kind === "chat" && !this.#history) {
-      this.#said(message.subject, message.data, new Date());
+      this.#deliver(message.subject, message.data, new Date());
     }
   }
 
-  #said(subject: string, data: Uint8Array, at: Date): void {
+  #deliver(subject: string, data: Uint8Array, at: Date): void {
     const name = subject.split(".")[2] ?? "";
-    this.#events.said({ name, text: new TextDecoder().decode(data), at });
+    this.#events.message({ name, text: new TextDecoder().decode(data), at });
   }
 }
 

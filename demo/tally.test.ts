@@ -8,12 +8,12 @@ function tallyOf(...messages: [name: string, tab: string, number: number][]): Ta
 }
 
 describe("a tally", () => {
-  test("counts from the first message that it hears", () => {
+  test("counts from the first message of a tab", () => {
     const tally = tallyOf(["ada", "a", 70], ["ada", "a", 71]);
     expect(tally.of("ada")).toEqual({ received: 2, missed: 0, repeated: 0 });
   });
 
-  test("sees every message that is missing", () => {
+  test("counts every missing message", () => {
     expect(tallyOf(["ada", "a", 1], ["ada", "a", 2], ["ada", "a", 6]).of("ada")).toEqual({
       received: 3,
       missed: 3,
@@ -21,7 +21,7 @@ describe("a tally", () => {
     });
   });
 
-  test("sees every message that came twice", () => {
+  test("counts every repeated message", () => {
     expect(tallyOf(["ada", "a", 1], ["ada", "a", 2], ["ada", "a", 1], ["ada", "a", 2]).of("ada")).toEqual({
       received: 4,
       missed: 0,
@@ -29,7 +29,7 @@ describe("a tally", () => {
     });
   });
 
-  test("keeps the tabs of one person, and people, apart", () => {
+  test("keeps tabs and users apart", () => {
     const tally = tallyOf(
       ["ada", "a", 1],
       ["ada", "b", 90],
@@ -41,7 +41,7 @@ describe("a tally", () => {
     expect(tally.total).toEqual({ received: 5, missed: 0, repeated: 0 });
   });
 
-  test("remembers no more tabs than it has to", () => {
+  test("remembers a limited number of tabs", () => {
     const tally = new Tally();
     for (let tab = 0; tab < 1000; tab++) tally.take("ada", `made-up-${tab}`, 1);
     tally.take("ada", "made-up-999", 3);

@@ -1,4 +1,4 @@
-/** Proves that no message was missed: counts what came, what should have come and what came twice, for each sender. */
+/** Counts the messages that were received, missed and repeated, for each sender. */
 
 export interface Count {
   received: number;
@@ -6,19 +6,19 @@ export interface Count {
   repeated: number;
 }
 
-/** Tabs remembered of one sender: nobody can fill the memory with made-up ones. */
-const MOST_TABS = 16;
+/** The number of tabs that are remembered of one sender, so that invented tabs cannot fill the memory. */
+const MAX_TABS = 16;
 
 interface Sender {
   readonly count: Count;
-  /** The number that comes next from each of the sender's tabs. */
+  /** The next number of each of the sender's tabs. */
   readonly next: Map<string, number>;
 }
 
 export class Tally {
   readonly #senders = new Map<string, Sender>();
 
-  /** Takes a tab's message. Its first one tells where to count from. */
+  /** Counts a message of a tab. The count of a tab starts with its first message. */
   take(name: string, tab: string, number: number): void {
     const { count, next } = this.#sender(name);
     const expected = next.get(tab) ?? number;
@@ -28,7 +28,7 @@ export class Tally {
       return;
     }
     count.missed += number - expected;
-    if (!next.has(tab) && next.size === MOST_TABS) next.delete(next.keys().next().value as string);
+    if (!next.has(tab) && next.size === MAX_TABS) next.delete(next.keys().next().value as string);
     next.set(tab, number + 1);
   }
 

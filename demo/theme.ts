@@ -1,6 +1,6 @@
 import { byId, setText } from "./dom.ts";
 
-/** Light or dark: as the machine has it, until the reader wants the other one. */
+/** The light or dark theme: that of the machine, until the user chooses the other one. */
 
 type Theme = "light" | "dark";
 const KEY = "theme";
@@ -16,17 +16,17 @@ const other = (): Theme =>
 export function setUpTheme(): void {
   const kept = localStorage.getItem(KEY);
   if (kept === "light" || kept === "dark") document.documentElement.dataset.theme = kept;
-  name();
-  prefersDark.addEventListener("change", name);
+  labelButton();
+  prefersDark.addEventListener("change", labelButton);
   byId("theme").addEventListener("click", () => {
     const theme = other();
     document.documentElement.dataset.theme = theme;
     localStorage.setItem(KEY, theme);
-    name();
+    labelButton();
   });
 }
 
-/** The button says where it leads. */
-function name(): void {
+/** The button names the theme that it switches to. */
+function labelButton(): void {
   setText(byId("theme-text"), other() === "dark" ? "Dark theme" : "Light theme");
 }

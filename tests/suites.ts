@@ -61,4 +61,4 @@ export function findSuites(projectDir: string, paths: readonly string[]): Suite[
 const rank = ({ name }: Suite) => (LONG.includes(name) ? LONG.indexOf(name) : LONG.length);
 
 const startsBrowser = (file: string) =>
-  /from "\S*\/(chromium|devtools|stage)\.ts"/.test(readFileSync(file, "utf8"));
+  /from "\S*\/(chromium|devtools|environment)\.ts"/.test(readFileSync(file, "utf8"));

@@ -25,7 +25,7 @@ export interface Need {
   readonly serverReturn: number;
 }
 
-/** A page renews when between 15 and 25 % of the credential's life are left (`src/browser/credential.ts`): on average 20. */
+/** A page renews when between 15 and 25 % of the credential's life are left (`src/browser/credential/credential.ts`): on average 20. */
 const RENEWED_AFTER = 0.8;
 
 export function need(browsers: number, { ttl, logins, bytes, credentials }: Rates): Need {

@@ -1,24 +1,30 @@
-/** Why there is no credential. Tell by `code`; messages are for people. */
-export class SessionError extends Error {
-  override name = "SessionError";
-  readonly code: "unavailable" | "unauthorized" | "unsupported" | "closed";
-  /** Milliseconds that the next try has to wait at least. */
-  readonly retryAfter: number;
+/** Why there is no credential. Programs check `code`; `message` is for people and may change. */
+export class CredentialError extends Error {
+  override name = "CredentialError";
+  /**
+   * - `unavailable`: no credential for now, a later request may succeed
+   * - `unauthorized`: the mint refused; always an `UnauthorizedError`
+   * - `unsupported`: this page cannot make an Ed25519 key
+   * - `closed`: `close()` was called
+   */
+  declare readonly code: "unavailable" | "unauthorized" | "unsupported" | "closed";
+  /** Milliseconds to wait before the next request, at least; 0 if the mint did not say. */
+  declare readonly retryAfter: number;
 
-  constructor(code: SessionError["code"], message: string, { cause, retryAfter = 0 }: Reason = {}) {
-    super(message, { cause });
+  constructor(code: CredentialError["code"], message: string, options: Options = {}) {
+    super(message, options);
     this.code = code;
-    this.retryAfter = retryAfter;
+    this.retryAfter = options.retryAfter ?? 0;
   }
 }
 
-interface Reason {
-  cause?: unknown;
-  retryAfter?: number;
+interface Options extends ErrorOptions {
+  /** Milliseconds. */
+  readonly retryAfter?: number;
 }
 
-/** Who is calling may not, or no more, have a credential: the application must log in again. Final. */
-export class UnauthorizedError extends SessionError {
+/** The user may not have a credential, or no longer. No further request is sent: the application must log in again. */
+export class UnauthorizedError extends CredentialError {
   override name = "UnauthorizedError";
 
   constructor(message: string) {

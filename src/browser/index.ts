@@ -1,7 +1,18 @@
-/** What a page imports: a NATS connection whose credential is always fresh. docs/browser.md */
-export type { CredentialRequest, CredentialSource, Credentials, Permissions } from "./credential.ts";
-export { credentials, type Endpoint } from "./endpoint.ts";
-export { SessionError, UnauthorizedError } from "./errors.ts";
-export type { Listener, SessionEvent } from "./events.ts";
-export type { Nkeys } from "./key.ts";
-export { type ConnectionOptions, type NatsSession, natsSession, type SessionOptions } from "./session.ts";
+/** The public interface of `nats-mint/browser`: NATS connections on credentials that renew themselves. See docs/browser.md. */
+
+export type {
+  CredentialRequest,
+  CredentialSource,
+  CredsResponse,
+  Permissions,
+} from "./credential/credential.ts";
+export { credentials, type Endpoint } from "./credential/endpoint.ts";
+export type { Nkeys } from "./credential/key.ts";
+export { CredentialError, UnauthorizedError } from "./errors.ts";
+export type { Listener, LiveCredentialsEvent } from "./events.ts";
+export {
+  type ConnectionOptions,
+  type LiveCredentials,
+  type LiveCredentialsOptions,
+  liveCredentials,
+} from "./live-credentials.ts";

@@ -1,25 +1,25 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { NatsConnection } from "nats";
 import { within } from "../mint/parts.ts";
-import { hearing } from "./hearing.ts";
-import { disturbances, expectCalm, expectLiveLogins } from "./play.ts";
-import { makeStage, type Stage } from "./stage.ts";
+import { type Environment, makeEnvironment } from "./environment.ts";
+import { disturbances, expectSpacedRequests, expectValidLogins } from "./scenario.ts";
+import { probeSubscription } from "./subscription-probe.ts";
 
-/** A machine whose clock is wrong. */
+/** Renewal on a machine whose clock is wrong. */
 
-let stage: Stage;
+let environment: Environment;
 let backend: NatsConnection;
 beforeAll(async () => {
-  stage = await makeStage();
-  backend = await stage.backend();
+  environment = await makeEnvironment();
+  backend = await environment.backend();
 });
-afterAll(() => stage?.[Symbol.asyncDispose]());
+afterAll(() => environment?.[Symbol.asyncDispose]());
 
-const PATIENCE = 60_000;
+const TIMEOUT = 60_000;
 const DAY = 86_400_000;
 
-/** Runs on the page before all else: its clock is off by `skew`, and more when `jump` is called. */
-function falsify(skew: number): void {
+/** Runs before the page's scripts: the clock is wrong by `skew` milliseconds, and by more after `jump`. */
+function skewClock(skew: number): void {
   const now = Date.now;
   let error = skew;
   Date.now = () => now() + error;
@@ -41,22 +41,22 @@ const CASES = [
 for (const client of ["nats.ws", "nats-core"] as const) {
   describe.concurrent(`a ${client} connection`, () => {
     test.each(CASES)("is renewed in time by a clock $name", async ({ skew, jump }) => {
-      await using scene = await stage.scene();
-      const page = await scene.open((page) => page.addInitScript(falsify, skew));
-      await page.evaluate((client) => lab.begin(client, { ttl: 20 }), client);
-      const heard = await hearing(page, backend, scene.subject("a"));
+      await using user = await environment.user();
+      const page = await user.open((page) => page.addInitScript(skewClock, skew));
+      await page.evaluate((client) => harness.begin(client, { ttl: 20 }), client);
+      const probe = await probeSubscription(page, backend, user.subject("a"));
       await page.evaluate((by) => (globalThis as unknown as { jump(by: number): void }).jump(by), jump);
       await within(
-        page.evaluate(() => lab.until("refreshed", lab.count("refreshed") + 2)),
+        page.evaluate(() => harness.until("refreshed", harness.count("refreshed") + 2)),
         "two renewals",
-        PATIENCE,
+        TIMEOUT,
       );
-      await heard.check();
-      expect(disturbances(await page.evaluate(() => lab.connection.statuses))).toEqual([]);
-      expect(scene.proxy.open().length).toBe(1);
-      expectLiveLogins(scene);
-      // A clock that jumps may be answered with one renewal at once.
-      expectCalm(scene, 3, jump === 0 ? 0 : 1);
+      await probe.check();
+      expect(disturbances(await page.evaluate(() => harness.connection.statuses))).toEqual([]);
+      expect(user.proxy.open().length).toBe(1);
+      expectValidLogins(user);
+      // After a jump of the clock, one renewal may follow at once.
+      expectSpacedRequests(user, 3, jump === 0 ? 0 : 1);
     });
   });
 }

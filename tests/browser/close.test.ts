@@ -1,27 +1,27 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Page } from "playwright-core";
 import { within } from "../mint/parts.ts";
-import { withBoth } from "./play.ts";
-import { makeStage, type Scene, type Stage } from "./stage.ts";
+import { type Environment, makeEnvironment, type User } from "./environment.ts";
+import { withBoth } from "./scenario.ts";
 
-/** What is left behind of a session: nothing. */
+/** After the end of live credentials or of a client, nothing of them is left on the page. */
 
-let stage: Stage;
+let environment: Environment;
 beforeAll(async () => {
-  stage = await makeStage();
+  environment = await makeEnvironment();
 });
-afterAll(() => stage?.[Symbol.asyncDispose]());
+afterAll(() => environment?.[Symbol.asyncDispose]());
 
-const PATIENCE = 60_000;
+const TIMEOUT = 60_000;
 
-interface Left {
+interface Remaining {
   timers: string[];
   sockets: number;
   listeners: string[];
 }
 
-/** Runs on the page before all else: counts timers, sockets and listeners that are still there, with where they come from. */
-function count(): void {
+/** Runs before the page's scripts: tracks the timers, sockets and listeners that exist, with the place of origin. */
+function track(): void {
   const timers = new Map<unknown, string>();
   const where = () => new Error().stack?.split("\n").slice(3, 6).join(" < ") ?? "";
   for (const [set, clear] of [
@@ -32,7 +32,7 @@ function count(): void {
       (act: () => void, time?: number) => number,
       (id: number) => void,
     ];
-    const counted = (act: (...values: unknown[]) => void, time?: number, ...values: unknown[]) => {
+    const tracked = (act: (...values: unknown[]) => void, time?: number, ...values: unknown[]) => {
       const id = start(() => {
         if (set === "setTimeout") timers.delete(id);
         act(...values);
@@ -44,7 +44,7 @@ function count(): void {
       timers.delete(id);
       stop(id);
     };
-    Object.assign(globalThis, { [set]: counted, [clear]: stopped });
+    Object.assign(globalThis, { [set]: tracked, [clear]: stopped });
   }
   const sockets: WebSocket[] = [];
   globalThis.WebSocket = class extends WebSocket {
@@ -67,7 +67,7 @@ function count(): void {
     };
   }
   Object.assign(globalThis, {
-    left: (): Left => ({
+    remaining: (): Remaining => ({
       timers: [...timers.values()],
       sockets: sockets.filter(({ readyState }) => readyState !== WebSocket.CLOSED).length,
       listeners: [...listeners.values()],
@@ -75,131 +75,132 @@ function count(): void {
   });
 }
 
-const left = (page: Page) => page.evaluate(() => (globalThis as unknown as { left(): Left }).left());
-const NOTHING: Left = { timers: [], sockets: 0, listeners: [] };
+const remaining = (page: Page) =>
+  page.evaluate(() => (globalThis as unknown as { remaining(): Remaining }).remaining());
+const NOTHING: Remaining = { timers: [], sockets: 0, listeners: [] };
 
-const open = (scene: Scene) => scene.open((page) => page.addInitScript(count));
+const open = (user: User) => user.open((page) => page.addInitScript(track));
 
-/** In the end there is nothing left, on the page and at the server. */
-async function expectNothing(page: Page, { proxy }: Scene): Promise<void> {
+/** Nothing is left on the page, and no connection to the server. */
+async function expectNothing(page: Page, { proxy }: User): Promise<void> {
   await within(
     proxy.until(() => proxy.open().length === 0),
     "the sockets to be closed",
-    PATIENCE,
+    TIMEOUT,
   );
-  // A socket is closed when the other side has said so too.
+  // A WebSocket is closed when the other side has sent its close frame too.
   await within(
     page.evaluate(async () => {
-      const { left } = globalThis as unknown as { left(): Left };
-      while (left().sockets > 0) await new Promise((resolve) => requestAnimationFrame(resolve));
+      const { remaining } = globalThis as unknown as { remaining(): Remaining };
+      while (remaining().sockets > 0) await new Promise((resolve) => requestAnimationFrame(resolve));
     }),
     "the sockets to be closed on the page",
-    PATIENCE,
+    TIMEOUT,
   );
-  expect(await left(page)).toEqual(NOTHING);
+  expect(await remaining(page)).toEqual(NOTHING);
 }
 
 describe("close()", () => {
   test(
-    "of a session leaves no timer, no socket and no listener, and closes its clients for good",
+    "of live credentials leaves no timer, no socket and no listener, and closes their clients for good",
     withBoth(async (client) => {
-      await using scene = await stage.scene();
-      const page = await open(scene);
+      await using user = await environment.user();
+      const page = await open(user);
       await page.evaluate(async (client) => {
-        await lab.begin(client);
-        lab.keep("other", await lab.connect(client));
-        await lab.renew(2);
+        await harness.begin(client);
+        harness.keep("other", await harness.connect(client));
+        await harness.renew(2);
       }, client);
-      expect(await left(page)).not.toEqual(NOTHING);
+      expect(await remaining(page)).not.toEqual(NOTHING);
       const ends = page.evaluate(async () => {
-        lab.session.close();
-        const ends = await Promise.all([lab.nc.closed(), lab.kept.other.nc.closed()]);
+        harness.live.close();
+        const ends = await Promise.all([harness.nc.closed(), harness.kept.other.nc.closed()]);
         return ends.map((error) => (error as { code?: string } | undefined)?.code);
       });
-      expect(await within(ends, "the clients to close", PATIENCE)).toEqual(["closed", "closed"]);
-      await expectNothing(page, scene);
-      const asked = scene.site.asked.length;
+      expect(await within(ends, "the clients to close", TIMEOUT)).toEqual(["closed", "closed"]);
+      await expectNothing(page, user);
+      const requests = user.site.requests.length;
       const after = await page.evaluate(async () => {
-        lab.session.close();
-        const error = await lab.session.refresh().catch((error) => error);
-        return { code: (error as { code?: string }).code, closed: lab.count("closed") };
+        harness.live.close();
+        const error = await harness.live.refresh().catch((error) => error);
+        return { code: (error as { code?: string }).code, closed: harness.count("closed") };
       });
       expect(after).toEqual({ code: "closed", closed: 1 });
-      expect(scene.site.asked.length).toBe(asked);
+      expect(user.site.requests.length).toBe(requests);
     }),
   );
 
   test.each([0, 20, 50, 80, 120, 160, 200])(
-    "of a session in the middle of a renewal, %p ms after its dial, leaves nothing either",
+    "in the middle of a renewal, %p ms after its dial, leaves nothing either",
     (moment) =>
       withBoth(async (client) => {
-        await using scene = await stage.scene({ delay: 15 });
-        const page = await open(scene);
+        await using user = await environment.user({ delay: 15 });
+        const page = await open(user);
         const code = page.evaluate(
           async ({ client, moment }) => {
-            await lab.begin(client);
-            const { left } = globalThis as unknown as { left(): Left };
-            const refreshed = lab.session.refresh().then(
+            await harness.begin(client);
+            const { remaining } = globalThis as unknown as { remaining(): Remaining };
+            const refreshed = harness.live.refresh().then(
               () => "refreshed",
               (error) => error.code,
             );
-            while (left().sockets < 2) await new Promise((resolve) => setTimeout(resolve));
+            while (remaining().sockets < 2) await new Promise((resolve) => setTimeout(resolve));
             await new Promise((resolve) => setTimeout(resolve, moment));
-            lab.session.close();
-            await lab.nc.closed();
+            harness.live.close();
+            await harness.nc.closed();
             return refreshed;
           },
           { client, moment },
         );
-        // On a slow machine it may be over by then.
-        expect(await within(code, "the renewal to end", PATIENCE)).toBeOneOf(["closed", "refreshed"]);
-        await expectNothing(page, scene);
+        // On a slow machine, the renewal may have ended before.
+        expect(await within(code, "the renewal to end", TIMEOUT)).toBeOneOf(["closed", "refreshed"]);
+        await expectNothing(page, user);
       })(),
   );
 
   test(
-    "of a session that waits for the mint leaves nothing either",
+    "during the delay of Retry-After leaves nothing either",
     withBoth(async (client) => {
-      await using scene = await stage.scene();
-      const page = await open(scene);
-      await page.evaluate((client) => lab.begin(client), client);
-      scene.site.answerWith(() => new Response(null, { status: 503, headers: { "Retry-After": "60" } }));
+      await using user = await environment.user();
+      const page = await open(user);
+      await page.evaluate((client) => harness.begin(client), client);
+      user.site.respondWith(() => new Response(null, { status: 503, headers: { "Retry-After": "60" } }));
       const code = page.evaluate(async () => {
-        const refreshed = lab.session.refresh().catch((error) => error.code);
-        await lab.until("delayed");
-        lab.session.close();
-        await lab.nc.closed();
+        const refreshed = harness.live.refresh().catch((error) => error.code);
+        await harness.until("delayed");
+        harness.live.close();
+        await harness.nc.closed();
         return refreshed;
       });
-      expect(await within(code, "the renewal to end", PATIENCE)).toBe("closed");
-      await expectNothing(page, scene);
+      expect(await within(code, "the renewal to end", TIMEOUT)).toBe("closed");
+      await expectNothing(page, user);
     }),
   );
 
   test(
-    "of a client in the middle of a renewal leaves no socket, and the session can connect another",
+    "of a client in the middle of a renewal leaves no socket, and another client can be connected",
     withBoth(async (client) => {
-      await using scene = await stage.scene({ delay: 15 });
-      const page = await open(scene);
+      await using user = await environment.user({ delay: 15 });
+      const page = await open(user);
       const refreshed = page.evaluate(async (client) => {
-        await lab.begin(client);
-        const { left } = globalThis as unknown as { left(): Left };
-        const refreshed = lab.session.refresh();
-        while (left().sockets < 2) await new Promise((resolve) => setTimeout(resolve));
-        await lab.nc.close();
+        await harness.begin(client);
+        const { remaining } = globalThis as unknown as { remaining(): Remaining };
+        const refreshed = harness.live.refresh();
+        while (remaining().sockets < 2) await new Promise((resolve) => setTimeout(resolve));
+        await harness.nc.close();
         await refreshed;
-        const again = await lab.connect(client);
+        const again = await harness.connect(client);
         await again.nc.flush();
         await again.nc.close();
       }, client);
-      await within(refreshed, "the renewal and another connection", PATIENCE);
+      await within(refreshed, "the renewal and another connection", TIMEOUT);
       await within(
-        scene.proxy.until(() => scene.proxy.open().length === 0),
+        user.proxy.until(() => user.proxy.open().length === 0),
         "the sockets to be closed",
-        PATIENCE,
+        TIMEOUT,
       );
-      await page.evaluate(() => lab.session.close());
-      await expectNothing(page, scene);
+      await page.evaluate(() => harness.live.close());
+      await expectNothing(page, user);
     }),
   );
 });

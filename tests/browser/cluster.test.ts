@@ -1,27 +1,27 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { type Cluster, startCluster } from "./cluster.ts";
+import { type Environment, makeEnvironment } from "./environment.ts";
 import { measure, printMeasures } from "./measures.ts";
-import { disturbances } from "./play.ts";
 import { PERFECT } from "./publishers.ts";
-import { makeStage, type Stage } from "./stage.ts";
+import { disturbances } from "./scenario.ts";
 import { type Outcome, stream, WAYS } from "./stream.ts";
 
-/** Renewal where each new connection lands on another server than the one before. */
+/** Renewal in a cluster: each new connection is to another server than the one before. */
 
-let stage: Stage;
+let environment: Environment;
 let cluster: Cluster;
 beforeAll(async () => {
-  stage = await makeStage();
-  cluster = await startCluster(stage.recipe);
-  stage.servers.splice(0, 1, ...cluster.ports.map(({ nats }) => `nats://127.0.0.1:${nats}`));
+  environment = await makeEnvironment();
+  cluster = await startCluster(environment.recipe);
+  environment.servers.splice(0, 1, ...cluster.ports.map(({ nats }) => `nats://127.0.0.1:${nats}`));
 });
 afterAll(async () => {
   await cluster?.[Symbol.asyncDispose]();
-  await stage?.[Symbol.asyncDispose]();
+  await environment?.[Symbol.asyncDispose]();
 });
 printMeasures();
 
-/** Milliseconds each way. */
+/** Milliseconds in each direction. */
 const delay = 10;
 
 for (const client of ["nats.ws", "nats-core"] as const) {
@@ -29,13 +29,13 @@ for (const client of ["nats.ws", "nats-core"] as const) {
     let outcome: Outcome;
     beforeAll(async () => {
       const targets = cluster.ports.map(({ webSocket }) => webSocket);
-      await using scene = await stage.scene({ delay, targets });
-      outcome = await stream(stage, scene, { client, renewals: 6 });
+      await using user = await environment.user({ delay, targets });
+      outcome = await stream(environment, user, { client, renewals: 6 });
       for (const way of WAYS) {
-        const { lost, repeated, disordered } = outcome.heard[way];
+        const { lost, repeated, reordered } = outcome.received[way];
         measure(
           `${client}, cluster, ${2 * delay} ms, ${way}: of ${outcome.messages}`,
-          `${lost} lost, ${repeated} repeated, ${disordered} disordered`,
+          `${lost} lost, ${repeated} repeated, ${reordered} reordered`,
           "longest pause before",
           outcome.calm[way],
           "while renewing",
@@ -44,16 +44,16 @@ for (const client of ["nats.ws", "nats-core"] as const) {
       }
     });
 
-    test.each([...WAYS])("lose, repeat and disorder nothing: %s", (way) => {
-      expect(outcome.heard[way]).toEqual(PERFECT);
+    test.each([...WAYS])("lose, repeat and reorder nothing: %s", (way) => {
+      expect(outcome.received[way]).toEqual(PERFECT);
     });
 
     test("fail no request, no flush and no publish", () => {
-      expect(outcome.refused).toEqual([]);
+      expect(outcome.errors).toEqual([]);
       expect(outcome.published).toEqual(PERFECT);
     });
 
-    test("are not noticed by the client", () => {
+    test("cause no status event of the client", () => {
       expect(disturbances(outcome.statuses)).toEqual([]);
     });
   });

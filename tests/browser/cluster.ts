@@ -3,10 +3,10 @@ import { join } from "node:path";
 import { freePorts } from "../ports.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 
-/** Two servers in the place of the recipe's one, as a cluster: its configuration, and the account JWTs, twice. */
+/** A cluster of two servers instead of the recipe's server, with its configuration. Each has a copy of the account JWTs. */
 
 export interface Cluster extends AsyncDisposable {
-  /** Of both: for clients over TCP, and for WebSockets. */
+  /** The ports of each server: for clients over TCP, and for WebSockets. */
   readonly ports: readonly { readonly nats: number; readonly webSocket: number }[];
 }
 
@@ -44,18 +44,18 @@ export async function startCluster(recipe: Recipe): Promise<Cluster> {
     });
   });
 
-  /** Whether it is up, JetStream included. */
+  /** Whether the server runs, with JetStream. */
   const isHealthy = (port: number) =>
     fetch(`${recipe.monitoring(port)}/healthz`).then(
       ({ ok }) => ok,
       () => false,
     );
-  const knowsOther = async (port: number) => {
-    const answer = await fetch(`${recipe.monitoring(port)}/routez`);
-    return ((await answer.json()) as { num_routes: number }).num_routes > 0;
+  const hasRoute = async (port: number) => {
+    const response = await fetch(`${recipe.monitoring(port)}/routez`);
+    return ((await response.json()) as { num_routes: number }).num_routes > 0;
   };
   for (const { monitoring: port } of all) {
-    while (!((await isHealthy(port)) && (await knowsOther(port)))) await Bun.sleep(50);
+    while (!((await isHealthy(port)) && (await hasRoute(port)))) await Bun.sleep(50);
   }
   return {
     ports: all,

@@ -8,7 +8,7 @@ import { freePorts } from "../ports.ts";
 import { type Recipe, startRecipe } from "../recipe/recipe.ts";
 import { executablePath, launchBrowser } from "./chromium.ts";
 
-/** The demo page as people have it: the recipe, the mint as a process, and tabs of a browser. */
+/** The demo page with the recipe, the mint as a process, and tabs of a browser. */
 
 setDefaultTimeout(120_000);
 
@@ -24,8 +24,8 @@ let recipe: Recipe;
 let mint: Bun.Subprocess;
 let browser: Browser;
 let base: string;
-/** What went wrong in any page: a policy that was violated says so on the console too. */
-const complaints: string[] = [];
+/** Errors and warnings of all pages; a violation of a Content-Security-Policy is reported on the console too. */
+const pageErrors: string[] = [];
 
 beforeAll(async () => {
   const [port = 0] = await freePorts(1);
@@ -42,7 +42,7 @@ beforeAll(async () => {
 
 afterEach(async () => {
   await Promise.all(browser.contexts().map((context) => context.close()));
-  expect(complaints.splice(0)).toEqual([]);
+  expect(pageErrors.splice(0)).toEqual([]);
 });
 
 afterAll(async () => {
@@ -52,7 +52,7 @@ afterAll(async () => {
   await recipe?.[Symbol.asyncDispose]();
 });
 
-/** A tab of somebody who shares nothing with the others. */
+/** Opens a tab with a browser context of its own. */
 async function open(
   address = "/",
   { on = browser, ...options }: BrowserContextOptions & { on?: Browser } = {},
@@ -61,9 +61,9 @@ async function open(
   const page = await context.newPage();
   page.setDefaultTimeout(60_000);
   page.on("console", (message) => {
-    if (["error", "warning"].includes(message.type())) complaints.push(message.text());
+    if (["error", "warning"].includes(message.type())) pageErrors.push(message.text());
   });
-  page.on("pageerror", (error) => complaints.push(String(error)));
+  page.on("pageerror", (error) => pageErrors.push(String(error)));
   await page.goto(base + address);
   return page;
 }
@@ -71,7 +71,7 @@ async function open(
 let rooms = 0;
 const newRoom = () => `room-${++rooms}`;
 
-/** A tab that is in a room. */
+/** Opens a tab in a room. */
 async function enter(room: string, name: string, options?: Parameters<typeof open>[1]): Promise<Page> {
   const page = await open(`/?room=${room}&name=${name}`, options);
   await page.locator("#room-view").waitFor();
@@ -83,11 +83,11 @@ async function say(page: Page, text: string): Promise<void> {
   await page.press("#text", "Enter");
 }
 
-const said = (page: Page, text: string) => page.locator(".said-text", { hasText: text });
+const said = (page: Page, text: string) => page.locator(".message-text", { hasText: text });
 const figure = async (page: Page, id: string) =>
   Number((await page.locator(`#${id}`).innerText()).replaceAll(",", ""));
 
-/** Waits until a number of the page is at least this. */
+/** Waits until a number on the page is at least `least`. */
 const reaches = (page: Page, id: string, least: number) =>
   page.waitForFunction(
     ([id, least]) => Number(document.getElementById(id)?.textContent?.replaceAll(",", "")) >= least,
@@ -95,12 +95,12 @@ const reaches = (page: Page, id: string, least: number) =>
     { timeout: 100_000 },
   );
 
-/** What axe-core finds that is serious or critical. */
-async function faults(page: Page): Promise<string[]> {
+/** The violations that axe-core calls serious or critical. */
+async function violations(page: Page): Promise<string[]> {
   await page.evaluate(axe);
   return page.evaluate(async () => {
-    const { violations } = await (window as never as { axe: typeof import("axe-core") }).axe.run();
-    return violations
+    const { violations: all } = await (window as never as { axe: typeof import("axe-core") }).axe.run();
+    return all
       .filter(({ impact }) => impact === "serious" || impact === "critical")
       .flatMap(({ id, nodes }) =>
         nodes.map(({ target, failureSummary }) => `${id} ${target}: ${failureSummary}`),
@@ -108,8 +108,8 @@ async function faults(page: Page): Promise<string[]> {
   });
 }
 
-describe("two people in a room", () => {
-  test("see each other and talk", async () => {
+describe("two users in a room", () => {
+  test("see each other and each other's messages", async () => {
     const room = newRoom();
     const [ada, bob] = await Promise.all([enter(room, "ada"), enter(room, "bob")]);
     await say(ada, "hello from ada");
@@ -122,7 +122,7 @@ describe("two people in a room", () => {
     }
   });
 
-  test("see when somebody leaves, by the button or by closing the tab", async () => {
+  test("see when another one leaves, by the button or by closing the tab", async () => {
     const room = newRoom();
     const [ada, bob, carol] = [
       await enter(room, "ada"),
@@ -139,7 +139,7 @@ describe("two people in a room", () => {
     }
   });
 
-  test("hear nothing of another room", async () => {
+  test("receive nothing of another room", async () => {
     const [room, other] = [newRoom(), newRoom()];
     const [ada, bob] = await Promise.all([enter(room, "ada"), enter(other, "bob")]);
     await say(bob, "in the other room");
@@ -153,7 +153,7 @@ describe("two people in a room", () => {
 });
 
 describe("the history", () => {
-  test("survives a reload, in order, and is there for those who come later", async () => {
+  test("is shown in order after a reload, and to users who join later", async () => {
     const room = newRoom();
     const ada = await enter(room, "ada");
     const words = ["one", "two", "three"];
@@ -163,13 +163,13 @@ describe("the history", () => {
     }
     await ada.reload();
     await ada.locator(".divider", { hasText: "3 messages" }).waitFor();
-    expect(await ada.locator(".said-text").allInnerTexts()).toEqual(words);
+    expect(await ada.locator(".message-text").allInnerTexts()).toEqual(words);
     const bob = await enter(room, "bob");
     await bob.locator(".divider", { hasText: "3 messages" }).waitFor();
-    expect(await bob.locator(".said-text").allInnerTexts()).toEqual(words);
+    expect(await bob.locator(".message-text").allInnerTexts()).toEqual(words);
   });
 
-  test("goes on where it was when the server was away", async () => {
+  test("continues after the server was down", async () => {
     const room = newRoom();
     const ada = await enter(room, "ada");
     await say(ada, "before");
@@ -180,16 +180,16 @@ describe("the history", () => {
     await ada.locator("#state[data-state=on]").waitFor();
     await say(ada, "after");
     await said(ada, "after").waitFor();
-    expect(await ada.locator(".said-text").allInnerTexts()).toEqual(["before", "after"]);
-    // The figures are drawn a few times a second.
+    expect(await ada.locator(".message-text").allInnerTexts()).toEqual(["before", "after"]);
+    // The counts are updated a few times in a second.
     await ada.locator("#disconnects", { hasText: /^1 disconnect$/ }).waitFor();
-    // The browser says that it could not connect.
-    complaints.splice(0);
+    // The browser logs that it could not connect.
+    pageErrors.splice(0);
   });
 });
 
 describe("renewals", () => {
-  test("happen by themselves and at the press of a button, and nothing is missed or repeated", async () => {
+  test("happen in time and by the button, and no message is missed or repeated", async () => {
     const room = newRoom();
     const [ada, bob] = await Promise.all([enter(room, "ada"), enter(room, "bob")]);
     await ada.locator("[name=ttl][value='10']").check({ force: true });
@@ -205,7 +205,7 @@ describe("renewals", () => {
     expect(await ada.locator(".event-type").allInnerTexts()).not.toContain("disconnected");
   });
 
-  test("show what is left of the credential, counting down", async () => {
+  test("show the remaining lifetime of the credential", async () => {
     const began = performance.now();
     const ada = await enter(newRoom(), "ada");
     const left = await figure(ada, "dial-number");
@@ -218,21 +218,21 @@ describe("renewals", () => {
   });
 });
 
-test("the permissions are shown, and the server's refusal beyond them", async () => {
+test("the permissions are shown, and the denials of the server", async () => {
   const room = newRoom();
   const [ada, bob] = await Promise.all([enter(room, "ada"), enter(room, "bob")]);
   const subjects = await ada.locator("#permissions li").allInnerTexts();
   expect(subjects).toContain(`rooms.${room}.ada.>`);
   expect(subjects).toContain(`rooms.${room}.>`);
-  await ada.getByRole("button", { name: "Talk as bob" }).click();
+  await ada.getByRole("button", { name: "Publish as bob" }).click();
   await ada.getByText(`Denied by the server: publish to rooms.${room}.bob.chat`).waitFor();
-  await ada.getByRole("button", { name: "Listen to bob" }).click();
+  await ada.getByRole("button", { name: "Subscribe to bob" }).click();
   await ada.getByText("Denied by the server: subscribe to users.bob.>").waitFor();
   const events = await ada.locator("#events li").allInnerTexts();
   expect(events.join()).toContain(`denied publish rooms.${room}.bob.chat`);
   await say(ada, "still here");
   await said(bob, "still here").waitFor();
-  expect(await bob.locator(".said-text").allInnerTexts()).toEqual(["still here"]);
+  expect(await bob.locator(".message-text").allInnerTexts()).toEqual(["still here"]);
 });
 
 describe("hostile", () => {
@@ -246,7 +246,7 @@ describe("hostile", () => {
     expect(await bob.title()).toBe(`${room} · nats-mint demo`);
   });
 
-  test("names are refused, with the mint's words for it, and shown as text", async () => {
+  test("names are refused with the mint's message, and shown as text", async () => {
     const page = await open(`/?room=lobby&name=${encodeURIComponent(HOSTILE)}`);
     await page.locator("#join-error strong").waitFor();
     expect(await page.locator("#join-error").innerText()).toContain("1 to 64 characters");
@@ -259,12 +259,12 @@ describe("hostile", () => {
       await page.locator("#join-error strong").waitFor();
       expect(await page.locator("#room-view").isHidden()).toBe(true);
     }
-    // The browser says that it was answered 422.
-    complaints.splice(0);
+    // The browser logs the status 422.
+    pageErrors.splice(0);
   });
 });
 
-test("the keyboard is enough to join, talk and leave", async () => {
+test("the keyboard is enough to join, send a message and leave", async () => {
   const page = await open();
   await page.keyboard.press("ControlOrMeta+a");
   await page.keyboard.type("ada");
@@ -294,36 +294,36 @@ test("the keyboard is enough to join, talk and leave", async () => {
 });
 
 describe("without", () => {
-  test("the mint it says so, and joins when it is back", async () => {
+  test("the mint the page says so, and joins when it is back", async () => {
     const page = await open("/?room=lobby");
     await page.route("**/creds", (route) => route.abort());
     await page.fill("#name", "ada");
     await page.click("#join-button");
-    await page.getByText("The mint does not answer.").waitFor();
+    await page.getByText("The mint does not respond.").waitFor();
     await page.unroute("**/creds");
     await page.click("#join-button");
     await page.locator("#room-view").waitFor();
-    complaints.splice(0);
+    pageErrors.splice(0);
   });
 
-  test("NATS it says so, and what to look at", async () => {
+  test("NATS the page says so, and what to check", async () => {
     const page = await open("/?room=lobby");
     await recipe.stopServer();
     await page.fill("#name", "ada");
     await page.click("#join-button");
-    await page.getByText("NATS can’t be reached").waitFor();
+    await page.getByText("NATS cannot be reached").waitFor();
     expect(await page.locator("#join-error").innerText()).toContain(`is ${base} in NATS_WS_ORIGINS?`);
     await recipe.startServer();
     await page.click("#join-button");
     await page.locator("#room-view").waitFor();
-    complaints.splice(0);
+    pageErrors.splice(0);
   });
 
-  test("the stream it says so, and people still talk", async () => {
+  test("the stream the page says so, and messages are still delivered", async () => {
     const room = newRoom();
     const refuse = async (page: Page) => {
       await page.addInitScript(() => {
-        // A stream that isn't there: the server says so in these words.
+        // The server's response if there is no stream.
         const parse = JSON.parse;
         JSON.parse = (text: string) =>
           text.includes('"stream_name":"ROOMS"') && text.includes("consumer_create_response")
@@ -338,7 +338,7 @@ describe("without", () => {
     ] as const) {
       await refuse(page);
       await page.goto(`${base}/?room=${room}&name=${name}`);
-      await page.getByText("nothing is kept: stream not found.").waitFor();
+      await page.getByText("new ones are not stored: stream not found.").waitFor();
     }
     await say(ada, "only now");
     await said(bob, "only now").waitFor();
@@ -352,12 +352,12 @@ describe("axe-core finds nothing serious", () => {
 
   test.each(views)("in the form, $colorScheme, $width wide", async ({ viewport, colorScheme }) => {
     const page = await open("/", { viewport, colorScheme });
-    expect(await faults(page)).toEqual([]);
+    expect(await violations(page)).toEqual([]);
     await page.fill("#name", "*");
     await page.press("#name", "Enter");
     await page.locator("#join-error strong").waitFor();
-    expect(await faults(page)).toEqual([]);
-    complaints.splice(0);
+    expect(await violations(page)).toEqual([]);
+    pageErrors.splice(0);
   });
 
   test.each(views)("in the room, $colorScheme, $width wide", async ({ viewport, colorScheme }) => {
@@ -369,23 +369,23 @@ describe("axe-core finds nothing serious", () => {
     await page.locator(".person", { hasText: "bob" }).waitFor();
     await page.click("#try-say");
     await page.locator(".verdict").waitFor();
-    expect(await faults(page)).toEqual([]);
+    expect(await violations(page)).toEqual([]);
     expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(
       0,
     );
   });
 });
 
-test("the theme follows the machine until it is chosen, and the choice survives a reload", async () => {
+test("the theme is that of the machine until one is chosen, and the choice survives a reload", async () => {
   const page = await open("/", { colorScheme: "dark" });
-  const ground = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
-  const dark = await ground();
+  const background = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
+  const dark = await background();
   await page.getByRole("button", { name: "Light theme" }).click();
-  const light = await ground();
+  const light = await background();
   expect(light).not.toBe(dark);
   await page.reload();
   await page.getByRole("button", { name: "Dark theme" }).waitFor();
-  expect(await ground()).toBe(light);
+  expect(await background()).toBe(light);
 });
 
 test("no key and no credential is kept in the browser", async () => {
@@ -402,7 +402,7 @@ test("no key and no credential is kept in the browser", async () => {
   expect(kept).not.toMatch(/eyJ|S[UAO][A-Z2-7]{56}/);
 });
 
-test("the mint serves no page unless it was given one", async () => {
+test("the mint serves no page without MINT_DEMO_DIR", async () => {
   const [port] = await freePorts(1);
   await using service = runService(
     [process.execPath, "--no-env-file", join(projectDir, "src/service/main.ts")],
@@ -417,7 +417,7 @@ test("the mint serves no page unless it was given one", async () => {
   expect((await fetch(`http://127.0.0.1:${port}/`)).status).toBe(404);
 });
 
-/** A browser that finds the fonts that came with it, besides those of this machine. */
+/** A browser that finds the fonts of its package, in addition to those of this machine. */
 async function launchWithFonts(): Promise<Browser> {
   const dirs = [join(dirname(await executablePath()), "fonts"), "/usr/share/fonts"].map(
     (dir) => `<dir>${dir}</dir>`,
@@ -431,14 +431,14 @@ async function launchWithFonts(): Promise<Browser> {
   }
 }
 
-/** Made anew by DEMO_PICTURE=1, or when it is missing. */
+/** Made with DEMO_PICTURE=1, or if it is missing. */
 if (process.env.DEMO_PICTURE || !existsSync(picture)) {
   test("the picture in the README", async () => {
     mkdirSync(join(picture, ".."), { recursive: true });
     await using on = await launchWithFonts();
     const grace = await enter("lobby", "grace", { on });
-    await say(grace, "Is anybody here yet?");
-    await say(grace, "I’ll leave this tab open. Its credential is good for thirty seconds.");
+    await say(grace, "Is anyone here yet?");
+    await say(grace, "I’ll leave this tab open. Its credential is valid for thirty seconds.");
     await said(grace, "thirty seconds").waitFor();
     const ada = await enter("lobby", "ada", { on, colorScheme: "light", deviceScaleFactor: 1.5 });
     await ada.evaluate(() => {

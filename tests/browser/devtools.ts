@@ -6,15 +6,15 @@ import { createInterface } from "node:readline";
 import { ARGUMENTS, executablePath } from "./chromium.ts";
 
 /**
- * A browser by the DevTools protocol alone. Playwright makes every page believe that it is looked at, and such a page
- * can neither be frozen nor kept in the back/forward cache.
+ * A browser that is controlled by the DevTools protocol only. Playwright emulates focus for every page, and a focused page
+ * cannot be frozen.
  */
 
 export interface RawPage {
   send(method: string, params?: object): Promise<Record<string, unknown>>;
-  /** Goes to this address; resolves when it's loaded. */
+  /** Loads this address; resolves when it is loaded. */
   navigate(url: string): Promise<void>;
-  /** Evaluates an expression or a promise of it. */
+  /** Evaluates an expression; awaits it if it is a promise. */
   evaluate<T>(expression: string): Promise<T>;
 }
 
@@ -36,10 +36,10 @@ export async function launchRaw() {
   const sockets: WebSocket[] = [];
 
   return {
-    /** A new page of its own window, loaded. */
+    /** Opens a page in a new tab; resolves when it is loaded. */
     async open(url: string): Promise<RawPage> {
-      const answer = await fetch(`http://${address}/json/new?about:blank`, { method: "PUT" });
-      const { webSocketDebuggerUrl } = (await answer.json()) as { webSocketDebuggerUrl: string };
+      const response = await fetch(`http://${address}/json/new?about:blank`, { method: "PUT" });
+      const { webSocketDebuggerUrl } = (await response.json()) as { webSocketDebuggerUrl: string };
       const socket = new WebSocket(webSocketDebuggerUrl);
       sockets.push(socket);
       await new Promise((resolve) => socket.addEventListener("open", resolve));
@@ -58,29 +58,29 @@ export async function launchRaw() {
   };
 }
 
-interface Answer {
+interface CommandResponse {
   readonly id: number;
   readonly result: Record<string, unknown>;
   readonly error?: { readonly message: string };
 }
 
 function attach(socket: WebSocket): RawPage {
-  const waiting = new Map<number, (answer: Answer) => void>();
+  const waiting = new Map<number, (response: CommandResponse) => void>();
   const loading = new Set<() => void>();
   let last = 0;
   socket.addEventListener("message", ({ data }) => {
-    const answer = JSON.parse(String(data)) as Answer & { method?: string };
-    if (answer.method === "Page.loadEventFired") for (const resolve of loading) resolve();
-    waiting.get(answer.id)?.(answer);
-    waiting.delete(answer.id);
+    const response = JSON.parse(String(data)) as CommandResponse & { method?: string };
+    if (response.method === "Page.loadEventFired") for (const resolve of loading) resolve();
+    waiting.get(response.id)?.(response);
+    waiting.delete(response.id);
   });
   const loaded = () => new Promise<void>((resolve) => loading.add(resolve));
   const page: RawPage = {
     async send(method, params = {}) {
       const id = ++last;
-      const answer = new Promise<Answer>((resolve) => waiting.set(id, resolve));
+      const response = new Promise<CommandResponse>((resolve) => waiting.set(id, resolve));
       socket.send(JSON.stringify({ id, method, params }));
-      const { result, error } = await answer;
+      const { result, error } = await response;
       if (error) throw new Error(`${method}: ${error.message}`);
       return result;
     },
@@ -90,18 +90,20 @@ function attach(socket: WebSocket): RawPage {
       await done;
     },
     async evaluate<T>(expression: string) {
-      const answer = await page.send("Runtime.evaluate", {
+      const response = await page.send("Runtime.evaluate", {
         expression,
         awaitPromise: true,
         returnByValue: true,
         userGesture: true,
       });
-      const { result, exceptionDetails } = answer as {
+      const { result, exceptionDetails } = response as {
         result: { value: T };
         exceptionDetails?: { exception?: { description?: string } };
       };
       if (exceptionDetails)
-        throw new Error(exceptionDetails.exception?.description ?? "it failed on the page");
+        throw new Error(
+          exceptionDetails.exception?.description ?? "the expression threw an error on the page",
+        );
       return result.value;
     },
   };

@@ -1,6 +1,6 @@
 import { afterAll } from "bun:test";
 
-/** Figures for people: no test depends on them. Printed when a file's tests are done. */
+/** Measurements for readers of the log; no test depends on them. */
 const lines: string[] = [];
 
 export function measure(what: string, ...figures: (string | number)[]): void {
@@ -8,7 +8,7 @@ export function measure(what: string, ...figures: (string | number)[]): void {
   lines.push(`  ${what}: ${text.join(", ")}`);
 }
 
-/** Has them printed at the end of the file that calls this. */
+/** Prints the measurements when the tests of the calling file have ended. */
 export function printMeasures(): void {
   afterAll(() => {
     if (lines.length > 0) console.log(`\nmeasured\n${lines.splice(0).join("\n")}\n`);

@@ -1,25 +1,25 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { NatsConnection } from "nats";
 import { within } from "../mint/parts.ts";
-import { hearing } from "./hearing.ts";
+import { type Environment, makeEnvironment } from "./environment.ts";
 import { measure, printMeasures } from "./measures.ts";
-import { disturbances, expectCalm, expectLiveLogins } from "./play.ts";
-import { account, PERFECT, publish } from "./publishers.ts";
-import { makeStage, type Stage } from "./stage.ts";
+import { compare, PERFECT, publish } from "./publishers.ts";
+import { disturbances, expectSpacedRequests, expectValidLogins } from "./scenario.ts";
+import { probeSubscription } from "./subscription-probe.ts";
 
-/** What a session does when the mint doesn't give. */
+/** Live credentials and the mint: renewals in time, and mints that fail or refuse. */
 
-let stage: Stage;
+let environment: Environment;
 let backend: NatsConnection;
 beforeAll(async () => {
-  stage = await makeStage();
-  backend = await stage.backend();
+  environment = await makeEnvironment();
+  backend = await environment.backend();
 });
-afterAll(() => stage?.[Symbol.asyncDispose]());
+afterAll(() => environment?.[Symbol.asyncDispose]());
 printMeasures();
 
-const PATIENCE = 60_000;
-/** The shortest life that the mint gives, in seconds. */
+const TIMEOUT = 60_000;
+/** The shortest lifetime that the mint issues, in seconds. */
 const SHORT = 10;
 
 const problem =
@@ -29,152 +29,156 @@ const problem =
 
 for (const client of ["nats.ws", "nats-core"] as const) {
   describe.concurrent(`a ${client} connection`, () => {
-    test("is renewed by itself before its credential ends, again and again, under a stream, and loses nothing", async () => {
-      await using scene = await stage.scene();
-      const page = await scene.open();
+    test("is renewed before each credential expires, and loses no message meanwhile", async () => {
+      await using user = await environment.user();
+      const page = await user.open();
       await page.evaluate(
         async ({ client, ttl, subject }) => {
-          await lab.begin(client, { ttl });
-          lab.keep("heard", lab.connection.hear(subject));
-          await lab.nc.flush();
+          await harness.begin(client, { ttl });
+          harness.keep("received", harness.connection.record(subject));
+          await harness.nc.flush();
         },
-        { client, ttl: 16, subject: scene.subject("stream") },
+        { client, ttl: 16, subject: user.subject("stream") },
       );
-      await using running = publish([await stage.backend()], 200, (nc, text) =>
-        nc.publish(scene.subject("stream"), text),
+      await using running = publish([await environment.backend()], 200, (nc, text) =>
+        nc.publish(user.subject("stream"), text),
       );
       await within(
-        page.evaluate(() => lab.until("refreshed", lab.count("refreshed") + 2)),
+        page.evaluate(() => harness.until("refreshed", harness.count("refreshed") + 2)),
         "two renewals",
-        PATIENCE,
+        TIMEOUT,
       );
       await running.stop();
-      const { heard, ...told } = await page.evaluate(
+      const { received, ...reported } = await page.evaluate(
         async (sent) => {
-          await lab.kept.heard.complete(sent);
-          const { statuses } = lab.connection;
-          return { heard: lab.kept.heard.heard, statuses, delays: lab.count("delayed") };
+          await harness.kept.received.complete(sent);
+          const { statuses } = harness.connection;
+          return { received: harness.kept.received.received, statuses, delays: harness.count("delayed") };
         },
         { ...running.sent },
       );
-      const outcome = { ...account(heard, running.sent), ...told, statuses: disturbances(told.statuses) };
+      const outcome = {
+        ...compare(received, running.sent),
+        ...reported,
+        statuses: disturbances(reported.statuses),
+      };
       expect(outcome).toEqual({ ...PERFECT, statuses: [], delays: 0 });
-      expectCalm(scene, 3);
-      expectLiveLogins(scene);
+      expectSpacedRequests(user, 3);
+      expectValidLogins(user);
     });
 
-    test("stays on its old credential while the mint answers 500, and is renewed once it answers", async () => {
-      await using scene = await stage.scene();
-      const page = await scene.open();
-      await page.evaluate((client) => lab.begin(client), client);
-      const heard = await hearing(page, backend, scene.subject("a"));
-      scene.site.answerWith(problem(500));
+    test("stays on its credential while the mint responds with 500, and is renewed when it works again", async () => {
+      await using user = await environment.user();
+      const page = await user.open();
+      await page.evaluate((client) => harness.begin(client), client);
+      const probe = await probeSubscription(page, backend, user.subject("a"));
+      user.site.respondWith(problem(500));
       await page.evaluate(async () => {
-        lab.keep("refreshed", lab.session.refresh());
-        await lab.until("delayed", 3);
+        harness.keep("refreshed", harness.live.refresh());
+        await harness.until("delayed", 3);
       });
-      await heard.check();
-      expect(scene.proxy.logins().length).toBe(1);
-      scene.site.answerWith(undefined);
-      await page.evaluate(() => lab.kept.refreshed);
-      await heard.check();
-      expect(scene.proxy.logins().length).toBe(2);
-      expect(scene.proxy.open().length).toBe(1);
-      const told = await page.evaluate(() => ({
-        events: lab.events.map(({ type, ...event }) =>
+      await probe.check();
+      expect(user.proxy.logins().length).toBe(1);
+      user.site.respondWith(undefined);
+      await page.evaluate(() => harness.kept.refreshed);
+      await probe.check();
+      expect(user.proxy.logins().length).toBe(2);
+      expect(user.proxy.open().length).toBe(1);
+      const reported = await page.evaluate(() => ({
+        events: harness.events.map(({ type, ...event }) =>
           "error" in event ? `${type} ${(event.error as { code?: string }).code}` : type,
         ),
-        statuses: lab.connection.statuses,
+        statuses: harness.connection.statuses,
       }));
-      expect(new Set(told.events)).toEqual(
+      expect(new Set(reported.events)).toEqual(
         new Set(["connected", "refreshing", "delayed unavailable", "refreshed"]),
       );
-      expect(disturbances(told.statuses)).toEqual([]);
+      expect(disturbances(reported.statuses)).toEqual([]);
     });
 
-    test("comes back when the mint was gone across the credential's end, and never presents an ended one", async () => {
-      await using scene = await stage.scene();
-      const page = await scene.open();
-      await page.evaluate(({ client, ttl }) => lab.begin(client, { ttl }), { client, ttl: SHORT });
-      const heard = await hearing(page, backend, scene.subject("a"));
-      scene.site.stop();
+    test("reconnects when the mint was down until after the credential expired, and never sends an expired one", async () => {
+      await using user = await environment.user();
+      const page = await user.open();
+      await page.evaluate(({ client, ttl }) => harness.begin(client, { ttl }), { client, ttl: SHORT });
+      const probe = await probeSubscription(page, backend, user.subject("a"));
+      user.site.stop();
       await within(
-        scene.proxy.until(() => scene.proxy.open().length === 0),
-        "the credential's end",
-        PATIENCE,
+        user.proxy.until(() => user.proxy.open().length === 0),
+        "the credential to expire",
+        TIMEOUT,
       );
-      // Some more tries.
-      await page.evaluate(async () => lab.until("delayed", lab.count("delayed") + 3));
-      expect(scene.proxy.logins().length).toBe(1);
-      scene.site.start();
+      // Some more attempts.
+      await page.evaluate(async () => harness.until("delayed", harness.count("delayed") + 3));
+      expect(user.proxy.logins().length).toBe(1);
+      user.site.start();
       const start = performance.now();
-      const pending = page.evaluate(() => lab.nc.flush());
+      const pending = page.evaluate(() => harness.nc.flush());
       await within(
-        page.evaluate(() => lab.until("connected", 2)),
+        page.evaluate(() => harness.until("connected", 2)),
         "the connection",
-        PATIENCE,
+        TIMEOUT,
       );
       measure(`${client}: connected again after the mint's return`, performance.now() - start);
       await pending;
-      measure(`${client}: working again after the mint's return`, performance.now() - start);
-      await heard.check();
-      expectLiveLogins(scene);
-      expect(await page.evaluate(() => lab.count("disconnected"))).toBe(1);
+      measure(`${client}: first flush after the mint's return`, performance.now() - start);
+      await probe.check();
+      expectValidLogins(user);
+      expect(await page.evaluate(() => harness.count("disconnected"))).toBe(1);
     });
 
-    test("with a mint that says 429 and Retry-After asks no sooner", async () => {
-      await using scene = await stage.scene();
-      const page = await scene.open();
-      await page.evaluate((client) => lab.begin(client), client);
-      scene.site.answerWith(problem(429, { "Retry-After": "3" }));
-      const refused = scene.site.nextAsked();
+    test("sends no request before the time of Retry-After, whatever happens meanwhile", async () => {
+      await using user = await environment.user();
+      const page = await user.open();
+      await page.evaluate((client) => harness.begin(client), client);
+      user.site.respondWith(problem(429, { "Retry-After": "3" }));
+      const refused = user.site.nextRequest();
       await page.evaluate(async () => {
-        lab.keep("refreshed", lab.session.refresh());
-        await lab.until("delayed");
+        harness.keep("refreshed", harness.live.refresh());
+        await harness.until("delayed");
       });
       const { at } = await refused;
-      scene.site.answerWith(undefined);
-      const granted = scene.site.nextAsked();
-      // Whatever wakes it in between.
+      user.site.respondWith(undefined);
+      const granted = user.site.nextRequest();
+      // All that would end another delay.
       await page.evaluate(() => {
         for (const type of ["online", "pageshow", "resume"]) window.dispatchEvent(new Event(type));
-        void lab.session.refresh();
+        void harness.live.refresh();
       });
-      await page.evaluate(() => lab.kept.refreshed);
+      await page.evaluate(() => harness.kept.refreshed);
       const wait = (await granted).at - at;
       measure(`${client}: next request after "Retry-After: 3"`, wait);
       expect(wait).toBeGreaterThanOrEqual(3000);
     });
 
     for (const status of [401, 403]) {
-      test(`is told by a ${status} that there will be no more, asks no more, and closes with that when its credential ends`, async () => {
-        await using scene = await stage.scene();
-        const page = await scene.open();
-        await page.evaluate(({ client, ttl }) => lab.begin(client, { ttl }), { client, ttl: SHORT });
-        const heard = await hearing(page, backend, scene.subject("a"));
-        scene.site.answerWith(problem(status));
+      test(`gets "unauthorized" on status ${status}, sends no further request, and closes with that error when its credential expires`, async () => {
+        await using user = await environment.user();
+        const page = await user.open();
+        await page.evaluate(({ client, ttl }) => harness.begin(client, { ttl }), { client, ttl: SHORT });
+        const probe = await probeSubscription(page, backend, user.subject("a"));
+        user.site.respondWith(problem(status));
         const code = await page.evaluate(async () => {
-          const error = await lab.session.refresh().catch((error) => error);
-          const event = await lab.until("unauthorized");
+          const error = await harness.live.refresh().catch((error) => error);
+          const event = await harness.until("unauthorized");
           return [(error as { code?: string }).code, event.type === "unauthorized" && event.error.code];
         });
         expect(code).toEqual(["unauthorized", "unauthorized"]);
-        const asked = scene.site.asked.length;
-        await heard.check();
+        const requests = user.site.requests.length;
+        await probe.check();
         const reason = page.evaluate(async () => {
-          const error = await lab.nc.closed();
+          const error = await harness.nc.closed();
           return (
             error && { name: error.name, message: error.message, code: (error as { code?: string }).code }
           );
         });
-        expect(await within(reason, "the client to close", PATIENCE)).toEqual({
+        expect(await within(reason, "the client to close", TIMEOUT)).toEqual({
           name: "UnauthorizedError",
           message: `${status}: no`,
           code: "unauthorized",
         });
-        expect(scene.site.asked.length).toBe(asked);
-        expect(scene.proxy.open()).toEqual([]);
-        expectLiveLogins(scene);
+        expect(user.site.requests.length).toBe(requests);
+        expect(user.proxy.open()).toEqual([]);
+        expectValidLogins(user);
       });
     }
   });

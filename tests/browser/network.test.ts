@@ -1,146 +1,146 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { NatsConnection } from "nats";
 import { within } from "../mint/parts.ts";
-import { hearing } from "./hearing.ts";
+import { type Environment, makeEnvironment } from "./environment.ts";
 import { measure, printMeasures } from "./measures.ts";
-import { disturbances } from "./play.ts";
-import { makeStage, type Stage } from "./stage.ts";
+import { disturbances } from "./scenario.ts";
+import { probeSubscription } from "./subscription-probe.ts";
 
-/** What a session does when the way to the server breaks. */
+/** Live credentials when the network to the server fails. */
 
-let stage: Stage;
+let environment: Environment;
 let backend: NatsConnection;
 beforeAll(async () => {
-  stage = await makeStage();
-  backend = await stage.backend();
+  environment = await makeEnvironment();
+  backend = await environment.backend();
 });
-afterAll(() => stage?.[Symbol.asyncDispose]());
+afterAll(() => environment?.[Symbol.asyncDispose]());
 printMeasures();
 
-const PATIENCE = 60_000;
+const TIMEOUT = 60_000;
 
 for (const client of ["nats.ws", "nats-core"] as const) {
   describe.concurrent(`a ${client} connection`, () => {
-    test("that has gone deaf without a word is replaced", async () => {
-      await using scene = await stage.scene();
-      const page = await scene.open();
-      await page.evaluate((client) => lab.begin(client), client);
-      const heard = await hearing(page, backend, scene.subject("a"));
-      scene.proxy.goDeaf();
+    test("whose server stops responding, without a close, is replaced", async () => {
+      await using user = await environment.user();
+      const page = await user.open();
+      await page.evaluate((client) => harness.begin(client), client);
+      const probe = await probeSubscription(page, backend, user.subject("a"));
+      user.proxy.dropTraffic();
       const start = performance.now();
       await within(
-        page.evaluate(() => lab.until("connected", 2)),
+        page.evaluate(() => harness.until("connected", 2)),
         "the new connection",
-        PATIENCE,
+        TIMEOUT,
       );
-      measure(`${client}: a deaf connection replaced after`, performance.now() - start);
-      await heard.check();
+      measure(`${client}: an unresponsive connection replaced after`, performance.now() - start);
+      await probe.check();
     });
 
-    test("that has gone deaf is looked at, and replaced, when the network comes back", async () => {
-      await using scene = await stage.scene();
-      const page = await scene.open();
-      await page.evaluate((client) => lab.begin(client), client);
-      const heard = await hearing(page, backend, scene.subject("a"));
-      await scene.context.setOffline(true);
-      scene.proxy.goDeaf();
-      await scene.context.setOffline(false);
+    test("whose server stops responding is checked, and replaced, when the network is back", async () => {
+      await using user = await environment.user();
+      const page = await user.open();
+      await page.evaluate((client) => harness.begin(client), client);
+      const probe = await probeSubscription(page, backend, user.subject("a"));
+      await user.context.setOffline(true);
+      user.proxy.dropTraffic();
+      await user.context.setOffline(false);
       const start = performance.now();
       await within(
-        page.evaluate(() => lab.until("connected", 2)),
+        page.evaluate(() => harness.until("connected", 2)),
         "the new connection",
-        PATIENCE,
+        TIMEOUT,
       );
-      measure(`${client}: a deaf connection replaced after "online"`, performance.now() - start);
-      await heard.check();
+      measure(`${client}: an unresponsive connection replaced after "online"`, performance.now() - start);
+      await probe.check();
     });
 
-    test("that broke while there was no network is back when there is one", async () => {
-      await using scene = await stage.scene();
-      const page = await scene.open();
-      await page.evaluate((client) => lab.begin(client), client);
-      const heard = await hearing(page, backend, scene.subject("a"));
-      await scene.context.setOffline(true);
-      scene.proxy.refuse(true);
-      scene.proxy.cut();
+    test("that broke while the page was offline is back when it is online", async () => {
+      await using user = await environment.user();
+      const page = await user.open();
+      await page.evaluate((client) => harness.begin(client), client);
+      const probe = await probeSubscription(page, backend, user.subject("a"));
+      await user.context.setOffline(true);
+      user.proxy.refuse(true);
+      user.proxy.cut();
       await within(
-        page.evaluate(() => lab.until("disconnected")),
-        "the end",
-        PATIENCE,
+        page.evaluate(() => harness.until("disconnected")),
+        "the disconnect",
+        TIMEOUT,
       );
-      scene.proxy.refuse(false);
-      await scene.context.setOffline(false);
+      user.proxy.refuse(false);
+      await user.context.setOffline(false);
       const start = performance.now();
       await within(
-        page.evaluate(() => lab.until("connected", 2)),
+        page.evaluate(() => harness.until("connected", 2)),
         "the new connection",
-        PATIENCE,
+        TIMEOUT,
       );
       measure(`${client}: connected again after "online"`, performance.now() - start);
-      await heard.check();
+      await probe.check();
     });
 
-    test("that breaks in the middle of a renewal is back, with the new credential, and hears everything once", async () => {
-      await using scene = await stage.scene({ delay: 20 });
-      const page = await scene.open();
-      await page.evaluate((client) => lab.begin(client), client);
-      const heard = await hearing(page, backend, scene.subject("a"));
+    test("that breaks in the middle of a renewal is back with the new credential, and receives each message once", async () => {
+      await using user = await environment.user({ delay: 20 });
+      const page = await user.open();
+      await page.evaluate((client) => harness.begin(client), client);
+      const probe = await probeSubscription(page, backend, user.subject("a"));
       for (let i = 1; i <= 5; i++) {
-        const known = scene.proxy.logins().length;
-        const said = page.evaluate(async (i) => {
-          const connected = lab.until("connected", i + 1);
-          await lab.session.refresh();
+        const known = user.proxy.logins().length;
+        const renewed = page.evaluate(async (i) => {
+          const connected = harness.until("connected", i + 1);
+          await harness.live.refresh();
           await connected;
         }, i);
-        await scene.proxy.until(() => scene.proxy.logins().length > known);
-        scene.proxy.cut();
-        await within(said, "the renewal and the new connection", PATIENCE);
-        await heard.check();
+        await user.proxy.until(() => user.proxy.logins().length > known);
+        user.proxy.cut();
+        await within(renewed, "the renewal and the new connection", TIMEOUT);
+        await probe.check();
       }
-      expect(scene.proxy.open().length).toBe(1);
-      const [first, last] = [scene.proxy.logins()[0], scene.proxy.logins().at(-1)];
+      expect(user.proxy.open().length).toBe(1);
+      const [first, last] = [user.proxy.logins()[0], user.proxy.logins().at(-1)];
       expect(last?.options.jwt).not.toBe(first?.options.jwt);
     });
 
-    test("that breaks while it logs in is dialled again", async () => {
-      await using scene = await stage.scene();
-      const page = await scene.open();
-      await page.evaluate((client) => lab.begin(client), client);
-      const heard = await hearing(page, backend, scene.subject("a"));
-      const known = scene.proxy.logins().length;
-      scene.proxy.cutNextLogin();
-      scene.proxy.cut();
-      await scene.proxy.until(() => scene.proxy.logins().length > known);
+    test("that breaks during its login is dialed again", async () => {
+      await using user = await environment.user();
+      const page = await user.open();
+      await page.evaluate((client) => harness.begin(client), client);
+      const probe = await probeSubscription(page, backend, user.subject("a"));
+      const known = user.proxy.logins().length;
+      user.proxy.cutNextLogin();
+      user.proxy.cut();
+      await user.proxy.until(() => user.proxy.logins().length > known);
       const start = performance.now();
       await within(
-        page.evaluate(() => lab.until("connected", 2)),
+        page.evaluate(() => harness.until("connected", 2)),
         "the new connection",
-        PATIENCE,
+        TIMEOUT,
       );
       measure(`${client}: connected again after a login was cut off`, performance.now() - start);
-      await heard.check();
+      await probe.check();
     });
 
-    test("stays when a renewal can't reach the server, and is renewed when it can", async () => {
-      await using scene = await stage.scene();
-      const page = await scene.open();
-      await page.evaluate((client) => lab.begin(client), client);
-      const heard = await hearing(page, backend, scene.subject("a"));
-      scene.proxy.refuse(true);
+    test("stays when a renewal cannot reach the server, and is renewed when it can", async () => {
+      await using user = await environment.user();
+      const page = await user.open();
+      await page.evaluate((client) => harness.begin(client), client);
+      const probe = await probeSubscription(page, backend, user.subject("a"));
+      user.proxy.refuse(true);
       await page.evaluate(async () => {
-        lab.keep("refreshed", lab.session.refresh());
-        await lab.until("delayed", 2);
+        harness.keep("refreshed", harness.live.refresh());
+        await harness.until("delayed", 2);
       });
-      await heard.check();
-      scene.proxy.refuse(false);
+      await probe.check();
+      user.proxy.refuse(false);
       await within(
-        page.evaluate(() => lab.kept.refreshed),
+        page.evaluate(() => harness.kept.refreshed),
         "the renewal",
-        PATIENCE,
+        TIMEOUT,
       );
-      await heard.check();
-      expect(disturbances(await page.evaluate(() => lab.connection.statuses))).toEqual([]);
-      expect(scene.proxy.logins().length).toBe(2);
+      await probe.check();
+      expect(disturbances(await page.evaluate(() => harness.connection.statuses))).toEqual([]);
+      expect(user.proxy.logins().length).toBe(2);
     });
   });
 }

@@ -2,47 +2,47 @@ import * as nkeys from "nkeys.js";
 import {
   credentials,
   type Endpoint,
-  type NatsSession,
-  natsSession,
-  type SessionEvent,
-  type SessionOptions,
+  type LiveCredentials,
+  type LiveCredentialsEvent,
+  type LiveCredentialsOptions,
+  liveCredentials,
 } from "../../src/browser/index.ts";
 import { Busy } from "./page/busy.ts";
 import { type ClientName, clients } from "./page/clients.ts";
 import { Connection } from "./page/connection.ts";
-import { Naive } from "./page/naive.ts";
+import { ReconnectingClient } from "./page/reconnecting.ts";
 import { Recorder } from "./page/recorder.ts";
 
-/** The page that these tests run: `lab` is what they work with, by `page.evaluate`. */
+/** The script of the page that the tests load. They use `harness` in `page.evaluate`. */
 
-type Told = SessionEvent & { readonly at: number };
+type TimedEvent = LiveCredentialsEvent & { readonly at: number };
 
-class Lab {
+class Harness {
   readonly Busy = Busy;
   readonly Recorder = Recorder;
   readonly nkeys = nkeys;
-  /** Everything that the session has told, with `Date.now()`. */
-  readonly events: Told[] = [];
+  /** All events of the live credentials, with `Date.now()`. */
+  readonly events: TimedEvent[] = [];
   readonly #waiting = new Set<() => void>();
-  #session: NatsSession | undefined;
+  #live: LiveCredentials | undefined;
   #connection: Connection | undefined;
-  /** What a test wants to find again. */
-  // biome-ignore lint/suspicious/noExplicitAny: whatever it is
+  /** What a test has kept. */
+  // biome-ignore lint/suspicious/noExplicitAny: a test keeps values of any type
   readonly kept: Record<string, any> = {};
 
-  /** Keeps something that can't leave the page. */
-  keep(name: string, what: unknown): void {
-    this.kept[name] = what;
+  /** Keeps a value that cannot leave the page, for a later `page.evaluate`. */
+  keep(name: string, value: unknown): void {
+    this.kept[name] = value;
   }
 
-  get session(): NatsSession {
-    if (!this.#session) throw new Error("there is no session");
-    return this.#session;
+  get live(): LiveCredentials {
+    if (!this.#live) throw new Error("there are no live credentials: call start() first");
+    return this.#live;
   }
 
-  /** The first one. */
+  /** The first connection. */
   get connection(): Connection {
-    if (!this.#connection) throw new Error("there is no connection");
+    if (!this.#connection) throw new Error("there is no connection: call connect() first");
     return this.#connection;
   }
 
@@ -50,65 +50,68 @@ class Lab {
     return this.connection.nc;
   }
 
-  /** Starts the session; without an endpoint that of the page's own origin and the user in its address. */
-  async start(endpoint: Partial<Endpoint> = {}, options: SessionOptions = {}): Promise<NatsSession> {
-    this.#session = await natsSession(credentials({ ...this.endpoint, ...endpoint }), {
+  /** Starts live credentials; by default from the page's own origin, for the user in its address. */
+  async start(
+    endpoint: Partial<Endpoint> = {},
+    options: LiveCredentialsOptions = {},
+  ): Promise<LiveCredentials> {
+    this.#live = await liveCredentials(credentials({ ...this.endpoint, ...endpoint }), {
       ...options,
       on: (event) => {
         this.events.push({ ...event, at: Date.now() });
         for (const look of this.#waiting) look();
       },
     });
-    return this.#session;
+    return this.#live;
   }
 
   get endpoint(): Endpoint {
-    const asked = Object.fromEntries(new URLSearchParams(location.search));
-    return { url: "/creds", ...asked };
+    const fields = Object.fromEntries(new URLSearchParams(location.search));
+    return { url: "/creds", ...fields };
   }
 
-  /** Connects a client by the session. */
+  /** Connects a client with the live credentials. */
   async connect(name: ClientName, options: object = {}): Promise<Connection> {
     const client = clients[name];
-    const nc = await client.connect({ ...this.session.options(), ...options });
+    const nc = await client.connect({ ...this.live.connectOptions(), ...options });
     const connection = new Connection(nc, client);
     this.#connection ??= connection;
     return connection;
   }
 
-  /** A session and a connection. */
+  /** Starts live credentials and connects a client with them. */
   async begin(name: ClientName, endpoint: Partial<Endpoint> = {}, options: object = {}): Promise<void> {
     await this.start(endpoint);
     await this.connect(name, options);
   }
 
-  /** A connection without a session. Returns how to renew it. */
-  async beginNaively(name: ClientName): Promise<() => Promise<void>> {
-    const naive = new Naive(this.endpoint);
+  /** Connects a client without this module. Returns a function that renews its credential. */
+  async beginReconnecting(name: ClientName): Promise<() => Promise<void>> {
+    const reconnecting = new ReconnectingClient(this.endpoint);
     const client = clients[name];
-    const nc = await naive.connect(client);
+    const nc = await reconnecting.connect(client);
     this.#connection = new Connection(nc, client);
-    return () => naive.renew(nc);
+    return () => reconnecting.renew(nc);
   }
 
-  /** Renews so often, one after the other. */
+  /** Renews several times, one after the other. */
   async renew(times: number): Promise<void> {
-    for (let i = 0; i < times; i++) await this.session.refresh();
+    for (let i = 0; i < times; i++) await this.live.refresh();
   }
 
-  /** How often this has been told. */
-  count(type: SessionEvent["type"]): number {
+  /** The number of events of this type so far. */
+  count(type: LiveCredentialsEvent["type"]): number {
     return this.events.filter((event) => event.type === type).length;
   }
 
-  /** Resolves once this has been told so often; with the last of them. */
-  until(type: SessionEvent["type"], count = 1): Promise<Told> {
+  /** Resolves with the event of this type that has the number `count`, from 1. */
+  until(type: LiveCredentialsEvent["type"], count = 1): Promise<TimedEvent> {
     return new Promise((resolve) => {
       const look = () => {
-        const told = this.events.filter((event) => event.type === type)[count - 1];
-        if (!told) return;
+        const event = this.events.filter((event) => event.type === type)[count - 1];
+        if (!event) return;
         this.#waiting.delete(look);
-        resolve(told);
+        resolve(event);
       };
       this.#waiting.add(look);
       look();
@@ -117,7 +120,7 @@ class Lab {
 }
 
 declare global {
-  var lab: Lab;
+  var harness: Harness;
 }
 
-globalThis.lab = new Lab();
+globalThis.harness = new Harness();

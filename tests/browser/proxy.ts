@@ -2,22 +2,19 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { decode } from "../recipe/recipe.ts";
 import { unmask } from "./websocket.ts";
 
-/**
- * Stands in front of a server's WebSocket port: slow if wanted, deaf or broken on demand, and with a memory of what
- * each client has said.
- */
+/** A proxy before a server's WebSocket port. It can delay, drop and break connections, and records what clients send. */
 
 /** A CONNECT, as a client sent it. */
 export interface Login {
   /** Milliseconds since the epoch. */
   readonly at: number;
   readonly options: Record<string, unknown>;
-  /** Seconds since the epoch at which the presented JWT ends. */
+  /** The `exp` of the JWT: seconds since the epoch. */
   readonly exp: number | undefined;
 }
 
 export interface ProxyOptions {
-  /** Milliseconds that everything takes, each way. */
+  /** Milliseconds by which all data is delayed, in each direction. */
   readonly delay?: number;
   /** Ports to connect to, in turn. */
   readonly targets: readonly number[];
@@ -58,12 +55,12 @@ export async function makeProxy({ delay = 0, targets }: ProxyOptions) {
     /** Every CONNECT so far. */
     logins: (): Login[] => all.flatMap((line) => line.login ?? []),
 
-    /** All that clients have said, unmasked. */
-    said: () => all.map((line) => unmask(line.said)).join("\n"),
+    /** All that clients have sent, unmasked. */
+    sent: () => all.map((line) => unmask(line.sent)).join("\n"),
 
-    /** From now on what goes over the open connections, either way, is lost; they stay open. */
-    goDeaf(): void {
-      for (const line of all) line.isDeaf = true;
+    /** From now on all data of the open connections is dropped, in both directions; they stay open. */
+    dropTraffic(): void {
+      for (const line of all) line.isDropping = true;
     },
 
     /** Breaks every open connection. */
@@ -71,17 +68,17 @@ export async function makeProxy({ delay = 0, targets }: ProxyOptions) {
       for (const line of all) line.destroy();
     },
 
-    /** Whether new connections are broken at once. */
+    /** Whether new connections are closed at once. */
     refuse(value: boolean): void {
       isRefusing = value;
     },
 
-    /** Breaks the next connection when it sends its CONNECT. */
+    /** Breaks the next connection that sends its CONNECT. */
     cutNextLogin(): void {
       isCuttingLogin = true;
     },
 
-    /** Resolves once this is true; looks whenever a connection opens, closes or says something. */
+    /** Resolves when the condition is true. It is checked when a connection opens, closes or sends data. */
     until(condition: () => boolean): Promise<void> {
       return new Promise((resolve) => {
         const look = () => {
@@ -103,10 +100,10 @@ export async function makeProxy({ delay = 0, targets }: ProxyOptions) {
 
 /** One client's connection and the one to the server behind it. */
 class Line {
-  isDeaf = false;
+  isDropping = false;
   isOpen = true;
   login: Login | undefined;
-  readonly #said: Buffer[] = [];
+  readonly #sent: Buffer[] = [];
   readonly #client: Socket;
   readonly #server: Socket;
   readonly #changed: () => void;
@@ -120,7 +117,7 @@ class Line {
     const toServer = later(delay, server, this);
     const toClient = later(delay, client, this);
     client.on("data", (data: Buffer) => {
-      this.#hear(data);
+      this.#receive(data);
       toServer(data);
     });
     server.on("data", toClient);
@@ -129,9 +126,9 @@ class Line {
     for (const socket of [client, server]) socket.on("error", () => {});
   }
 
-  /** What the client sent, as it came. */
-  get said(): Buffer {
-    return Buffer.concat(this.#said);
+  /** The bytes that the client sent. */
+  get sent(): Buffer {
+    return Buffer.concat(this.#sent);
   }
 
   destroy(): void {
@@ -145,10 +142,10 @@ class Line {
     this.#changed();
   }
 
-  #hear(data: Buffer): void {
-    this.#said.push(data);
+  #receive(data: Buffer): void {
+    this.#sent.push(data);
     if (!this.login) {
-      const text = /CONNECT (\{.*?\})\r\n/.exec(unmask(this.said))?.[1];
+      const text = /CONNECT (\{.*?\})\r\n/.exec(unmask(this.sent))?.[1];
       if (text) {
         const options = JSON.parse(text) as Record<string, unknown>;
         const { exp } = decode<{ exp?: number }>(String(options.jwt));
@@ -160,12 +157,12 @@ class Line {
   }
 }
 
-/** Writes to a socket, each time after the same while; nothing ends it. */
-function later(delay: number, to: Socket, line: { isDeaf: boolean }): (data: Buffer | undefined) => void {
+/** Returns a function that writes to a socket after a delay; `undefined` ends the socket. */
+function later(delay: number, to: Socket, line: { isDropping: boolean }): (data: Buffer | undefined) => void {
   const queue: { due: number; data: Buffer | undefined }[] = [];
   let isWaiting = false;
   const write = (data: Buffer | undefined) => {
-    if (line.isDeaf) return;
+    if (line.isDropping) return;
     if (data === undefined) to.end();
     else if (!to.destroyed) to.write(data);
   };
@@ -186,7 +183,7 @@ function later(delay: number, to: Socket, line: { isDeaf: boolean }): (data: Buf
 
 function listen(server: Server): Promise<number> {
   return new Promise((resolve) => {
-    // As `localhost`, which a browser may look up as either.
+    // By name: a browser may resolve `localhost` to IPv4 or to IPv6.
     server.listen(0, "localhost", () => resolve((server.address() as { port: number }).port));
   });
 }

@@ -1,18 +1,18 @@
 import type { NatsConnection } from "nats";
 
-/** Publishers that never tire: each has its name and numbers its messages from 1: `name number`. */
+/** Publishers that publish all the time. Each numbers its messages from 1: `name number`. */
 
 export interface Publishers extends AsyncDisposable {
-  /** How many each has sent so far. */
+  /** How many messages each publisher has sent so far. */
   readonly sent: Readonly<Record<string, number>>;
-  /** Stops; all is at the server then. */
+  /** Stops. Resolves when the server has received everything. */
   stop(): Promise<void>;
 }
 
 /** Milliseconds that are caught up with. On a machine that has no time for this, the page has none for more messages. */
 const LATEST = 20;
 
-/** @param rate  messages per second of all of them together, each over a connection of its own */
+/** @param rate  messages per second, of all publishers together; each has a connection of its own */
 export function publish(
   connections: readonly NatsConnection[],
   rate: number,
@@ -41,31 +41,31 @@ export function publish(
   return { sent, stop, [Symbol.asyncDispose]: stop };
 }
 
-/** What became of what was sent. */
-export interface Account {
+/** How the received messages differ from the sent ones. */
+export interface Comparison {
   readonly lost: number;
   readonly repeated: number;
-  readonly disordered: number;
+  readonly reordered: number;
 }
 
-export const PERFECT: Account = { lost: 0, repeated: 0, disordered: 0 };
+export const PERFECT: Comparison = { lost: 0, repeated: 0, reordered: 0 };
 
-/** Compares, for each publisher, the numbers that were heard with how many were sent. */
-export function account(
-  heard: Readonly<Record<string, readonly number[]>>,
+/** Compares, for each publisher, the received numbers with how many were sent. */
+export function compare(
+  received: Readonly<Record<string, readonly number[]>>,
   sent: Readonly<Record<string, number>>,
-): Account {
-  let [lost, repeated, disordered] = [0, 0, 0];
+): Comparison {
+  let [lost, repeated, reordered] = [0, 0, 0];
   for (const [publisher, last] of Object.entries(sent)) {
     const seen = new Set<number>();
     let highest = 0;
-    for (const number of heard[publisher] ?? []) {
+    for (const number of received[publisher] ?? []) {
       if (seen.has(number)) repeated++;
-      else if (number < highest) disordered++;
+      else if (number < highest) reordered++;
       seen.add(number);
       highest = Math.max(highest, number);
     }
     lost += last - seen.size;
   }
-  return { lost, repeated, disordered };
+  return { lost, repeated, reordered };
 }

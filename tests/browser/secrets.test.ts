@@ -1,18 +1,18 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Page } from "playwright-core";
-import { withBoth } from "./play.ts";
-import { makeStage, type Scene, type Stage } from "./stage.ts";
+import { type Environment, makeEnvironment, type User } from "./environment.ts";
+import { withBoth } from "./scenario.ts";
 
-/** The private key stays on the page, where no script can read it. */
+/** The private key does not leave the page, and no script can read it. */
 
-let stage: Stage;
+let environment: Environment;
 beforeAll(async () => {
-  stage = await makeStage();
+  environment = await makeEnvironment();
 });
-afterAll(() => stage?.[Symbol.asyncDispose]());
+afterAll(() => environment?.[Symbol.asyncDispose]());
 
-/** Writes down everything that goes over the page's wires, a character for each byte. */
-function tap(page: Page, { proxy }: Scene) {
+/** Records everything that the page sends, with one character for each byte. */
+function tap(page: Page, { proxy }: User) {
   const requests: string[] = [];
   const frames: string[] = [];
   const pending: Promise<unknown>[] = [];
@@ -31,12 +31,12 @@ function tap(page: Page, { proxy }: Scene) {
   });
   return async () => {
     await Promise.all(pending);
-    return { requests, frames, all: [...requests, ...frames, proxy.said()].join("\n") };
+    return { requests, frames, all: [...requests, ...frames, proxy.sent()].join("\n") };
   };
 }
 
-/** All that the page could have stored. */
-async function stored(page: Page, { context }: Scene) {
+/** What the page has stored, in every kind of storage. */
+async function stored(page: Page, { context }: User) {
   const inside = await page.evaluate(async () => ({
     local: { ...localStorage },
     session: { ...sessionStorage },
@@ -49,21 +49,21 @@ async function stored(page: Page, { context }: Scene) {
 
 const NOTHING = { local: {}, session: {}, cookie: "", databases: [], caches: [], cookies: [] };
 /**
- * Seeds, and everything that is named like one. "seed" as a word or in a name, in JSON or a query: four letters also stand
- * in a signature by chance.
+ * Seeds and private keys, and fields that are named like one. "seed" counts as a word, or in a name in JSON or in a query:
+ * elsewhere, such as in a signature, the four letters appear by chance.
  */
 const SECRET =
   /\bS[UAONCX][A-Z2-7]{56}\b|-----BEGIN|private|\bseed\b|"[^"]*seed[^"]*"\s*:|[?&][^=&\s]*seed[^=&\s]*=/i;
 
-describe("a session", () => {
+describe("live credentials", () => {
   test(
-    "makes a key that can't be exported, and nothing secret leaves the page or is stored",
+    "make a key that cannot be exported; nothing secret leaves the page or is stored",
     withBoth(async (client) => {
-      await using scene = await stage.scene();
+      await using user = await environment.user();
       let report = async () => ({ requests: [] as string[], frames: [] as string[], all: "" });
-      const page = await scene.open(async (page) => {
-        report = tap(page, scene);
-        // Keeps every private key that the page gets hold of.
+      const page = await user.open(async (page) => {
+        report = tap(page, user);
+        // Keeps every private key that the page makes or imports.
         await page.addInitScript(() => {
           const keys: CryptoKey[] = [];
           Object.assign(globalThis, { keys });
@@ -81,8 +81,8 @@ describe("a session", () => {
         });
       });
       await page.evaluate(async (client) => {
-        await lab.begin(client);
-        await lab.renew(2);
+        await harness.begin(client);
+        await harness.renew(2);
       }, client);
       const keys = await page.evaluate(async () => {
         const { keys } = globalThis as unknown as { keys: CryptoKey[] };
@@ -107,28 +107,28 @@ describe("a session", () => {
       expect(requests.filter((request) => request.includes('"public_key":"U')).length).toBe(3);
       expect(frames.filter((frame) => frame.includes("CONNECT {")).length).toBe(3);
       expect(SECRET.exec(all)).toBe(null);
-      expect<object>(await stored(page, scene)).toEqual(NOTHING);
+      expect<object>(await stored(page, user)).toEqual(NOTHING);
     }),
   );
 
   test(
-    "with nkeys in the place of WebCrypto neither sends nor stores the seed",
+    "with nkeys instead of WebCrypto neither send nor store the seed",
     withBoth(async (client) => {
-      await using scene = await stage.scene({ hostname: "page.test" });
+      await using user = await environment.user({ hostname: "page.test" });
       let report = async () => ({ requests: [] as string[], frames: [] as string[], all: "" });
-      const page = await scene.open(async (page) => {
-        report = tap(page, scene);
+      const page = await user.open(async (page) => {
+        report = tap(page, user);
       });
       const seeds = await page.evaluate(async (client) => {
         const seeds: string[] = [];
         const createUser = () => {
-          const pair = lab.nkeys.createUser();
+          const pair = harness.nkeys.createUser();
           seeds.push(new TextDecoder().decode(pair.getSeed()));
           return pair;
         };
-        await lab.start({}, { nkeys: { ...lab.nkeys, createUser } });
-        await lab.connect(client);
-        await lab.renew(2);
+        await harness.start({}, { nkeys: { ...harness.nkeys, createUser } });
+        await harness.connect(client);
+        await harness.renew(2);
         return seeds;
       }, client);
       expect(seeds.length).toBe(1);
@@ -146,17 +146,17 @@ describe("a session", () => {
     }),
   );
 
-  test("is looked at by eyes that see a seed where one goes over the wire", async () => {
-    await using scene = await stage.scene();
+  test("are checked by a recording that finds a seed which is sent", async () => {
+    await using user = await environment.user();
     let report = async () => ({ all: "" });
-    const page = await scene.open(async (page) => {
-      report = tap(page, scene);
+    const page = await user.open(async (page) => {
+      report = tap(page, user);
     });
     await page.evaluate(async () => {
-      await lab.begin("nats.ws");
-      const pair = lab.nkeys.createUser();
-      lab.nc.publish("users.x", pair.getSeed());
-      await lab.nc.flush();
+      await harness.begin("nats.ws");
+      const pair = harness.nkeys.createUser();
+      harness.nc.publish("users.x", pair.getSeed());
+      await harness.nc.flush();
     });
     expect((await report()).all).toMatch(SECRET);
   });

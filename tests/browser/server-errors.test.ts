@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { isRefusal, readDenial } from "../../src/browser/server-errors.ts";
+import { isRefusal, readDenial } from "../../src/browser/transport/server-errors.ts";
 import { open } from "../edge/service.ts";
 import { makeRecipe, type Recipe } from "../recipe/recipe.ts";
 
@@ -35,7 +35,7 @@ afterAll(async () => {
   await recipe?.[Symbol.asyncDispose]();
 });
 
-/** The `-ERR` lines that come for these commands. */
+/** The `-ERR` lines that the server sends for these commands. */
 async function errorsOf(commands: string): Promise<string[]> {
   const connection = open(port, `${LOGIN}PING\r\n`);
   await connection.says(/PONG/);
@@ -46,7 +46,7 @@ async function errorsOf(commands: string): Promise<string[]> {
   return errorLines(connection.said());
 }
 
-const errorLines = (answer: string): string[] => answer.match(/^-ERR .*(?=\r$)/gm) ?? [];
+const errorLines = (text: string): string[] => text.match(/^-ERR .*(?=\r$)/gm) ?? [];
 
 const SUBJECTS = [
   "x.authorization.violation",
@@ -64,7 +64,7 @@ const SUBJECTS = [
   "bell\u0007.vertical\u000b.one\u0001.delete\u007f",
 ];
 
-describe("a denied subject is told as it is, and says nothing about the credential", () => {
+describe("a denied subject is read as it is, and is not taken for a refused credential", () => {
   for (const subject of SUBJECTS) {
     test(JSON.stringify(subject), async () => {
       const queue = `q.${subject}`;
@@ -83,21 +83,21 @@ describe("a denied subject is told as it is, and says nothing about the credenti
 });
 
 test("other errors are neither a refusal nor a denial", async () => {
-  const answer = await open(port, `${LOGIN}authorization.violation\r\n`).closed;
-  const [line = ""] = errorLines(answer);
+  const text = await open(port, `${LOGIN}authorization.violation\r\n`).closed;
+  const [line = ""] = errorLines(text);
   expect(line).toBe("-ERR 'Unknown Protocol Operation'");
   expect([isRefusal(line), readDenial(line)]).toEqual([false, undefined]);
 });
 
 describe("a refused credential is", () => {
-  test("one that the server does not let in", async () => {
-    const answer = await open(port, LOGIN.replace("secret", "wrong")).closed;
-    expect(errorLines(answer).filter(isRefusal)).toHaveLength(1);
+  test("one that the server does not accept", async () => {
+    const text = await open(port, LOGIN.replace("secret", "wrong")).closed;
+    expect(errorLines(text).filter(isRefusal)).toHaveLength(1);
   });
 
-  test("not one that came too late to be checked", async () => {
-    const answer = await open(port, "").closed;
-    const lines = errorLines(answer);
+  test("not one that was sent too late to be checked", async () => {
+    const text = await open(port, "").closed;
+    const lines = errorLines(text);
     expect(lines).toEqual(["-ERR 'Authentication Timeout'"]);
     expect(lines.filter(isRefusal)).toEqual([]);
   });

@@ -1,76 +1,76 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { headers, type NatsConnection } from "nats";
 import { within } from "../mint/parts.ts";
+import { type Environment, makeEnvironment } from "./environment.ts";
 import { measure, printMeasures } from "./measures.ts";
 import type { Recorder } from "./page/recorder.ts";
-import { midSwap, play, withBoth } from "./play.ts";
-import { account, PERFECT } from "./publishers.ts";
-import { makeStage, type Stage } from "./stage.ts";
+import { compare, PERFECT } from "./publishers.ts";
+import { midSwap, scenario, withBoth } from "./scenario.ts";
 
-/** Renewals under traffic of every shape. */
+/** Renewals under many kinds of traffic. */
 
-let stage: Stage;
+let environment: Environment;
 let backend: NatsConnection;
 beforeAll(async () => {
-  stage = await makeStage();
-  backend = await stage.backend();
+  environment = await makeEnvironment();
+  backend = await environment.backend();
 });
-afterAll(() => stage?.[Symbol.asyncDispose]());
+afterAll(() => environment?.[Symbol.asyncDispose]());
 printMeasures();
 
-const PATIENCE = 60_000;
+const TIMEOUT = 60_000;
 
-/** Numbered messages that come in at the test's own end. */
+/** Records the numbered messages that a backend receives. */
 function record(nc: NatsConnection, subject: string, options: { queue?: string } = {}) {
-  const heard: Record<string, number[]> = {};
+  const received: Record<string, number[]> = {};
   nc.subscribe(subject, {
     ...options,
     callback: (_, message) => {
       const [publisher = "", number] = message.string().split(" ", 2);
-      heard[publisher] ??= [];
-      heard[publisher].push(Number(number));
+      received[publisher] ??= [];
+      received[publisher].push(Number(number));
     },
   });
-  return heard;
+  return received;
 }
 
 describe("renewals", () => {
   test(
-    "leave a queue group whose only member the page is without loss",
+    "lose no message of a queue group whose only member is the page",
     withBoth(async (client) => {
-      await using it = await play(stage, client);
-      const subject = it.scene.subject("jobs");
+      await using it = await scenario(environment, client);
+      const subject = it.user.subject("jobs");
       await it.page.evaluate(async (subject) => {
-        lab.keep("heard", lab.connection.hear(subject, { queue: "workers" }));
-        await lab.nc.flush();
+        harness.keep("received", harness.connection.record(subject, { queue: "workers" }));
+        await harness.nc.flush();
       }, subject);
       const sent = await it.renewUnder((nc, text) => nc.publish(subject, text));
-      const heard = it.page.evaluate(async (sent) => {
-        const recorder = lab.kept.heard as Recorder;
+      const received = it.page.evaluate(async (sent) => {
+        const recorder = harness.kept.received as Recorder;
         await recorder.complete(sent);
-        return recorder.heard;
+        return recorder.received;
       }, sent);
-      const { lost, repeated } = account(await within(heard, "the last job", PATIENCE), sent);
+      const { lost, repeated } = compare(await within(received, "the last job", TIMEOUT), sent);
       expect({ lost, repeated }).toEqual({ lost: 0, repeated: 0 });
     }),
   );
 
   test(
-    "leave a queue group of two with every job done once",
+    "deliver every message of a queue group of two once",
     withBoth(async (client) => {
-      await using it = await play(stage, client);
-      const subject = it.scene.subject("jobs");
+      await using it = await scenario(environment, client);
+      const subject = it.user.subject("jobs");
       const others = record(backend, subject, { queue: "workers" });
       await backend.flush();
       await it.page.evaluate(async (subject) => {
-        lab.keep("heard", lab.connection.hear(subject, { queue: "workers" }));
-        await lab.nc.flush();
+        harness.keep("received", harness.connection.record(subject, { queue: "workers" }));
+        await harness.nc.flush();
       }, subject);
       const sent = await it.renewUnder((nc, text) => nc.publish(subject, text));
       await backend.flush();
       const own = await it.page.evaluate(async () => {
-        await lab.nc.flush();
-        return (lab.kept.heard as Recorder).heard;
+        await harness.nc.flush();
+        return (harness.kept.received as Recorder).received;
       });
       const all = Object.fromEntries(
         Object.keys(sent).map((publisher) => [
@@ -78,7 +78,7 @@ describe("renewals", () => {
           [...(own[publisher] ?? []), ...(others[publisher] ?? [])],
         ]),
       );
-      const { lost, repeated } = account(all, sent);
+      const { lost, repeated } = compare(all, sent);
       expect({ lost, repeated }).toEqual({ lost: 0, repeated: 0 });
       expect(Object.values(own).flat().length).toBeGreaterThan(0);
       expect(Object.values(others).flat().length).toBeGreaterThan(0);
@@ -86,44 +86,44 @@ describe("renewals", () => {
   );
 
   test(
-    "let a subscription with a maximum have exactly so many",
+    "deliver exactly the maximum to a subscription with a maximum",
     withBoth(async (client) => {
-      await using it = await play(stage, client);
-      const subject = it.scene.subject("few");
+      await using it = await scenario(environment, client);
+      const subject = it.user.subject("few");
       await it.page.evaluate(async (subject) => {
-        lab.keep("few", lab.connection.hear(subject, { max: 300 }));
-        lab.keep("all", lab.connection.hear(subject));
-        await lab.nc.flush();
+        harness.keep("few", harness.connection.record(subject, { max: 300 }));
+        harness.keep("all", harness.connection.record(subject));
+        await harness.nc.flush();
       }, subject);
       const sent = await it.renewUnder((nc, text) => nc.publish(subject, text), { publishers: 1 });
-      const heard = it.page.evaluate(async (sent) => {
-        await lab.kept.all.complete(sent);
-        await lab.nc.flush();
-        return { few: lab.kept.few.heard, all: lab.kept.all.heard };
+      const received = it.page.evaluate(async (sent) => {
+        await harness.kept.all.complete(sent);
+        await harness.nc.flush();
+        return { few: harness.kept.few.received, all: harness.kept.all.received };
       }, sent);
-      const { few, all } = await within(heard, "the last message", PATIENCE);
+      const { few, all } = await within(received, "the last message", TIMEOUT);
       expect(sent.p0).toBeGreaterThan(300);
       expect(few).toEqual({ p0: Array.from({ length: 300 }, (_, index) => index + 1) });
-      expect(account(all, sent)).toEqual(PERFECT);
+      expect(compare(all, sent)).toEqual(PERFECT);
     }),
   );
 
   test(
-    "let a member of a queue group with a maximum have exactly so many, and the other its own",
+    "deliver exactly the maximum to a member of a queue group with a maximum",
     withBoth(async (client) => {
-      await using it = await play(stage, client);
-      const subject = it.scene.subject("few");
+      await using it = await scenario(environment, client);
+      const subject = it.user.subject("few");
       const others = record(backend, subject, { queue: "workers" });
       await backend.flush();
       await it.page.evaluate(async (subject) => {
-        lab.keep("few", lab.connection.hear(subject, { max: 200, queue: "workers" }));
-        await lab.nc.flush();
+        harness.keep("few", harness.connection.record(subject, { max: 200, queue: "workers" }));
+        await harness.nc.flush();
       }, subject);
       const sent = await it.renewUnder((nc, text) => nc.publish(subject, text));
       await backend.flush();
       const own = await it.page.evaluate(async () => {
-        await lab.nc.flush();
-        return lab.kept.few.heard as Record<string, number[]>;
+        await harness.nc.flush();
+        return harness.kept.few.received as Record<string, number[]>;
       });
       const all = Object.fromEntries(
         Object.keys(sent).map((publisher) => [
@@ -131,8 +131,8 @@ describe("renewals", () => {
           [...(own[publisher] ?? []), ...(others[publisher] ?? [])],
         ]),
       );
-      const { lost, repeated } = account(all, sent);
-      // Both servers hand out jobs until the client has its number; it drops what is too much.
+      const { lost, repeated } = compare(all, sent);
+      // Both connections get messages until the client has its number; it drops the rest.
       measure(
         `${client}: of a queue group's jobs, beyond the maximum of a member that renews`,
         `${lost} lost`,
@@ -142,10 +142,10 @@ describe("renewals", () => {
   );
 
   test(
-    "keep headers, both ways",
+    "keep headers, in both directions",
     withBoth(async (client) => {
-      await using it = await play(stage, client);
-      const [down, up] = [it.scene.subject("down"), it.scene.subject("up")];
+      await using it = await scenario(environment, client);
+      const [down, up] = [it.user.subject("down"), it.user.subject("up")];
       const uplink: string[] = [];
       backend.subscribe(up, {
         callback: (_, message) => void uplink.push(`${message.headers?.get("Number")} ${message.string()}`),
@@ -153,16 +153,16 @@ describe("renewals", () => {
       await backend.flush();
       await it.page.evaluate(
         async ({ down, up }) => {
-          const heard: string[] = [];
-          lab.keep("heard", heard);
-          lab.nc.subscribe(down, {
+          const received: string[] = [];
+          harness.keep("received", received);
+          harness.nc.subscribe(down, {
             callback: (_, message) => {
               const number = message.headers?.get("Number");
-              heard.push(`${number} ${message.string()}`);
-              lab.nc.publish(up, message.data, message.headers ? { headers: message.headers } : {});
+              received.push(`${number} ${message.string()}`);
+              harness.nc.publish(up, message.data, message.headers ? { headers: message.headers } : {});
             },
           });
-          await lab.nc.flush();
+          await harness.nc.flush();
         },
         { down, up },
       );
@@ -177,10 +177,10 @@ describe("renewals", () => {
       const all = Array.from({ length: sent.p0 ?? 0 }, (_, index) => `p0 ${index + 1} p0 ${index + 1}`);
       expect(
         await it.page.evaluate(async () => {
-          await lab.nc.flush();
-          // What was heard while the first one was under way has been sent on after it.
-          await lab.nc.flush();
-          return lab.kept.heard as string[];
+          await harness.nc.flush();
+          // What was received while the first one was under way has been sent on after it.
+          await harness.nc.flush();
+          return harness.kept.received as string[];
         }),
       ).toEqual(all);
       await backend.flush();
@@ -189,10 +189,10 @@ describe("renewals", () => {
   );
 
   test(
-    "keep messages of 512 KiB whole, both ways",
+    "keep messages of 512 KiB complete, in both directions",
     withBoth(async (client) => {
-      await using it = await play(stage, client);
-      const [down, up] = [it.scene.subject("down"), it.scene.subject("up")];
+      await using it = await scenario(environment, client);
+      const [down, up] = [it.user.subject("down"), it.user.subject("up")];
       const big = (number: number) => `${number} `.padEnd(512 * 1024, `${number}.`);
       const back: number[] = [];
       let sent = 0;
@@ -211,16 +211,16 @@ describe("renewals", () => {
       await backend.flush();
       await it.page.evaluate(
         async ({ down, up }) => {
-          lab.nc.subscribe(down, { callback: (_, message) => lab.nc.publish(up, message.data) });
-          await lab.nc.flush();
+          harness.nc.subscribe(down, { callback: (_, message) => harness.nc.publish(up, message.data) });
+          await harness.nc.flush();
         },
         { down, up },
       );
-      // So many are under way at any time.
+      // The number of messages that are under way at any time.
       for (let i = 0; i < 3; i++) send();
-      await it.page.evaluate(() => lab.renew(4));
+      await it.page.evaluate(() => harness.renew(4));
       isRenewing = false;
-      await within(all, "the last message", PATIENCE);
+      await within(all, "the last message", TIMEOUT);
       expect(back).toEqual(Array.from({ length: sent }, (_, index) => index + 1));
     }),
   );
@@ -228,108 +228,108 @@ describe("renewals", () => {
   test(
     "lose nothing of a page that publishes every 2 ms",
     withBoth(async (client) => {
-      await using it = await play(stage, client);
-      const subject = it.scene.subject("up");
-      const heard = record(backend, subject);
+      await using it = await scenario(environment, client);
+      const subject = it.user.subject("up");
+      const received = record(backend, subject);
       await backend.flush();
       const sent = await it.page.evaluate(async (subject) => {
         let count = 0;
-        const timer = setInterval(() => lab.nc.publish(subject, `page ${++count}`), 2);
-        await lab.renew(8);
+        const timer = setInterval(() => harness.nc.publish(subject, `page ${++count}`), 2);
+        await harness.renew(8);
         clearInterval(timer);
-        await lab.nc.flush();
+        await harness.nc.flush();
         return { page: count };
       }, subject);
       await backend.flush();
-      expect(account(heard, sent)).toEqual(PERFECT);
+      expect(compare(received, sent)).toEqual(PERFECT);
     }),
   );
 
   test(
-    "take bursts of 5000 messages",
+    "deliver bursts of 5000 messages",
     withBoth(async (client) => {
-      await using it = await play(stage, client);
-      const subject = it.scene.subject("burst");
+      await using it = await scenario(environment, client);
+      const subject = it.user.subject("burst");
       await it.page.evaluate(async (subject) => {
-        lab.keep("heard", lab.connection.hear(subject));
-        await lab.nc.flush();
+        harness.keep("received", harness.connection.record(subject));
+        await harness.nc.flush();
       }, subject);
       let sent = 0;
       for (let i = 0; i < 4; i++) {
         await midSwap(it);
         for (let n = 0; n < 5000; n++) backend.publish(subject, `p ${++sent}`);
         await backend.flush();
-        await it.page.evaluate(() => lab.session.refresh());
+        await it.page.evaluate(() => harness.live.refresh());
       }
-      const heard = it.page.evaluate(async (sent) => {
-        await lab.kept.heard.complete({ p: sent });
-        await lab.nc.flush();
-        return lab.kept.heard.heard;
+      const received = it.page.evaluate(async (sent) => {
+        await harness.kept.received.complete({ p: sent });
+        await harness.nc.flush();
+        return harness.kept.received.received;
       }, sent);
-      expect(account(await within(heard, "the last message", PATIENCE), { p: sent })).toEqual(PERFECT);
+      expect(compare(await within(received, "the last message", TIMEOUT), { p: sent })).toEqual(PERFECT);
     }),
   );
 
   test(
     "keep 300 subscriptions",
     withBoth(async (client) => {
-      await using it = await play(stage, client);
+      await using it = await scenario(environment, client);
       await it.page.evaluate(async (subject) => {
-        const recorder = new lab.Recorder();
-        lab.keep("heard", recorder);
+        const recorder = new harness.Recorder();
+        harness.keep("received", recorder);
         for (let i = 0; i < 300; i++) {
           const subscription = `${subject}.${i}`;
-          lab.nc.subscribe(subscription, {
+          harness.nc.subscribe(subscription, {
             callback: (_, message) => {
               if (message.subject === subscription) recorder.take(message.string());
             },
           });
         }
-        await lab.nc.flush();
-      }, it.scene.subject("many"));
+        await harness.nc.flush();
+      }, it.user.subject("many"));
       const sent = await it.renewUnder((nc, text) =>
-        nc.publish(`${it.scene.subject("many")}.${Number(text.split(" ")[1]) % 300}`, text),
+        nc.publish(`${it.user.subject("many")}.${Number(text.split(" ")[1]) % 300}`, text),
       );
-      const heard = it.page.evaluate(async (sent) => {
-        await lab.kept.heard.complete(sent);
-        await lab.nc.flush();
-        return lab.kept.heard.heard;
+      const received = it.page.evaluate(async (sent) => {
+        await harness.kept.received.complete(sent);
+        await harness.nc.flush();
+        return harness.kept.received.received;
       }, sent);
-      expect(account(await within(heard, "the last message", PATIENCE), sent)).toEqual(PERFECT);
+      expect(compare(await within(received, "the last message", TIMEOUT), sent)).toEqual(PERFECT);
     }),
   );
 
   test(
-    "keep subscriptions apart that overlap",
+    "deliver to each of several overlapping subscriptions",
     withBoth(async (client) => {
-      await using it = await play(stage, client);
-      const subject = it.scene.subject("tree");
+      await using it = await scenario(environment, client);
+      const subject = it.user.subject("tree");
       await it.page.evaluate(async (subject) => {
         const patterns = [`${subject}.>`, `${subject}.*`, `${subject}.a`, `${subject}.a`];
-        lab.keep(
-          "heard",
-          patterns.map((pattern) => lab.connection.hear(pattern)),
+        harness.keep(
+          "received",
+          patterns.map((pattern) => harness.connection.record(pattern)),
         );
-        await lab.nc.flush();
+        await harness.nc.flush();
       }, subject);
       const sent = await it.renewUnder((nc, text) => nc.publish(`${subject}.a`, text));
-      const heard = it.page.evaluate(async (sent) => {
-        const recorders = lab.kept.heard as Recorder[];
+      const received = it.page.evaluate(async (sent) => {
+        const recorders = harness.kept.received as Recorder[];
         await Promise.all(recorders.map((recorder) => recorder.complete(sent)));
-        await lab.nc.flush();
-        return recorders.map((recorder) => recorder.heard);
+        await harness.nc.flush();
+        return recorders.map((recorder) => recorder.received);
       }, sent);
-      const accounts = (await within(heard, "the last message", PATIENCE)).map((one) => account(one, sent));
+      const accounts = (await within(received, "the last message", TIMEOUT)).map((one) => compare(one, sent));
       expect(accounts).toEqual([PERFECT, PERFECT, PERFECT, PERFECT]);
     }),
   );
 
   test(
-    "don't disturb subscriptions that come and go",
+    "do not disturb subscriptions that are made and ended meanwhile",
     withBoth(async (client) => {
-      await using it = await play(stage, client);
-      const ask = it.scene.subject("ask");
-      // Publishes three messages where it's asked to, then says so.
+      await using it = await scenario(environment, client);
+      const ask = it.user.subject("ask");
+      // Publishes three messages on the requested subject, then responds.
       backend.subscribe(ask, {
         callback: (_, message) => {
           for (const number of [1, 2, 3]) backend.publish(message.string(), `p ${number}`);
@@ -347,24 +347,24 @@ describe("renewals", () => {
               const subject = `${place}.${worker}.${++count}`;
               let got = "";
               let isOver = false;
-              const subscription = lab.nc.subscribe(subject, {
+              const subscription = harness.nc.subscribe(subject, {
                 callback: (_, message) => {
                   got += isOver ? "late " : `${message.string()} `;
                 },
               });
-              await lab.nc.request(ask, subject, { timeout: 20_000 });
+              await harness.nc.request(ask, subject, { timeout: 20_000 });
               if (got !== "p 1 p 2 p 3 ") wrong.push(`${subject}: ${got}`);
               subscription.unsubscribe();
               isOver = true;
             }
           };
           const workers = [churn(0), churn(1), churn(2), churn(3)];
-          await lab.renew(8);
+          await harness.renew(8);
           isDone = true;
           await Promise.all(workers);
           return { wrong, count };
         },
-        { ask, place: it.scene.subject("churn") },
+        { ask, place: it.user.subject("churn") },
       );
       expect(wrong).toEqual([]);
       expect(count).toBeGreaterThan(50);
@@ -372,128 +372,128 @@ describe("renewals", () => {
   );
 
   test(
-    "let a client that wants no echo hear none, and all others",
+    "deliver to a client with noEcho all messages but its own",
     withBoth(async (client) => {
-      await using it = await play(stage, client, { connection: { noEcho: true } });
-      const subject = it.scene.subject("room");
+      await using it = await scenario(environment, client, { connection: { noEcho: true } });
+      const subject = it.user.subject("room");
       const others = record(backend, subject);
       await backend.flush();
       await it.page.evaluate(async (subject) => {
-        lab.keep("heard", lab.connection.hear(subject));
-        await lab.nc.flush();
-        lab.keep("count", 0);
-        lab.keep(
+        harness.keep("received", harness.connection.record(subject));
+        await harness.nc.flush();
+        harness.keep("count", 0);
+        harness.keep(
           "timer",
-          setInterval(() => lab.nc.publish(subject, `page ${++lab.kept.count}`), 4),
+          setInterval(() => harness.nc.publish(subject, `page ${++harness.kept.count}`), 4),
         );
       }, subject);
       const sent = await it.renewUnder((nc, text) => nc.publish(subject, text));
-      const heard = it.page.evaluate(async (sent) => {
-        clearInterval(lab.kept.timer);
-        await lab.kept.heard.complete(sent);
-        await lab.nc.flush();
+      const received = it.page.evaluate(async (sent) => {
+        clearInterval(harness.kept.timer);
+        await harness.kept.received.complete(sent);
+        await harness.nc.flush();
         return {
-          heard: lab.kept.heard.heard as Record<string, number[]>,
-          published: lab.kept.count as number,
+          received: harness.kept.received.received as Record<string, number[]>,
+          published: harness.kept.count as number,
         };
       }, sent);
-      const { heard: own, published } = await within(heard, "the last message", PATIENCE);
+      const { received: own, published } = await within(received, "the last message", TIMEOUT);
       await backend.flush();
       expect(own.page).toBe(undefined as never);
-      expect(account(own, sent)).toEqual(PERFECT);
-      expect(account(others, { ...sent, page: published })).toEqual(PERFECT);
+      expect(compare(own, sent)).toEqual(PERFECT);
+      expect(compare(others, { ...sent, page: published })).toEqual(PERFECT);
     }),
   );
 
   test(
-    "let a client hear its own messages once",
+    "deliver a client's own messages to it once",
     withBoth(async (client) => {
-      await using it = await play(stage, client);
-      const heard = it.page.evaluate(async (subject) => {
-        const recorder = lab.connection.hear(subject);
+      await using it = await scenario(environment, client);
+      const received = it.page.evaluate(async (subject) => {
+        const recorder = harness.connection.record(subject);
         let count = 0;
-        const timer = setInterval(() => lab.nc.publish(subject, `page ${++count}`), 4);
-        await lab.renew(8);
+        const timer = setInterval(() => harness.nc.publish(subject, `page ${++count}`), 4);
+        await harness.renew(8);
         clearInterval(timer);
         await recorder.complete({ page: count });
-        await lab.nc.flush();
-        return { heard: recorder.heard, sent: { page: count } };
-      }, it.scene.subject("room"));
-      const { heard: own, sent } = await within(heard, "the last message", PATIENCE);
-      expect(account(own, sent)).toEqual(PERFECT);
+        await harness.nc.flush();
+        return { received: recorder.received, sent: { page: count } };
+      }, it.user.subject("room"));
+      const { received: own, sent } = await within(received, "the last message", TIMEOUT);
+      expect(compare(own, sent)).toEqual(PERFECT);
     }),
   );
 
   test(
-    "let drain() in their middle have everything sent and everything heard",
+    "lose nothing when drain() is called in the middle of one",
     withBoth(async (client) => {
-      await using it = await play(stage, client);
-      const [down, up] = [it.scene.subject("down"), it.scene.subject("up")];
-      const heard = record(backend, up);
+      await using it = await scenario(environment, client);
+      const [down, up] = [it.user.subject("down"), it.user.subject("up")];
+      const received = record(backend, up);
       await backend.flush();
       await it.page.evaluate(async (down) => {
-        lab.keep("heard", lab.connection.hear(down));
-        await lab.nc.flush();
+        harness.keep("received", harness.connection.record(down));
+        await harness.nc.flush();
       }, down);
       await midSwap(it);
       for (let number = 1; number <= 500; number++) backend.publish(down, `p ${number}`);
       await backend.flush();
       const drained = it.page.evaluate(async (up) => {
-        for (let number = 1; number <= 500; number++) lab.nc.publish(up, `page ${number}`);
-        await lab.nc.drain();
-        return lab.kept.heard.heard;
+        for (let number = 1; number <= 500; number++) harness.nc.publish(up, `page ${number}`);
+        await harness.nc.drain();
+        return harness.kept.received.received;
       }, up);
-      const own = await within(drained, "the drain", PATIENCE);
+      const own = await within(drained, "the drain", TIMEOUT);
       await within(
-        it.scene.proxy.until(() => it.scene.proxy.open().length === 0),
+        it.user.proxy.until(() => it.user.proxy.open().length === 0),
         "all to be closed",
-        PATIENCE,
+        TIMEOUT,
       );
       await backend.flush();
-      expect(account(heard, { page: 500 })).toEqual(PERFECT);
-      expect(account(own, { p: 500 })).toEqual(PERFECT);
+      expect(compare(received, { page: 500 })).toEqual(PERFECT);
+      expect(compare(own, { p: 500 })).toEqual(PERFECT);
     }),
   );
 
   test(
-    "let close() in their middle have everything sent that the client has let go of",
+    "send everything that the client has sent when close() is called in the middle of one",
     withBoth(async (client) => {
-      await using it = await play(stage, client);
-      const up = it.scene.subject("up");
-      const heard = record(backend, up);
+      await using it = await scenario(environment, client);
+      const up = it.user.subject("up");
+      const received = record(backend, up);
       await backend.flush();
       await midSwap(it);
       const closed = it.page.evaluate(async (up) => {
-        for (let number = 1; number <= 500; number++) lab.nc.publish(up, `page ${number}`);
-        // nats.ws keeps what was published in the same turn to itself, and drops it when it's closed.
+        for (let number = 1; number <= 500; number++) harness.nc.publish(up, `page ${number}`);
+        // nats.ws buffers what was published in the same task, and drops it when it is closed.
         await new Promise((resolve) => setTimeout(resolve));
-        await lab.nc.close();
-        return lab.connection.closed;
+        await harness.nc.close();
+        return harness.connection.closed;
       }, up);
-      expect(await within(closed, "the close", PATIENCE)).toBe("");
+      expect(await within(closed, "the close", TIMEOUT)).toBe("");
       await within(
-        it.scene.proxy.until(() => it.scene.proxy.open().length === 0),
+        it.user.proxy.until(() => it.user.proxy.open().length === 0),
         "all to be closed",
-        PATIENCE,
+        TIMEOUT,
       );
       await backend.flush();
-      expect(account(heard, { page: 500 })).toEqual(PERFECT);
+      expect(compare(received, { page: 500 })).toEqual(PERFECT);
     }),
   );
 
   test(
     "lose or repeat at most a few of a thousand messages that are equal to the last byte",
     withBoth(async (client) => {
-      await using it = await play(stage, client);
-      const subject = it.scene.subject("same");
+      await using it = await scenario(environment, client);
+      const subject = it.user.subject("same");
       await it.page.evaluate(async (subject) => {
-        lab.keep("heard", lab.connection.hear(subject));
-        await lab.nc.flush();
+        harness.keep("received", harness.connection.record(subject));
+        await harness.nc.flush();
       }, subject);
       const sent = await it.renewUnder((nc) => nc.publish(subject, "same"), { rate: 1000, renewals: 10 });
       const count = await it.page.evaluate(async () => {
-        await lab.nc.flush();
-        return lab.kept.heard.count as number;
+        await harness.nc.flush();
+        return harness.kept.received.count as number;
       });
       const total = Object.values(sent).reduce((sum, one) => sum + one, 0);
       measure(
@@ -505,30 +505,30 @@ describe("renewals", () => {
   );
 
   test(
-    "go for all connections of a session",
+    "apply to all connections of the live credentials",
     withBoth(async (client) => {
-      await using it = await play(stage, client);
-      const subject = it.scene.subject("a");
+      await using it = await scenario(environment, client);
+      const subject = it.user.subject("a");
       await it.page.evaluate(
         async ({ client, subject }) => {
-          const other = await lab.connect(client === "nats.ws" ? "nats-core" : "nats.ws");
-          lab.keep("heard", [lab.connection.hear(subject), other.hear(subject)]);
-          lab.keep("other", other);
-          await Promise.all([lab.nc.flush(), other.nc.flush()]);
+          const other = await harness.connect(client === "nats.ws" ? "nats-core" : "nats.ws");
+          harness.keep("received", [harness.connection.record(subject), other.record(subject)]);
+          harness.keep("other", other);
+          await Promise.all([harness.nc.flush(), other.nc.flush()]);
         },
         { client, subject },
       );
       const sent = await it.renewUnder((nc, text) => nc.publish(subject, text), { renewals: 3 });
-      const heard = it.page.evaluate(async (sent) => {
-        const recorders = lab.kept.heard as Recorder[];
+      const received = it.page.evaluate(async (sent) => {
+        const recorders = harness.kept.received as Recorder[];
         await Promise.all(recorders.map((recorder) => recorder.complete(sent)));
-        return recorders.map((recorder) => recorder.heard);
+        return recorders.map((recorder) => recorder.received);
       }, sent);
-      const accounts = (await within(heard, "the last message", PATIENCE)).map((one) => account(one, sent));
+      const accounts = (await within(received, "the last message", TIMEOUT)).map((one) => compare(one, sent));
       expect(accounts).toEqual([PERFECT, PERFECT]);
-      expect(it.scene.site.asked.length).toBe(4);
-      expect(it.scene.proxy.logins().length).toBe(8);
-      expect(it.scene.proxy.open().length).toBe(2);
+      expect(it.user.site.requests.length).toBe(4);
+      expect(it.user.proxy.logins().length).toBe(8);
+      expect(it.user.proxy.open().length).toBe(2);
     }),
   );
 });

@@ -1,49 +1,53 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { type Environment, makeEnvironment } from "./environment.ts";
 import { measure, printMeasures } from "./measures.ts";
-import { disturbances } from "./play.ts";
 import { PERFECT } from "./publishers.ts";
-import { makeStage, type Stage } from "./stage.ts";
+import { disturbances } from "./scenario.ts";
 import { type Outcome, stream, WAYS } from "./stream.ts";
 
-/** Renewal under load, beside what happens without this module. */
+/** Renewal under load, compared with a client that reconnects. */
 
-let stage: Stage;
+let environment: Environment;
 beforeAll(async () => {
-  stage = await makeStage();
+  environment = await makeEnvironment();
 });
-afterAll(() => stage?.[Symbol.asyncDispose]());
+afterAll(() => environment?.[Symbol.asyncDispose]());
 printMeasures();
 
 const RENEWALS = 10;
-/** Enough to show what each costs. */
-const NAIVE_RENEWALS = 3;
+/** Enough for a comparison. */
+const RECONNECTING_RENEWALS = 3;
 
 for (const client of ["nats.ws", "nats-core"] as const) {
   for (const delay of [0, 75]) {
     describe(`ten renewals of a ${client} connection at a round trip of ${2 * delay} ms`, () => {
       let outcome: Outcome;
       beforeAll(async () => {
-        await using scene = await stage.scene({ delay });
-        outcome = await stream(stage, scene, { client, renewals: RENEWALS });
-        report(`${client}, ${2 * delay} ms, ${RENEWALS} × session.refresh()`, outcome);
-        await using other = await stage.scene({ delay });
-        const naive = await stream(stage, other, { client, renewals: NAIVE_RENEWALS, isNaive: true });
-        report(`${client}, ${2 * delay} ms, ${NAIVE_RENEWALS} × nc.reconnect()`, naive);
+        await using user = await environment.user({ delay });
+        outcome = await stream(environment, user, { client, renewals: RENEWALS });
+        report(`${client}, ${2 * delay} ms, ${RENEWALS} × refresh()`, outcome);
+        await using other = await environment.user({ delay });
+        const reconnecting = await stream(environment, other, {
+          client,
+          renewals: RECONNECTING_RENEWALS,
+          isReconnecting: true,
+        });
+        report(`${client}, ${2 * delay} ms, ${RECONNECTING_RENEWALS} × nc.reconnect()`, reconnecting);
       });
 
-      test.each([...WAYS])("lose, repeat and disorder nothing: %s", (way) => {
-        expect(outcome.heard[way]).toEqual(PERFECT);
+      test.each([...WAYS])("lose, repeat and reorder nothing: %s", (way) => {
+        expect(outcome.received[way]).toEqual(PERFECT);
       });
 
       test("fail no request, no flush and no publish", () => {
-        expect(outcome.refused).toEqual([]);
+        expect(outcome.errors).toEqual([]);
       });
 
-      test("lose, repeat and disorder nothing that the page publishes", () => {
+      test("lose, repeat and reorder nothing that the page publishes", () => {
         expect(outcome.published).toEqual(PERFECT);
       });
 
-      test("are not noticed by the client", () => {
+      test("cause no status event of the client", () => {
         expect(disturbances(outcome.statuses)).toEqual([]);
       });
     });
@@ -52,13 +56,13 @@ for (const client of ["nats.ws", "nats-core"] as const) {
 
 function report(
   what: string,
-  { heard, messages, published, refused, done, statuses, calm, renewing }: Outcome,
+  { received, messages, published, errors, done, statuses, calm, renewing }: Outcome,
 ) {
   for (const way of WAYS) {
-    const { lost, repeated, disordered } = heard[way];
+    const { lost, repeated, reordered } = received[way];
     measure(
       `${what}, ${way}: of ${messages}`,
-      `${lost} lost, ${repeated} repeated, ${disordered} disordered`,
+      `${lost} lost, ${repeated} repeated, ${reordered} reordered`,
       `longest pause before`,
       calm[way],
       "while renewing",
@@ -67,8 +71,8 @@ function report(
   }
   measure(
     `${what}, the page's own`,
-    `${refused.length} of ${done.requests} requests and ${done.flushes} flushes failed`,
+    `${errors.length} of ${done.requests} requests and ${done.flushes} flushes failed`,
     `${published.lost} of ${done.publishes} publishes lost`,
-    `told: ${[...new Set(statuses)].join(" ") || "nothing"}`,
+    `status events: ${[...new Set(statuses)].join(" ") || "none"}`,
   );
 }

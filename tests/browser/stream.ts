@@ -1,60 +1,63 @@
 import type { NatsConnection } from "nats";
 import type { Page } from "playwright-core";
 import { within } from "../mint/parts.ts";
+import type { Environment, User } from "./environment.ts";
 import type { ClientName } from "./page/clients.ts";
 import type { Recorder } from "./page/recorder.ts";
-import { type Account, account, publish } from "./publishers.ts";
-import type { Scene, Stage } from "./stage.ts";
+import { type Comparison, compare, publish } from "./publishers.ts";
 
-/** A page on a steady stream, which it hears in every way that there is, while it is busy itself and renews. */
+/** A page that receives a stream of messages in four ways, is busy with requests of its own, and renews meanwhile. */
 
 const PUBLISHERS = 4;
 /** Messages per second. */
 const RATE = 1000;
-/** Messages before the first renewal, and between two. */
+/** Messages to receive before the first renewal, and between two. */
 const CALM = 600;
 const BETWEEN = 100;
 
-/** Milliseconds to wait for an answer, or for the last message; without a session much of it never comes. */
-const PATIENCE = 60_000;
-const NAIVE_PATIENCE = 3000;
-/** Nanoseconds until an unacknowledged message comes again: less than the renewals last, more than a busy machine's pauses. */
+/** Milliseconds to wait for a response, or for the last message. A client that reconnects loses some of them. */
+const TIMEOUT = 60_000;
+const RECONNECTING_TIMEOUT = 3000;
+/** Nanoseconds until an unacknowledged message is sent again: less than the renewals take, more than the pauses of a busy machine. */
 const ACK_WAIT = 10e9;
 
 export const WAYS = ["core", "ordered", "durable", "watch"] as const;
 
 export interface StreamOptions {
   readonly client: ClientName;
-  /** With a session, or the way without. */
-  readonly isNaive?: boolean;
+  /** Renews by `reconnect()` of the client, without this module. */
+  readonly isReconnecting?: boolean;
   readonly renewals: number;
 }
 
 export type Outcome = Awaited<ReturnType<typeof stream>>;
 
 export async function stream(
-  stage: Stage,
-  scene: Scene,
-  { client, isNaive = false, renewals }: StreamOptions,
+  environment: Environment,
+  user: User,
+  { client, isReconnecting = false, renewals }: StreamOptions,
 ) {
-  const backend = await stage.backend();
-  const publishers = await Promise.all(Array.from({ length: PUBLISHERS }, () => stage.backend()));
-  const subject = scene.subject("stream");
-  const name = await prepare(backend, scene.user, subject);
-  const uplink = answer(backend, scene);
+  const backend = await environment.backend();
+  const publishers = await Promise.all(Array.from({ length: PUBLISHERS }, () => environment.backend()));
+  const subject = user.subject("stream");
+  const name = await prepare(backend, user.name, subject);
+  const uplink = serve(backend, user);
 
-  const page = await scene.open();
-  if (isNaive)
-    await page.evaluate(async (client) => lab.keep("renew", await lab.beginNaively(client)), client);
-  else await page.evaluate((client) => lab.begin(client), client);
+  const page = await user.open();
+  if (isReconnecting)
+    await page.evaluate(
+      async (client) => harness.keep("renew", await harness.beginReconnecting(client)),
+      client,
+    );
+  else await page.evaluate((client) => harness.begin(client), client);
   await page.evaluate(
     async ({ subject, name }) => {
-      const core = lab.connection.hear(subject);
-      const ordered = await lab.connection.ordered(name);
-      const durable = await lab.connection.durable(name, "page");
-      const watch = await lab.connection.watch(name);
-      lab.keep("heard", { core, ordered, durable, watch });
-      await lab.nc.flush();
+      const core = harness.connection.record(subject);
+      const ordered = await harness.connection.ordered(name);
+      const durable = await harness.connection.durable(name, "page");
+      const watch = await harness.connection.watch(name);
+      harness.keep("received", { core, ordered, durable, watch });
+      await harness.nc.flush();
     },
     { subject, name },
   );
@@ -64,63 +67,64 @@ export async function stream(
     nc.publish(`$KV.${name}.${text.replace(" ", "-")}`, bytes(text));
   });
   await page.evaluate(
-    ({ requests, publishes, patience }) =>
-      lab.keep("busy", new lab.Busy(lab.nc, { requests, publishes, patience })),
+    ({ requests, publishes, timeout }) =>
+      harness.keep("busy", new harness.Busy(harness.nc, { requests, publishes, timeout })),
     {
-      requests: scene.subject("echo"),
-      publishes: scene.subject("up"),
-      patience: isNaive ? NAIVE_PATIENCE : PATIENCE,
+      requests: user.subject("echo"),
+      publishes: user.subject("up"),
+      timeout: isReconnecting ? RECONNECTING_TIMEOUT : TIMEOUT,
     },
   );
-  await page.evaluate((calm) => lab.kept.heard.core.reach(calm), CALM);
+  await page.evaluate((calm) => harness.kept.received.core.reach(calm), CALM);
   const calm = await pauses(page);
   for (let i = 0; i < renewals; i++) {
     await page.evaluate(
-      async ({ isNaive, between }) => {
-        const { heard, renew } = lab.kept;
-        await (isNaive ? renew() : lab.session.refresh());
-        await heard.core.reach(heard.core.count + between);
+      async ({ isReconnecting, between }) => {
+        const { received, renew } = harness.kept;
+        await (isReconnecting ? renew() : harness.live.refresh());
+        await received.core.reach(received.core.count + between);
       },
-      { isNaive, between: BETWEEN },
+      { isReconnecting, between: BETWEEN },
     );
   }
   const renewing = await pauses(page);
   await running.stop();
   const { sent } = running;
   const own = await page.evaluate(async () => {
-    const { busy } = lab.kept;
+    const { busy } = harness.kept;
     await busy.stop();
-    return { done: busy.done, refused: busy.refused };
+    return { done: busy.done, errors: busy.errors };
   });
   const complete = page.evaluate(
     (sent) =>
-      Promise.all(Object.values(lab.kept.heard as Record<string, Recorder>).map((one) => one.complete(sent))),
+      Promise.all(
+        Object.values(harness.kept.received as Record<string, Recorder>).map((one) => one.complete(sent)),
+      ),
     { ...sent },
   );
-  const patience = isNaive ? NAIVE_PATIENCE : PATIENCE;
-  const late = await within(complete, "the last message", patience).then(
+  const timeout = isReconnecting ? RECONNECTING_TIMEOUT : TIMEOUT;
+  const late = await within(complete, "the last message", timeout).then(
     () => undefined,
     (error: Error) => error,
   );
   const result = await page.evaluate((ways) => {
-    const heard = ways.map((way) => [way, lab.kept.heard[way].heard] as const);
+    const received = ways.map((way) => [way, harness.kept.received[way].received] as const);
     return {
-      heard: Object.fromEntries(heard),
-      statuses: lab.connection.statuses,
-      closed: lab.connection.closed,
+      received: Object.fromEntries(received),
+      statuses: harness.connection.statuses,
+      closed: harness.connection.closed,
     };
   }, WAYS);
   await backend.flush();
-  const heard = Object.fromEntries(WAYS.map((way) => [way, account(result.heard[way], sent)])) as Record<
-    Way,
-    Account
-  >;
-  if (late && !isNaive) throw new Error(`${late.message}: ${JSON.stringify(heard)}`);
+  const received = Object.fromEntries(
+    WAYS.map((way) => [way, compare(result.received[way], sent)]),
+  ) as Record<Way, Comparison>;
+  if (late && !isReconnecting) throw new Error(`${late.message}: ${JSON.stringify(received)}`);
   return {
-    heard,
+    received,
     messages: Object.values(sent).reduce((sum, count) => sum + count, 0),
-    published: account(uplink, { page: own.done.publishes }),
-    refused: own.refused,
+    published: compare(uplink, { page: own.done.publishes }),
+    errors: own.errors,
     done: own.done,
     statuses: result.statuses,
     calm,
@@ -130,7 +134,7 @@ export async function stream(
 
 export type Way = (typeof WAYS)[number];
 
-/** A stream with a durable consumer, and a bucket, all of one name. */
+/** Makes a stream with a durable consumer, and a bucket; both are named after the user. */
 async function prepare(backend: NatsConnection, user: string, subject: string): Promise<string> {
   const jsm = await backend.jetstreamManager();
   const memory = { storage: "memory" as never };
@@ -152,24 +156,24 @@ async function prepare(backend: NatsConnection, user: string, subject: string): 
   return user;
 }
 
-/** Answers the page's requests with what they hold, and writes down what it publishes. */
-function answer(backend: NatsConnection, scene: Scene): Record<string, number[]> {
-  const heard: Record<string, number[]> = {};
-  backend.subscribe(scene.subject("echo"), { callback: (_, message) => void message.respond(message.data) });
-  backend.subscribe(scene.subject("up"), {
+/** Responds to the page's requests with their data, and records what the page publishes. */
+function serve(backend: NatsConnection, user: User): Record<string, number[]> {
+  const received: Record<string, number[]> = {};
+  backend.subscribe(user.subject("echo"), { callback: (_, message) => void message.respond(message.data) });
+  backend.subscribe(user.subject("up"), {
     callback: (_, message) => {
       const [publisher = "", number] = message.string().split(" ");
-      heard[publisher] ??= [];
-      heard[publisher].push(Number(number));
+      received[publisher] ??= [];
+      received[publisher].push(Number(number));
     },
   });
-  return heard;
+  return received;
 }
 
 const pauses = (page: Page): Promise<Record<Way, number>> =>
   page.evaluate(
     (ways) =>
-      Object.fromEntries(ways.map((way) => [way, lab.kept.heard[way].pause()])) as Record<Way, number>,
+      Object.fromEntries(ways.map((way) => [way, harness.kept.received[way].pause()])) as Record<Way, number>,
     WAYS,
   );
 

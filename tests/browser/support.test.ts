@@ -1,18 +1,18 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { hearing } from "./hearing.ts";
-import { withBoth } from "./play.ts";
-import { makeStage, type Stage } from "./stage.ts";
+import { type Environment, makeEnvironment } from "./environment.ts";
+import { withBoth } from "./scenario.ts";
+import { probeSubscription } from "./subscription-probe.ts";
 
-/** Pages that have less than others: no Ed25519, no mint of their own origin. */
+/** Pages without Ed25519 in WebCrypto, and pages whose mint is on another origin. */
 
-let stage: Stage;
+let environment: Environment;
 beforeAll(async () => {
-  stage = await makeStage();
+  environment = await makeEnvironment();
 });
-afterAll(() => stage?.[Symbol.asyncDispose]());
+afterAll(() => environment?.[Symbol.asyncDispose]());
 
-/** Runs on the page before all else: WebCrypto as it was before Ed25519. */
-function age(): void {
+/** Runs before the page's scripts: makes WebCrypto as it was before it had Ed25519. */
+function removeEd25519(): void {
   const refuse = async () => {
     throw new DOMException("Unrecognized name.", "NotSupportedError");
   };
@@ -22,86 +22,90 @@ function age(): void {
 }
 
 const PAGES = [
-  { name: "on a page that is not secure, and so has no WebCrypto", hostname: "page.test", script: () => {} },
-  { name: "in a browser whose WebCrypto has no Ed25519", hostname: "localhost", script: age },
+  {
+    name: "on a page that is no secure context, and so has no WebCrypto",
+    hostname: "page.test",
+    script: () => {},
+  },
+  { name: "in a browser whose WebCrypto has no Ed25519", hostname: "localhost", script: removeEd25519 },
 ] as const;
 
 describe.each([...PAGES])("$name,", ({ hostname, script }) => {
   test(
-    "a session works with an nkeys implementation",
+    "live credentials work with an nkeys implementation",
     withBoth(async (client) => {
-      await using scene = await stage.scene({ hostname });
-      const page = await scene.open((page) => page.addInitScript(script));
+      await using user = await environment.user({ hostname });
+      const page = await user.open((page) => page.addInitScript(script));
       await page.evaluate(async (client) => {
-        await lab.start({}, { nkeys: lab.nkeys });
-        await lab.connect(client);
+        await harness.start({}, { nkeys: harness.nkeys });
+        await harness.connect(client);
       }, client);
-      const heard = await hearing(page, await stage.backend(), scene.subject("a"));
-      await page.evaluate(() => lab.renew(2));
-      await heard.check();
-      expect(scene.proxy.logins().length).toBe(3);
+      const probe = await probeSubscription(page, await environment.backend(), user.subject("a"));
+      await page.evaluate(() => harness.renew(2));
+      await probe.check();
+      expect(user.proxy.logins().length).toBe(3);
     }),
   );
 
-  test("a session without one says what is missing", async () => {
-    await using scene = await stage.scene({ hostname });
-    const page = await scene.open((page) => page.addInitScript(script));
+  test("live credentials without one reject with an error that names it", async () => {
+    await using user = await environment.user({ hostname });
+    const page = await user.open((page) => page.addInitScript(script));
     const error = await page.evaluate(async () => {
-      const error = await lab.start().catch((error) => error);
+      const error = await harness.start().catch((error) => error);
       return { code: (error as { code?: string }).code, message: (error as Error).message };
     });
     expect(error.code).toBe("unsupported");
     expect(error.message).toMatch(/Ed25519/);
     expect(error.message).toMatch(/nkeys/);
-    expect(scene.site.asked).toEqual([]);
+    expect(user.site.requests).toEqual([]);
   });
 });
 
 describe("a page of another origin than the mint's", () => {
   test(
-    "gets its credentials where the mint lists the origin, and waits as long as it's told",
+    "gets credentials if the mint allows the origin, and waits as long as Retry-After says",
     withBoth(async (client) => {
-      await using own = await stage.scene();
-      await using mint = await stage.scene({ allowedOrigins: [own.site.origin] });
+      await using own = await environment.user();
+      await using mint = await environment.user({ allowedOrigins: [own.site.origin] });
       const page = await own.open();
       await page.evaluate(
         async ({ client, endpoint }) => {
-          await lab.begin(client, endpoint);
-          await lab.renew(2);
+          await harness.begin(client, endpoint);
+          await harness.renew(2);
         },
-        { client, endpoint: { url: `${mint.site.origin}/creds`, user: mint.user } },
+        { client, endpoint: { url: `${mint.site.origin}/creds`, user: mint.name } },
       );
-      const heard = await hearing(page, await stage.backend(), mint.subject("a"));
-      await heard.check();
-      expect(own.site.asked).toEqual([]);
+      const probe = await probeSubscription(page, await environment.backend(), mint.subject("a"));
+      await probe.check();
+      expect(own.site.requests).toEqual([]);
       expect(mint.proxy.logins().length).toBe(3);
       const headers = {
         "Retry-After": "2",
         "Access-Control-Allow-Origin": own.site.origin,
         "Access-Control-Expose-Headers": "Retry-After",
       };
-      mint.site.answerWith(({ method }) =>
+      mint.site.respondWith(({ method }) =>
         method === "POST" ? Response.json({}, { status: 503, headers }) : undefined,
       );
       const delay = await page.evaluate(async () => {
-        lab.session.refresh().catch(() => {});
-        const told = await lab.until("delayed");
-        return told.type === "delayed" && told.delay;
+        harness.live.refresh().catch(() => {});
+        const event = await harness.until("delayed");
+        return event.type === "delayed" && event.delay;
       });
       expect(delay).toBeGreaterThanOrEqual(2000);
     }),
   );
 
-  test("gets none where the mint does not list it", async () => {
-    await using own = await stage.scene();
-    await using mint = await stage.scene();
+  test("gets none if the mint does not allow the origin", async () => {
+    await using own = await environment.user();
+    await using mint = await environment.user();
     const page = await own.open();
     const error = await page.evaluate(
       async (endpoint) => {
-        const error = await lab.start(endpoint).catch((error) => error);
+        const error = await harness.start(endpoint).catch((error) => error);
         return (error as { code?: string }).code;
       },
-      { url: `${mint.site.origin}/creds`, user: mint.user },
+      { url: `${mint.site.origin}/creds`, user: mint.name },
     );
     expect(error).toBe("unavailable");
   });

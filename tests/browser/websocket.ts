@@ -1,4 +1,4 @@
-/** What a client said over a WebSocket, as text with a character for each byte: RFC 6455, section 5.2. */
+/** Decodes the frames that a client sent over a WebSocket, to a text with one character for each byte: RFC 6455, section 5.2. */
 export function unmask(bytes: Buffer): string {
   const parts: string[] = [];
   let at = bytes.indexOf("\r\n\r\n") + 4;

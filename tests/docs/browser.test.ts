@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import type { NatsConnection } from "nats.ws";
-import type { NatsSession } from "../../src/browser/index.ts";
+import type { LiveCredentials } from "../../src/browser/index.ts";
 import { readLocalConfig } from "../../src/config/local.ts";
 import { createMint } from "../../src/core/mint.ts";
 import { readKeys } from "../../src/files/exported-keys.ts";
@@ -101,16 +101,16 @@ async function run(text: string, names: string[], before = "") {
   const file = join(dir, `run-${++modules}.ts`);
   writeFileSync(file, withPlaces(`${before}\n${text}\nexport { ${names.join(", ")} };\n`));
   const made = await within(import(file), "the block to run");
-  return made as { session: NatsSession; nc: NatsConnection };
+  return made as { live: LiveCredentials; nc: NatsConnection };
 }
 
 /** Hears what alice's page publishes to itself, before and after a renewal. */
-async function expectToWork({ session, nc }: { session: NatsSession; nc: NatsConnection }): Promise<void> {
+async function expectToWork({ live, nc }: { live: LiveCredentials; nc: NatsConnection }): Promise<void> {
   const heard: string[] = [];
   nc.subscribe("users.alice.>", { callback: (_, message) => heard.push(message.string()) });
   nc.publish("users.alice.a", "before");
   await nc.flush();
-  await session.refresh();
+  await live.refresh();
   nc.publish("users.alice.a", "after");
   await nc.flush();
   expect(heard).toEqual(["before", "after"]);
@@ -119,7 +119,7 @@ async function expectToWork({ session, nc }: { session: NatsSession; nc: NatsCon
 /** What the blocks presuppose of each other and of the reader, where they don't have it of their own. */
 const PRESUPPOSED = {
   connect: 'import { connect } from "nats.ws";',
-  session: 'declare const session: import("nats-mint/browser").NatsSession;',
+  live: 'declare const live: import("nats-mint/browser").LiveCredentials;',
   nc: 'declare const nc: import("nats.ws").NatsConnection;',
   auth: "declare const auth: { getAccessToken(): Promise<string> };",
   showLogin: "declare function showLogin(options: { onSuccess(): Promise<void> }): void;",
@@ -192,25 +192,25 @@ describe("the quick start", () => {
   test("connects nats.ws, hears itself, and ends", async () => {
     const said = spyOn(console, "log").mockImplementation(() => {});
     try {
-      const { session, nc } = await run(block("console.log(message.string())"), ["session", "nc"]);
+      const { live, nc } = await run(block("console.log(message.string())"), ["live", "nc"]);
       await nc.flush();
       expect(said.mock.calls).toEqual([["hello"]]);
-      await expectToWork({ session, nc });
-      const before = "const { session, nc } = globalThis.ended;";
-      Object.assign(globalThis, { ended: { session, nc } });
+      await expectToWork({ live, nc });
+      const before = "const { live, nc } = globalThis.ended;";
+      Object.assign(globalThis, { ended: { live, nc } });
       await run(block("nc.drain()"), [], before);
       expect(nc.isClosed()).toBe(true);
-      expect(await session.refresh().catch(({ code }) => code)).toBe("closed");
+      expect(await live.refresh().catch(({ code }) => code)).toBe("closed");
     } finally {
       said.mockRestore();
     }
   });
 
   test("connects @nats-io/nats-core", async () => {
-    const made = await run(block("wsconnect(session.options())"), ["session", "nc"]);
+    const made = await run(block("wsconnect(live.connectOptions())"), ["live", "nc"]);
     await expectToWork(made);
     await made.nc.close();
-    made.session.close();
+    made.live.close();
   });
 
   test("without a bundler works in a browser, from the files that it copies", async () => {
@@ -240,8 +240,8 @@ describe("a source", () => {
     const text = block("getAccessToken").replace('"/nats/creds"', '"http://127.0.0.1:8080/creds"');
     const before = 'const auth = { getAccessToken: async () => "t1" };';
     // The mint that knows names only wants one.
-    const { session } = await run(text.replace("ttl:", 'user: "alice", ttl:'), ["session"], before);
-    session.close();
+    const { live } = await run(text.replace("ttl:", 'user: "alice", ttl:'), ["live"], before);
+    live.close();
     const request = asked.at(-1) as Request;
     expect(request.headers.get("Authorization")).toBe("Bearer t1");
     expect(await request.json()).toEqual({
@@ -266,54 +266,54 @@ describe("a source", () => {
       },
     });
     const text = block("/my-own-way").replace("/my-own-way", `${own.url}`);
-    const connecting = "const nc = await connect(session.options());";
-    const made = await run(`${text}${connecting}`, ["session", "nc"], PRESUPPOSED.connect);
+    const connecting = "const nc = await connect(live.connectOptions());";
+    const made = await run(`${text}${connecting}`, ["live", "nc"], PRESUPPOSED.connect);
     await expectToWork(made);
     status = 401;
-    expect(await made.session.refresh().catch(({ code }) => code)).toBe("unauthorized");
+    expect(await made.live.refresh().catch(({ code }) => code)).toBe("unauthorized");
     await made.nc.close();
-    made.session.close();
-    expect(await run(text, ["session"]).catch(({ code }) => code)).toBe("unauthorized");
+    made.live.close();
+    expect(await run(text, ["live"]).catch(({ code }) => code)).toBe("unauthorized");
     status = 500;
-    expect(await run(text, ["session"]).catch(({ message }) => message)).toBe("status 500");
+    expect(await run(text, ["live"]).catch(({ message }) => message)).toBe("status 500");
   });
 
   test("that is a literal works until its end", async () => {
-    const connecting = "const nc = await connect(session.options());";
-    const text = block("as Credentials)");
-    const { session, nc } = await run(`${text}${connecting}`, ["session", "nc"], PRESUPPOSED.connect);
+    const connecting = "const nc = await connect(live.connectOptions());";
+    const text = block("as CredsResponse)");
+    const { live, nc } = await run(`${text}${connecting}`, ["live", "nc"], PRESUPPOSED.connect);
     await nc.flush();
-    expect(session.credentials.seed).toStartWith("SU");
-    expect(await session.refresh().catch(({ code }) => code)).toBe("unauthorized");
+    expect(live.current.seed).toStartWith("SU");
+    expect(await live.refresh().catch(({ code }) => code)).toBe("unauthorized");
     await nc.flush();
     await nc.close();
-    session.close();
+    live.close();
   });
 });
 
 test("options are added as it shows", async () => {
-  const starting = block("wsconnect(session.options())").split("\n").slice(1, -2).join("\n");
+  const starting = block("wsconnect(live.connectOptions())").split("\n").slice(1, -2).join("\n");
   const before = `${PRESUPPOSED.connect}\n${starting}`;
-  const { session, nc } = await run(block("...session.options()"), ["session", "nc"], before);
+  const { live, nc } = await run(block("...live.connectOptions()"), ["live", "nc"], before);
   const heard: string[] = [];
   nc.subscribe("users.alice.>", { callback: (_, message) => heard.push(message.string()) });
   nc.publish("users.alice.a", "no echo");
   await nc.flush();
   expect(heard).toEqual([]);
   await nc.close();
-  session.close();
+  live.close();
 });
 
 test("a browser without Ed25519 is unsupported, and connects with nkeys", async () => {
   const missing = new DOMException("Unrecognized name", "NotSupportedError");
   const subtle = spyOn(crypto.subtle, "generateKey").mockRejectedValue(missing);
   try {
-    const text = `${block("import * as nkeys")}const nc = await connect(session.options());`;
-    const made = await run(text, ["session", "nc"], PRESUPPOSED.connect);
+    const text = `${block("import * as nkeys")}const nc = await connect(live.connectOptions());`;
+    const made = await run(text, ["live", "nc"], PRESUPPOSED.connect);
     await expectToWork(made);
     await made.nc.close();
-    made.session.close();
-    const without = run(block("wsconnect(session.options())"), ["session", "nc"]);
+    made.live.close();
+    const without = run(block("wsconnect(live.connectOptions())"), ["live", "nc"]);
     expect(await without.catch(({ code }) => code)).toBe("unsupported");
   } finally {
     subtle.mockRestore();
@@ -375,19 +375,19 @@ describe("the tables have what the module has:", () => {
 
   test("fields of an endpoint", () => {
     const fields = table("## Where credentials come from", "field").flatMap(([name]) => names(name));
-    expect(fields.sort()).toEqual(members("src/browser/endpoint.ts", "Endpoint").sort());
+    expect(fields.sort()).toEqual(members("src/browser/credential/endpoint.ts", "Endpoint").sort());
   });
 
   test("members of what it returns", () => {
     const said = table("## The returned object", "member").flatMap(([name]) => names(name));
     expect(said.map((name) => name.replace(/\(.*/, "")).sort()).toEqual(
-      members("src/browser/session.ts", "NatsSession").sort(),
+      members("src/browser/live-credentials.ts", "LiveCredentials").sort(),
     );
   });
 
   test("options that are not to be replaced", () => {
     const said = codeSpans(section(guide, "## Limits"));
-    const all = members("src/browser/session.ts", "ConnectionOptions");
+    const all = members("src/browser/live-credentials.ts", "ConnectionOptions");
     expect(all.filter((name) => name !== "servers" && !said.includes(name))).toEqual([]);
     const { exports } = JSON.parse(read("package.json"));
     expect(Object.keys(exports)).toContain("./browser");
@@ -396,11 +396,16 @@ describe("the tables have what the module has:", () => {
 
 describe("the numbers are those of the code:", () => {
   const said: Record<string, [file: string, ...constants: string[]]> = {
-    "75 to 85 %": ["credential.ts", "DUE_FROM = 0.15", "DUE_SPREAD = 0.1"],
-    "no response within 10 s": ["session.ts", "PATIENCE = 10_000"],
-    "0.2 s apart, later ones up to 30 s": ["session.ts", "FIRST_DELAY = 200", "LONGEST_DELAY = 30_000"],
-    "about 0.1 s more (0.3 s in a cluster)": ["socket.ts", "SETTLE_SERVER = 100", "SETTLE_CLUSTER = 300"],
-    "does not respond for 3 s": ["socket.ts", "PROBE_PATIENCE = 3000"],
+    "75 to 85 %": ["credential/credential.ts", "DUE_FROM = 0.15", "DUE_SPREAD = 0.1"],
+    "no response within 10 s": ["renewal.ts", "SOURCE_TIMEOUT = 10_000"],
+    "0.2 s apart": ["time.ts", "FIRST_DELAY = 200"],
+    "later ones up to 30 s": ["renewal.ts", "LONGEST_DELAY = 30_000"],
+    "about 0.1 s more (0.3 s in a cluster)": [
+      "transport/socket.ts",
+      "SETTLE_SERVER = 100",
+      "SETTLE_CLUSTER = 300",
+    ],
+    "does not respond for 3 s": ["transport/socket.ts", "PROBE_TIMEOUT = 3000"],
   };
 
   test.each(Object.keys(said))("%s", (text) => {

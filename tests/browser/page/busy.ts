@@ -1,18 +1,19 @@
 import type { NatsConnection } from "@nats-io/nats-core";
 
 export interface Tasks {
-  /** Whom to ask: wants the request's own data as the answer. */
+  /** The subject of requests; the response must have the request's data. */
   readonly requests: string;
-  /** Where to publish `page number`. */
+  /** The subject on which `page number` is published. */
   readonly publishes: string;
   /** Milliseconds that a request may take. */
-  readonly patience: number;
+  readonly timeout: number;
 }
 
-/** What a page does all the time: requests, flushes and publishes, each numbered. */
+/** What a page does all the time: numbered requests, flushes and publishes. */
 export class Busy {
   readonly done = { requests: 0, flushes: 0, publishes: 0 };
-  readonly refused: string[] = [];
+  /** The errors, with the operation that failed. */
+  readonly errors: string[] = [];
   readonly #nc: NatsConnection;
   readonly #tasks: Tasks;
   readonly #pending = new Set<Promise<void>>();
@@ -28,7 +29,7 @@ export class Busy {
     ];
   }
 
-  /** Stops, and waits for all that is under way. */
+  /** Stops, and waits for everything that is under way. */
   async stop(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
     await Promise.all(this.#pending);
@@ -39,15 +40,15 @@ export class Busy {
     try {
       this.#nc.publish(this.#tasks.publishes, `page ${++this.done.publishes}`);
     } catch (error) {
-      this.refused.push(`publish: ${error}`);
+      this.errors.push(`publish: ${error}`);
     }
   }
 
   async #request(): Promise<void> {
-    const { requests, patience } = this.#tasks;
-    const question = `${++this.done.requests}`;
-    const answer = await this.#nc.request(requests, question, { timeout: patience });
-    if (answer.string() !== question) throw new Error(`${question} was answered with ${answer.string()}`);
+    const { requests, timeout } = this.#tasks;
+    const data = `${++this.done.requests}`;
+    const response = await this.#nc.request(requests, data, { timeout });
+    if (response.string() !== data) throw new Error(`the response to ${data} was ${response.string()}`);
   }
 
   async #flush(): Promise<void> {
@@ -55,9 +56,9 @@ export class Busy {
     await this.#nc.flush();
   }
 
-  #track(what: string, work: Promise<void>): void {
+  #track(operation: string, work: Promise<void>): void {
     const tracked = work
-      .catch((error) => void this.refused.push(`${what}: ${error}`))
+      .catch((error) => void this.errors.push(`${operation}: ${error}`))
       .finally(() => this.#pending.delete(tracked));
     this.#pending.add(tracked);
   }

@@ -3,11 +3,11 @@ import { Kvm } from "@nats-io/kv";
 import { jwtAuthenticator, type NatsConnection, wsconnect } from "@nats-io/nats-core";
 import * as natsWs from "nats.ws";
 
-/** The two clients, unmodified, behind one shape: what differs between them stands here. */
+/** The two clients, unmodified, behind one interface. */
 
 export type ClientName = "nats.ws" | "nats-core";
 
-/** Messages that are asked for in advance: with the default of 100, a slow way would let no more than some 600/s through. */
+/** Messages that are requested in advance: with the default of 100, a slow connection would limit the rate to some 600/s. */
 const WINDOW = { max_messages: 1000 };
 
 export type Take = (text: string) => void;
@@ -15,9 +15,9 @@ export type Take = (text: string) => void;
 export interface Client {
   connect(options: object): Promise<NatsConnection>;
   authenticator(jwt: () => string, seed: () => Uint8Array): unknown;
-  /** Hears a stream by an ordered consumer. */
+  /** Receives a stream by an ordered consumer. */
   ordered(nc: NatsConnection, stream: string, take: Take): Promise<void>;
-  /** Hears a stream by a durable consumer, and acknowledges. */
+  /** Receives a stream by a durable consumer, and acknowledges. */
   durable(nc: NatsConnection, stream: string, name: string, take: Take): Promise<void>;
   /** Watches a bucket. */
   watch(nc: NatsConnection, bucket: string, take: Take): Promise<void>;
@@ -75,7 +75,7 @@ export const clients: Record<ClientName, Client> = {
 
 const older = (nc: NatsConnection) => nc as unknown as natsWs.NatsConnection;
 
-/** Acts on all that comes, until there is no more. */
+/** Calls `act` with each item. */
 export async function each<T>(items: AsyncIterable<T>, act: (item: T) => void): Promise<void> {
   for await (const item of items) act(item);
 }

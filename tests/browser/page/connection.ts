@@ -2,12 +2,12 @@ import type { Msg, NatsConnection, SubscriptionOptions } from "@nats-io/nats-cor
 import { type Client, each } from "./clients.ts";
 import { Recorder } from "./recorder.ts";
 
-/** One client's connection, and all that is heard by it. */
+/** One client's connection, and what it receives. */
 export class Connection {
   readonly nc: NatsConnection;
   /** The types of the client's status events. */
   readonly statuses: string[] = [];
-  /** How it was closed: a message, empty without an error; undefined while it's open. */
+  /** How it was closed: the error's name and message, empty without an error; undefined while it is open. */
   closed: string | undefined;
   readonly #client: Client;
 
@@ -20,8 +20,8 @@ export class Connection {
     });
   }
 
-  /** Hears numbered messages. */
-  hear(subject: string, options: SubscriptionOptions = {}): Recorder {
+  /** Subscribes, and records numbered messages. */
+  record(subject: string, options: SubscriptionOptions = {}): Recorder {
     const recorder = new Recorder();
     this.nc.subscribe(subject, {
       ...options,

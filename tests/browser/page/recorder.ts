@@ -1,6 +1,7 @@
-/** What came in: numbered messages (`publisher number`), and the longest pause between two of them. */
+/** Records numbered messages (`publisher number`), and the longest pause between two of them. */
 export class Recorder {
-  readonly heard: Record<string, number[]> = {};
+  /** The numbers by publisher, in the order of arrival. */
+  readonly received: Record<string, number[]> = {};
   count = 0;
   #last = 0;
   #pause = 0;
@@ -12,27 +13,27 @@ export class Recorder {
     this.#last = now;
     this.count++;
     const [publisher = "", number] = text.split(" ", 2);
-    this.heard[publisher] ??= [];
-    this.heard[publisher].push(Number(number));
+    this.received[publisher] ??= [];
+    this.received[publisher].push(Number(number));
     for (const look of this.#waiting) look();
   };
 
-  /** The longest pause in milliseconds since this was last asked, the present one included. */
+  /** The longest pause since the last call, in milliseconds, including the one that is not over. */
   pause(): number {
     const pause = Math.max(this.#pause, this.#last > 0 ? performance.now() - this.#last : 0);
     this.#pause = 0;
     return pause;
   }
 
-  /** Resolves once so many have come. */
+  /** Resolves when `count` messages have arrived. */
   reach(count: number): Promise<void> {
     return this.#until(() => this.count >= count);
   }
 
-  /** Resolves once the last message of every publisher has come. */
+  /** Resolves when the last message of every publisher has arrived. */
   complete(sent: Readonly<Record<string, number>>): Promise<void> {
     return this.#until(() =>
-      Object.entries(sent).every(([publisher, last]) => this.heard[publisher]?.includes(last)),
+      Object.entries(sent).every(([publisher, last]) => this.received[publisher]?.includes(last)),
     );
   }
 

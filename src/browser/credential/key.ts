@@ -1,14 +1,15 @@
-import { SessionError } from "./errors.ts";
+import { CredentialError } from "../errors.ts";
 import { decodeSeed, encodeUserPublicKey } from "./nkey.ts";
 
-/** A user's key pair. The private half stays where it was made. */
+/** A user's key pair. The private key cannot be read from it. */
 export interface UserKey {
-  /** `U…` */
+  /** `U…`, 56 characters. */
   readonly publicKey: string;
+  /** An Ed25519 signature, 64 bytes. */
   sign(data: Uint8Array): Promise<Uint8Array> | Uint8Array;
 }
 
-/** What is needed of an nkeys implementation (`nkeys.js`, `@nats-io/nkeys`) where the browser has no Ed25519. */
+/** The part of `nkeys.js` or `@nats-io/nkeys` that is used where the browser has no Ed25519. */
 export interface Nkeys {
   createUser(): NkeyPair;
 }
@@ -18,25 +19,25 @@ interface NkeyPair {
   sign(data: Uint8Array): Uint8Array;
 }
 
-// What comes before the 32 bytes of a private key in PKCS #8, RFC 8410 section 7.
-const PKCS8 = [48, 46, 2, 1, 0, 48, 5, 6, 3, 43, 101, 112, 4, 34, 4, 32];
-const ED25519 = "Ed25519";
-
 /**
- * Makes a key pair, by WebCrypto, so that no script can read the private half; by `nkeys` where that has no Ed25519.
- * @param given  the seed to take it from, of credentials that come with one, and its public key
- * @throws {SessionError} `unsupported`, with neither
+ * Makes a key pair with WebCrypto, whose private key no script can read. Where WebCrypto or its Ed25519 is missing,
+ * `nkeys` makes it.
+ * @param given  a seed (`SU…`) and its public key (`U…`): imports this key pair instead of making one
+ * @throws {CredentialError} `unsupported` if WebCrypto has no Ed25519 and there is no `nkeys`
  */
 export async function makeUserKey(
   nkeys: Nkeys | undefined,
   given?: { publicKey: string; seed: string },
 ): Promise<UserKey> {
+  const ED25519 = "Ed25519";
   try {
     const { subtle } = crypto;
-    let { publicKey = "" } = given ?? {};
+    let publicKey = given?.publicKey as string;
     let privateKey: CryptoKey;
     if (given) {
-      const der = new Uint8Array([...PKCS8, ...decodeSeed(given.seed)]);
+      // What precedes the 32 bytes of an Ed25519 private key in PKCS #8: RFC 8410, section 7.
+      const head = [48, 46, 2, 1, 0, 48, 5, 6, 3, 43, 101, 112, 4, 34, 4, 32];
+      const der = new Uint8Array([...head, ...decodeSeed(given.seed)]);
       privateKey = await subtle.importKey("pkcs8", der, ED25519, false, ["sign"]);
     } else {
       const pair = (await subtle.generateKey(ED25519, false, ["sign"])) as CryptoKeyPair;
@@ -50,8 +51,6 @@ export async function makeUserKey(
   } catch (cause) {
     const pair = !given && nkeys?.createUser();
     if (pair) return { publicKey: pair.getPublicKey(), sign: (data) => pair.sign(data) };
-    throw new SessionError("unsupported", "no Ed25519 on this page: pass `nkeys`", {
-      cause,
-    });
+    throw new CredentialError("unsupported", "no Ed25519 here: pass `nkeys`", { cause });
   }
 }

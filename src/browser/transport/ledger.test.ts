@@ -9,7 +9,12 @@ const RUNS = 500;
 
 const { array, constantFrom, nat, record, shuffledSubarray, tuple } = fc;
 
-/** What the old connection brings, where the new one begins, and where both are marked. */
+/**
+ * @param old  what the old connection brings
+ * @param begin  the place from which on the new connection brings the same
+ * @param marks  the places of the two marks
+ * @returns what is not taken for a repeat
+ */
 function decide(old: readonly string[], begin: number, marks: readonly number[]): string[] {
   const ledger = makeLedger();
   const fresh = old.slice(begin);
@@ -33,14 +38,14 @@ function decide(old: readonly string[], begin: number, marks: readonly number[])
 }
 
 describe("a ledger", () => {
-  test("knows all repeats of messages that differ, wherever it is marked", () => {
+  test("finds all repeats of messages that differ, wherever it is marked", () => {
     fc.assert(
       fc.property(
         record({ size: nat(30), begin: nat(30), cut: nat(30) }),
         array(constantFrom<"old" | "new">("old", "new"), { maxLength: 80 }),
         shuffledSubarray([...Array(30).keys()]),
         ({ size, begin, cut }, turns, order) => {
-          // The new connection misses the first ones, the old one the last ones; else each has its own order.
+          // The new connection lacks the first messages, the old one the last ones. Each has an order of its own.
           const names = [...Array(size).keys()].map(String);
           const streams = {
             old: names.slice(0, Math.max(cut, begin)),
@@ -58,7 +63,7 @@ describe("a ledger", () => {
           for (const turn of turns) bring(turn);
           ledger.mark("old");
           ledger.mark("new");
-          // When it is marked again, both have all that the first mark was late for.
+          // Before the second mark, both have brought everything.
           while (streams.old.length + streams.new.length > 0) {
             bring("new");
             bring("old");
@@ -72,7 +77,7 @@ describe("a ledger", () => {
     );
   });
 
-  test("knows all repeats of equal messages when nothing comes between the PONGs of a mark", () => {
+  test("finds all repeats of equal messages if nothing arrives between the PONGs of a mark", () => {
     fc.assert(
       fc.property(
         array(constantFrom("tick", "tock"), { maxLength: 40 }),
@@ -83,7 +88,7 @@ describe("a ledger", () => {
           const [from = 0, to = 0] = places
             .map((place) => Math.max(begin, place % (messages.length + 1)))
             .sort((a, b) => a - b);
-          // The old one ends with the last mark.
+          // The old connection ends at the last mark.
           expect(decide(messages, begin, [from, to])).toEqual(messages.slice(to));
         },
       ),
@@ -91,7 +96,7 @@ describe("a ledger", () => {
     );
   });
 
-  test("takes the smaller lead of two marks", () => {
+  test("uses the smaller lead of two marks", () => {
     const ledger = makeLedger();
     ledger.count("old", "tick");
     ledger.count("old", "tick");
@@ -103,7 +108,7 @@ describe("a ledger", () => {
     expect([first, second].map(isRepeat)).toEqual([true, true]);
   });
 
-  test("takes what the old connection brings first after the first mark for what the new one brings too", () => {
+  test("expects on both connections what the old one first brings after the first mark", () => {
     const ledger = makeLedger();
     ledger.mark("old");
     ledger.mark("new");
@@ -117,12 +122,12 @@ describe("a ledger", () => {
 
 /** Milliseconds. */
 interface Network {
-  /** One way, for the old connection and for the new one; and how much longer it may take by chance. */
+  /** The delay in one direction, for the old and the new connection; and the largest random addition to it. */
   readonly delays: readonly [number, number];
   readonly jitter: number;
   /** Equal messages in a second. */
   readonly rate: number;
-  /** Nobody publishes while a PING is under way. */
+  /** No message is published while a PING is under way. */
   readonly isQuietAtMarks: boolean;
   readonly seed: number;
 }
@@ -130,7 +135,7 @@ interface Network {
 const STEP = 0.01;
 const SETTLE = 100;
 
-/** One swap in the midst of equal messages of three publishers. Returns how many too many the client got. */
+/** One swap during equal messages of three publishers. Returns how many messages the client got too many. */
 async function swapAmongEquals({ delays, jitter, rate, isQuietAtMarks, seed }: Network): Promise<number> {
   let state = seed;
   const random = () => {
@@ -151,7 +156,7 @@ async function swapAmongEquals({ delays, jitter, rate, isQuietAtMarks, seed }: N
 
   const [server] = new Cluster(1, (count) => Math.floor(random() * count)).servers;
   if (!server) throw new Error("no server");
-  /** Processes what there is, step by step. */
+  /** Processes the commands of a connection, step by step. */
   const run = (connection: Connection) => {
     if (connection.isIdle) return;
     connection.step();
@@ -171,6 +176,7 @@ async function swapAmongEquals({ delays, jitter, rate, isQuietAtMarks, seed }: N
       });
     const connection = new Connection(server, "client", { out: bring });
     const link: Link = {
+      pongs: [],
       send: (bytes) => {
         if (bytes.length === 6) pings++;
         travel("up", () => {
@@ -218,7 +224,7 @@ async function swapAmongEquals({ delays, jitter, rate, isQuietAtMarks, seed }: N
   return heard - published;
 }
 
-describe("a swap in the midst of equal messages", () => {
+describe("a swap during equal messages", () => {
   const network = record({
     delays: tuple(nat(50), nat(50)),
     jitter: nat(30),
@@ -226,7 +232,7 @@ describe("a swap in the midst of equal messages", () => {
     seed: nat(1e9),
   });
 
-  test("is exact when nobody publishes while a PING is under way", async () => {
+  test("is exact if no message is published while a PING is under way", async () => {
     await fc.assert(
       fc.asyncProperty(network, async (settings) => {
         expect(await swapAmongEquals({ ...settings, isQuietAtMarks: true })).toBe(0);
@@ -235,7 +241,7 @@ describe("a swap in the midst of equal messages", () => {
     );
   });
 
-  /** How many too many or too few, on average. */
+  /** The average number of messages that are lost or repeated. */
   async function measure(settings: Omit<Network, "seed" | "isQuietAtMarks">, runs = 12): Promise<number> {
     let sum = 0;
     for (let seed = 1; seed <= runs; seed++) {
@@ -244,13 +250,13 @@ describe("a swap in the midst of equal messages", () => {
     return sum / runs;
   }
 
-  test("is as good as exact when both connections are as far from the server", async () => {
+  test("is nearly exact if both connections have the same delay", async () => {
     expect(await measure({ delays: [20, 20], jitter: 0, rate: 1000 })).toBeLessThan(0.2);
     expect(await measure({ delays: [20, 20], jitter: 2, rate: 10 })).toBeLessThan(0.2);
     expect(await measure({ delays: [20, 20], jitter: 2, rate: 100 })).toBeLessThan(0.4);
   });
 
-  test("is off by what is published in the time by which the connections differ", async () => {
+  test("errs by what is published in the time by which the delays differ", async () => {
     for (const delays of [
       [20, 30],
       [30, 20],

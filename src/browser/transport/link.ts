@@ -1,28 +1,29 @@
-import type { Credential } from "./credential.ts";
-import { encode, type Frame, makeSplitter } from "./frames.ts";
-import type { ConnectOptions, Link, ServerInfo } from "./relay.ts";
+import type { Credential } from "../credential/credential.ts";
+import { encode, encodeLine, type Frame, makeSplitter } from "./frames.ts";
+import type { Link } from "./relay.ts";
 import { isRefusal } from "./server-errors.ts";
 
 /** One WebSocket to a nats-server. */
 export interface ServerLink extends Link {
-  /** What it was logged in with. */
-  readonly credential: Credential | undefined;
-  /** `performance.now()` when the server was last heard. */
-  readonly heardAt: number;
-  /** Closes it, as if it had broken. */
+  /** The credential that it was logged in with; undefined before the login. */
+  credential?: Credential;
+  /** `performance.now()` when something last arrived from the server. */
+  heardAt: number;
+  /** Closes it, as if the connection had broken. */
   lose(reason: string): void;
 }
 
 /**
- * @param getCredential  called for what to log in with
- * @param onFrames  takes what comes
- * @param onGone  told when the connection is gone, not by `close`
+ * Opens a WebSocket.
+ * @param getCredential  called at the login; if it rejects, the connection is lost with the message
+ * @param onFrames  takes the frames that arrive
+ * @param onLost  called when the connection has ended otherwise than by `close`
  */
 export function openLink(
   url: string,
   getCredential: () => Promise<Credential>,
   onFrames: (frames: Frame[]) => void,
-  onGone: (reason: string) => void,
+  onLost: (reason: string) => void,
 ): ServerLink {
   const split = makeSplitter();
   const socket = new WebSocket(url);
@@ -33,33 +34,34 @@ export function openLink(
     for (const { line } of frames) if (link.credential && isRefusal(line)) link.credential.refusal = line;
     onFrames(frames);
   };
-  // An error comes before the close, and without one where the page's own policy forbids the connection.
+  // Usually an error event and then a close event. Where a Content-Security-Policy forbids the connection, there is no
+  // close event.
   socket.onclose = socket.onerror = (event: Event) =>
     link.lose((event as CloseEvent).reason || "connection lost");
 
-  const link = {
-    credential: undefined as Credential | undefined,
+  const link: ServerLink = {
     heardAt: performance.now(),
+    pongs: [],
 
-    send(bytes: Uint8Array) {
+    send(bytes) {
       socket.send(bytes as BufferSource);
     },
 
-    async logIn(options: ConnectOptions, { nonce = "" }: ServerInfo) {
+    async logIn(options, { nonce = "" }) {
       try {
         const credential = await getCredential();
-        // The server takes both base64 alphabets (`server/auth.go`).
+        // The server accepts both base64 alphabets: `server/auth.go`.
         const sig = btoa(String.fromCharCode(...(await credential.key.sign(encode(nonce)))));
         link.credential = credential;
-        link.send(encode(`CONNECT ${JSON.stringify({ ...options, jwt: credential.answer.jwt, sig })}\r\n`));
+        link.send(encodeLine(`CONNECT ${JSON.stringify({ ...options, jwt: credential.response.jwt, sig })}`));
       } catch (error) {
         link.lose((error as Error).message);
       }
     },
 
-    lose(reason: string) {
+    lose(reason) {
       link.close();
-      onGone(reason);
+      onLost(reason);
     },
 
     close() {

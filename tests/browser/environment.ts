@@ -11,9 +11,9 @@ import { launchBrowser } from "./chromium.ts";
 import { makeProxy, type ProxyOptions } from "./proxy.ts";
 import { makeSite } from "./site.ts";
 
-/** What these tests play on: the recipe, up, with a role for the page; a browser; and, for each test, a scene. */
+/** What the tests of this folder run in: the recipe with a role for pages, a browser, and for each test users of its own. */
 
-/** The page's own subjects, and JetStream. */
+/** The user's own subjects, and JetStream. */
 export const PAGE_ROLE = {
   pub: {
     allow: ["users.{{name()}}.>", "_INBOX_{{name()}}.>", "$JS.API.>", "$JS.ACK.>", "$JS.FC.>", "$KV.>"],
@@ -24,27 +24,27 @@ export const PAGE_ROLE = {
 
 const BACKEND = { pub: { allow: [">"] }, sub: { allow: [">"] } };
 
-export type Stage = Awaited<ReturnType<typeof makeStage>>;
-export type Scene = Awaited<ReturnType<Stage["scene"]>>;
+export type Environment = Awaited<ReturnType<typeof makeEnvironment>>;
+export type User = Awaited<ReturnType<Environment["user"]>>;
 
-export interface SceneOptions extends Partial<ProxyOptions> {
-  /** Another role than `page`. */
+export interface UserOptions extends Partial<ProxyOptions> {
+  /** The role of the credentials; `page` by default. */
   readonly role?: string;
   readonly hostname?: (typeof HOSTNAMES)[number];
-  /** Origins of other pages that the mint lets ask. */
+  /** Origins of other pages that may read the mint's responses. */
   readonly allowedOrigins?: readonly string[];
 }
 
-/** Scenes that one stage has room for. */
-const SCENES = 50;
-/** Where pages are: one is secure, as a browser sees it, and one is not. */
+/** How many users one environment has room for. */
+const MAX_USERS = 50;
+/** The host names of pages: a secure context for browsers, and one that is not. */
 const HOSTNAMES = ["localhost", "page.test"] as const;
 
-let users = 0;
+let userCount = 0;
 
-export async function makeStage() {
-  // Each scene has an origin of its own, which the server lets in.
-  const ports = await freePorts(SCENES);
+export async function makeEnvironment() {
+  // Each user's page has an origin of its own, which the server accepts.
+  const ports = await freePorts(MAX_USERS);
   const origins = ports.flatMap((port) => HOSTNAMES.map((name) => `http://${name}:${port}`));
   const [browser, recipe] = await Promise.all([
     launchBrowser(),
@@ -59,58 +59,58 @@ export async function makeStage() {
   const backends: Client[] = [];
   const servers = [...login.servers];
 
-  const stage = {
+  const environment = {
     recipe,
     browser,
-    /** Reads the exported keys anew. */
+    /** Reads the exported keys again, after they have changed. */
     readMint,
 
-    /** Where the backends connect to, in turn. */
+    /** The servers that backends connect to, in turn. */
     servers,
 
-    /** A connection of the account that may do anything. */
+    /** A connection to the account with all permissions. */
     async backend(): Promise<NatsConnection> {
       const backend = await logIn(login, servers[backends.length % servers.length]);
       backends.push(backend);
       return backend.nc;
     },
 
-    /** A user, with a page, a mint and a way to the server of their own. */
-    async scene({ role = "page", hostname = "localhost", allowedOrigins = [], ...way }: SceneOptions = {}) {
-      const user = `u${++users}`;
-      const proxy = await makeProxy({ targets: [recipe.ports.webSocket], ...way });
+    /** A user with a page, and with a mint and a proxy to the server of its own. */
+    async user({ role = "page", hostname = "localhost", allowedOrigins = [], ...options }: UserOptions = {}) {
+      const name = `u${++userCount}`;
+      const proxy = await makeProxy({ targets: [recipe.ports.webSocket], ...options });
       const app = createApp({
         mint: () => mint,
         ...devAuthentication({ defaultRole: role, hosts: [hostname] }),
         servers: { tcp: [], websocket: [proxy.url] },
         allowedOrigins,
-        // Pages here renew far more often than a limit allows.
+        // These pages renew far more often than a limit allows.
         rateLimit: "off",
       });
       const site = await makeSite(app, hostname, ports.pop() as number);
-      const tab = await browser.newContext();
-      const scene = {
-        user,
+      const context = await browser.newContext();
+      const address = `${site.origin}/?user=${name}`;
+      return {
+        name,
         proxy,
         site,
-        context: tab,
-        address: `${site.origin}/?user=${user}`,
+        context,
+        address,
         /** A subject of the user. */
-        subject: (name: string) => `users.${user}.${name}`,
-        /** The page, loaded; nothing has been done on it yet. */
+        subject: (suffix: string) => `users.${name}.${suffix}`,
+        /** Loads the page. `prepare` is called before that. */
         async open(prepare: (page: Page) => Promise<unknown> = async () => {}): Promise<Page> {
-          const page = await tab.newPage();
+          const page = await context.newPage();
           page.on("pageerror", (error) => console.error("on the page:", error));
           await prepare(page);
-          await page.goto(scene.address);
+          await page.goto(address);
           return page;
         },
         async [Symbol.asyncDispose](): Promise<void> {
-          await tab.close();
+          await context.close();
           await Promise.all([proxy[Symbol.asyncDispose](), site[Symbol.asyncDispose]()]);
         },
       };
-      return scene;
     },
 
     async [Symbol.asyncDispose](): Promise<void> {
@@ -119,5 +119,5 @@ export async function makeStage() {
       await recipe[Symbol.asyncDispose]();
     },
   };
-  return stage;
+  return environment;
 }

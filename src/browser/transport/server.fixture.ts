@@ -1,9 +1,9 @@
 /**
- * A model of nats-server, alone or in a cluster, in which every interleaving can be had: whoever holds it says which
- * connection, publisher or route does its next step. Source: `server/client.go` and `server/route.go`, v2.15.3.
+ * A model of nats-server, alone or in a cluster, in which every interleaving is possible: the test decides which connection,
+ * publisher or route does its next step. Source: `server/client.go` and `server/route.go`, v2.15.3.
  */
 
-/** One frame, cut by other means than the code under test has. */
+/** One frame, found by other code than the code under test. */
 export interface Piece {
   readonly verb: string;
   readonly words: readonly string[];
@@ -13,7 +13,7 @@ export interface Piece {
 
 const SIZED = new Set(["MSG", "HMSG", "PUB", "HPUB"]);
 
-/** Cuts what must be whole frames. */
+/** Cuts bytes into frames; fails if the last one is incomplete. */
 export function pieces(bytes: Uint8Array): Piece[] {
   const found: Piece[] = [];
   let start = 0;
@@ -41,7 +41,7 @@ export function pieces(bytes: Uint8Array): Piece[] {
 
 export const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
 
-/** A message as it was published. What it is called stands at the start of its payload, up to a semicolon. */
+/** A message as it was published. Its payload starts with its name and a semicolon. */
 export class Message {
   readonly from: Connection;
   readonly subject: string;
@@ -49,10 +49,10 @@ export class Message {
   /** How many bytes of the payload are headers; 0 without. */
   readonly headerSize: number;
   readonly payload: Uint8Array;
-  /** Subscriptions that the publisher's server knew of when it looked. */
+  /** The subscriptions that the publisher's server knew when it routed the message. */
   seenBy: readonly Sub[] = [];
   readonly handedTo: Sub[] = [];
-  /** All who get it have it. */
+  /** It has been delivered to all. */
   isDone = false;
 
   constructor(from: Connection, { verb, words, payload }: Piece) {
@@ -125,7 +125,7 @@ interface Flight {
 
 interface Routing {
   readonly flight: Flight;
-  /** Each is one step. */
+  /** Called one at each step. */
   readonly steps: (() => void)[];
 }
 
@@ -136,7 +136,7 @@ export class Cluster {
   readonly choose: Choose;
   readonly #flights = new Set<Flight>();
 
-  /** `choose` decides what the servers leave to chance. */
+  /** `choose` makes the random choices of the servers. */
   constructor(size: number, choose: Choose) {
     this.choose = choose;
     this.servers = Array.from({ length: size }, (_, i) => new Server(this, `s${i + 1}`));
@@ -160,8 +160,8 @@ export class Cluster {
   }
 
   /**
-   * Tells later whether all that is on its way now has arrived. Of several servers: also what set out before they all
-   * knew of the subscriptions that there are now.
+   * Returns a function that tells whether all that is on its way now has arrived. With several servers: also what was sent
+   * before all of them knew the present subscriptions.
    */
   watchFlights(): () => boolean {
     let rounds = this.servers.length > 1 ? 2 : 1;
@@ -179,9 +179,9 @@ export class Cluster {
 export class Server {
   readonly name: string;
   readonly cluster: Cluster;
-  /** From here to the others. */
+  /** The routes from this server to the others. */
   readonly routes = new Map<Server, Route>();
-  /** Own subscriptions, and those that others told of. */
+  /** The subscriptions of this server, and those that the others have announced. */
   readonly #local = new Set<Sub>();
   readonly #remote = new Map<Server, Set<Sub>>();
 
@@ -272,7 +272,7 @@ export class Server {
     return steps;
   }
 
-  /** Gives it to one of a queue group, or returns the server that shall. */
+  /** Delivers to a member of a queue group, or returns the server that has to. */
   #choose(
     message: Message,
     own: readonly Sub[],
@@ -302,7 +302,7 @@ export class Server {
   }
 }
 
-/** One way between two servers: subscriptions and messages, in order. */
+/** One direction between two servers: subscriptions and messages, in order. */
 export class Route {
   readonly from: Server;
   readonly to: Server;
@@ -346,7 +346,7 @@ export interface ConnectionOptions {
   readonly echo?: boolean;
   readonly mustLogIn?: boolean;
   readonly mayLogIn?: () => boolean;
-  /** What is sent after the first PONG. */
+  /** What the server sends after the first PONG. */
   readonly greet?: () => Uint8Array;
   readonly mayPublish?: (subject: string) => boolean;
   readonly maySubscribe?: (subject: string) => boolean;
@@ -356,16 +356,16 @@ export interface ConnectionOptions {
   readonly published?: (message: Message) => void;
 }
 
-/** One client's connection, as its server sees it. */
+/** The server's side of one connection. */
 export class Connection {
   readonly name: string;
   readonly server: Server;
   readonly echo: boolean;
   readonly out: (bytes: Uint8Array, sub?: Sub) => void;
   readonly subs = new Map<string, Sub>();
-  /** How many PINGs of the server were answered. */
+  /** The number of PONGs that were received. */
   pongs = 0;
-  /** Before CONNECT, anything else is the end. */
+  /** Before CONNECT, any other command ends the connection. */
   isLoggedIn: boolean;
   isClosed = false;
   #isGreeted = false;
@@ -382,7 +382,7 @@ export class Connection {
     this.#options = options;
   }
 
-  /** From the network. */
+  /** Receives bytes from the network. */
   take(bytes: Uint8Array): void {
     if (!this.isClosed) this.#commands.push(...pieces(bytes));
   }
@@ -391,9 +391,9 @@ export class Connection {
     return !this.#routing && this.#commands.length === 0;
   }
 
-  /** What the next step is about. */
+  /** Describes the next step. */
   get next(): string {
-    if (this.#routing) return "hands over";
+    if (this.#routing) return "delivers";
     return this.#commands[0]?.words.join(" ") ?? "";
   }
 
@@ -410,7 +410,7 @@ export class Connection {
     this.server.cluster.land(routing.flight);
   }
 
-  /** The connection is gone; what is being handed out still is. */
+  /** Ends the connection. What is being delivered is still delivered. */
   close(): void {
     this.isClosed = true;
     this.#commands = [];

@@ -1,18 +1,19 @@
-import type { Credential } from "./credential.ts";
-import type { SessionEvent } from "./events.ts";
-import { encode, makeSplitter } from "./frames.ts";
+import type { Credential } from "../credential/credential.ts";
+import type { LiveCredentialsEvent } from "../events.ts";
+import { encodeLine, makeSplitter } from "./frames.ts";
 import { openLink, type ServerLink } from "./link.ts";
 import { makeRelay, type Relay } from "./relay.ts";
+import { refusalLine } from "./server-errors.ts";
 
-/** What a client's socket needs of the session. */
-export interface Host {
-  /** A credential that can be used, as soon as there is one. Rejects when there won't be. */
+/** What a client's socket needs of the live credentials. */
+export interface SocketHost {
+  /** Resolves with a usable credential as soon as there is one; rejects if there will be none. */
   credential(): Promise<Credential>;
-  emit(event: SessionEvent): void;
-  /** Something came: the page is awake. */
+  emit(event: LiveCredentialsEvent): void;
+  /** Something has arrived, so the page is running. */
   heard(): void;
-  /** This socket is done. */
-  gone(): void;
+  /** The socket has closed. */
+  closed(): void;
 }
 
 /** The part of a WebSocket that NATS clients use. */
@@ -25,50 +26,52 @@ interface WebSocketShape {
   close(): void;
 }
 
-/** What the session does with it. */
+/** A client's socket, with what the live credentials do with it. */
 export interface ClientSocket extends WebSocketShape {
   /**
-   * Logs in anew, and puts the new connection in the place of the present one. Nothing to do while there is none: the
-   * client will log in by itself.
-   * @throws {Error} when it could not be; the present connection goes on, if it still can
+   * Opens a new connection, logs in on it, and replaces the present one. Does nothing if the client is not logged in: it
+   * will log in with the newest credential.
+   * @throws {Error} if that failed; the present connection stays, if it still can
    */
   swap(): Promise<void>;
   /**
-   * Looks whether the server is still there; at once when `isUrgent`, else after some silence.
-   * @returns whether it is logged in with another credential
+   * Checks whether the server is still there, by a PING: at once if `isUrgent`, else after some silence. Without a
+   * response the connection is lost.
+   * @returns whether the connection is logged in with another credential than this one
    */
   check(credential: Credential, isUrgent: boolean): boolean;
-  /** Ends it, not by the client's wish: it will want to connect again. */
+  /** Ends the connection, not by the client's wish: the client reconnects. */
   lose(reason: string): void;
 }
 
-/** Milliseconds that one server may take to hand a message to everybody; and those of a cluster, among themselves. */
-const SETTLE_SERVER = 100;
-const SETTLE_CLUSTER = 300;
 /**
- * Milliseconds of silence after which the server is asked for a word, and what it may take to answer. After such a silence
- * of the next connection a swap is given up.
+ * What a NATS client uses as its WebSocket. Behind it there is one real WebSocket, and during a swap there are two. The
+ * login is done here: the client's CONNECT is sent with the credential.
  */
-const QUIET = 10_000;
-const PROBE_PATIENCE = 3000;
+export function openClientSocket(url: string, host: SocketHost): ClientSocket {
+  /** Milliseconds that one server needs at most to deliver a message to all subscribers; and the servers of a cluster. */
+  const SETTLE_SERVER = 100;
+  const SETTLE_CLUSTER = 300;
+  /** Milliseconds without a frame from the server, after which it is sent a PING, or a swap to it is given up. */
+  const QUIET = 10_000;
+  /** Milliseconds that the server has to respond to that PING. */
+  const PROBE_TIMEOUT = 3000;
+  const NO_RESPONSE = "no response from the server";
 
-/**
- * What a NATS client takes for its WebSocket. Behind it is one real one and, during a swap, there are two. Logging in is
- * done here: the client's CONNECT gets its credential on the way.
- */
-export function openClientSocket(url: string, host: Host): ClientSocket {
   const split = makeSplitter();
   let relay: Relay<ServerLink> | undefined;
+  /** The next connection, during a swap. */
   let next: ServerLink | undefined;
+  /** The client has got the first INFO. */
   let isGreeted = false;
   let isLoggedIn = false;
   let isClosed = false;
   let settling: ReturnType<typeof setTimeout> | undefined;
-  /** `performance.now()` when the server was asked for a word for the last time. */
+  /** `performance.now()` when the last PING of `check` was sent. */
   let probedAt = 0;
 
   const socket: ClientSocket = {
-    // What the client sends is out of its hands.
+    // What the client sends is handed over at once: it never has to wait.
     bufferedAmount: 0,
 
     send(data) {
@@ -83,12 +86,12 @@ export function openClientSocket(url: string, host: Host): ClientSocket {
 
     async swap() {
       if (!isLoggedIn || next) return;
-      const fresh = open();
-      next = fresh;
+      const opened = open();
+      next = opened;
       try {
-        await relay?.swap(fresh);
+        await relay?.swap(opened);
       } catch (error) {
-        fresh.close();
+        opened.close();
         if (!isClosed) throw error;
       } finally {
         next = undefined;
@@ -96,17 +99,18 @@ export function openClientSocket(url: string, host: Host): ClientSocket {
     },
 
     check(credential, isUrgent) {
-      if (!relay || !isLoggedIn) return false;
-      const { heardAt, credential: own } = relay.link;
+      if (!isLoggedIn || !relay) return false;
+      const { link } = relay;
+      const { heardAt } = link;
       const now = performance.now();
-      if (next && next !== relay.link && now - next.heardAt > QUIET) next.lose("no answer from the server");
+      if (next && next !== link && now - next.heardAt > QUIET) next.lose(NO_RESPONSE);
       if (heardAt > probedAt) {
         if (isUrgent || now - heardAt > QUIET) {
           probedAt = now;
           void relay.ping();
         }
-      } else if (now - probedAt > PROBE_PATIENCE) socket.lose("no answer from the server");
-      return own !== credential;
+      } else if (now - probedAt > PROBE_TIMEOUT) socket.lose(NO_RESPONSE);
+      return link.credential !== credential;
     },
 
     lose(reason) {
@@ -121,12 +125,12 @@ export function openClientSocket(url: string, host: Host): ClientSocket {
     clearTimeout(settling);
     relay?.link.close();
     next?.close();
-    host.gone();
+    host.closed();
     if (isLoggedIn) host.emit({ type: "disconnected", reason });
     // Not at once: the client may not have set its handlers yet.
     setTimeout(() => {
-      // Clients that were greeted but are not logged in go on waiting, unless they are refused.
-      if (isGreeted && !isLoggedIn) toClient(encode(`-ERR 'Authorization Violation: ${reason}'\r\n`));
+      // A client that has got INFO and waits for its login goes on waiting after a close, unless it is refused.
+      if (isGreeted && !isLoggedIn) toClient(encodeLine(refusalLine(reason)));
       else if (!isLoggedIn) socket.onerror?.({ message: reason });
       socket.onclose?.({ wasClean: false, reason });
     });
@@ -144,7 +148,7 @@ export function openClientSocket(url: string, host: Host): ClientSocket {
       host.credential,
       (frames) => relay?.fromServer(link, frames),
       (reason) => {
-        // Before the cut, a client goes on without the next connection.
+        // Before the cut, the client goes on without the next connection.
         if (link === relay?.link || !relay?.abandon(new Error(reason))) socket.lose(reason);
       },
     );

@@ -12,7 +12,7 @@ const token = string({ unit: "grapheme", minLength: 1, maxLength: 8 }).filter((t
 );
 const subject = array(token, { minLength: 1, maxLength: 3 }).map((tokens) => tokens.join("."));
 const sid = nat(9999).map(String);
-/** What looks like the protocol is the worst that a payload can be. */
+/** Payloads, among them some that look like frames. */
 const payload = oneof(
   uint8Array({ maxLength: 60 }),
   constantFrom("", "\r\n", "\n", "MSG a 1 5\r\nhello\r\n", "\r\nPING\r\n", "PUB a 3", "\r\n-ERR 'x'\r\n").map(
@@ -65,7 +65,7 @@ const fromClient = oneof(
   ),
 );
 
-/** Cuts at arbitrary places, some of them next to one another. */
+/** Cuts at these places, some of which may be equal. */
 function cut(bytes: Uint8Array, places: readonly number[]): Uint8Array[] {
   const at = [0, ...places.map((place) => place % (bytes.length + 1)).sort((a, b) => a - b), bytes.length];
   return at.slice(1).map((end, i) => Uint8Array.from(bytes.subarray(at[i], end)));
@@ -109,7 +109,7 @@ describe("a splitter", () => {
     ]);
   });
 
-  test("gives a frame at once when its last byte comes, and not before", () => {
+  test("returns a frame with its last byte, and not before", () => {
     fc.assert(
       fc.property(oneof(fromServer, fromClient), ({ bytes }) => {
         const split = makeSplitter();
@@ -121,7 +121,7 @@ describe("a splitter", () => {
     );
   });
 
-  test("gives bytes that stay as they are when the sender uses its buffer again", () => {
+  test("returns bytes that do not change when the sender reuses its buffer", () => {
     const split = makeSplitter();
     const buffer = encode("PUB a 2\r\nhi\r\nPUB a 2\r\nh");
     const [first] = split(buffer);
@@ -133,7 +133,7 @@ describe("a splitter", () => {
     ]);
   });
 
-  test("comes to an end with a size that is none", () => {
+  test("terminates with a malformed size", () => {
     const sizes = [
       "-1",
       "-9",
@@ -160,7 +160,7 @@ describe("a splitter", () => {
     }
   });
 
-  test("comes to an end with any bytes", () => {
+  test("terminates with any bytes", () => {
     fc.assert(
       fc.property(
         array(
