@@ -3,6 +3,7 @@
 #
 # State: $scratch    a directory for temporary files
 #        $temporary  paths to remove at exit, one per line
+#        $lock_link  the lock that is held, where it is a link
 
 umask 077
 
@@ -90,11 +91,31 @@ replace_link() {
 # has no flock command; there Perl takes the lock, which belongs to the shell's open file.
 lock() {
   exec 9>>"$1"
-  flock 9 2>/dev/null || perl -e 'use Fcntl ":flock"; open(LOCK, ">&=9") && flock(LOCK, LOCK_EX) or exit 1' ||
-    fail "$1 can't be locked, neither with flock nor with perl; install one of them"
+  flock 9 2>/dev/null ||
+    perl -e 'use Fcntl ":flock"; open(LOCK, ">&=9") && flock(LOCK, LOCK_EX) or exit 1' 2>/dev/null ||
+    lock_with_link "$1.link"
 }
 
-unlock() { exec 9>&-; }
+# lock_with_link LINK: a lock where neither program is installed: the link's existence, and its target is the holder. A lock
+# is held for a moment; one that the same holder has for ten seconds was left behind by a killed process.
+lock_with_link() {
+  local holder waited=0 last=
+  until ln -s "${scratch##*/}" "$1" 2>/dev/null; do
+    holder=$(readlink "$1" || true)
+    [ "$holder" = "$last" ] || waited=0
+    last=$holder
+    waited=$((waited + 1))
+    [ "$waited" -lt 100 ] || rm -f "$1"
+    sleep 0.1
+  done
+  lock_link=$1
+}
+
+unlock() {
+  exec 9>&-
+  [ -z "$lock_link" ] || [ "$(readlink "$lock_link" || true)" != "${scratch##*/}" ] || rm -f "$lock_link"
+  lock_link=
+}
 
 # install_file SOURCE TARGET MODE: writes a file in one step, in a directory that only this user can write to
 install_file() {
@@ -113,6 +134,7 @@ require_env NSC_DIR
 : "${SCRATCH_DIR:=$NSC_DIR/scratch}"
 scratch=
 temporary=
-trap remove_temporary EXIT
+lock_link=
+trap 'unlock; remove_temporary' EXIT
 trap 'exit 1' HUP INT TERM
 make_scratch

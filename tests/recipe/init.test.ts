@@ -3,6 +3,8 @@ import {
   cpSync,
   existsSync,
   lstatSync,
+  mkdirSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   rmSync,
@@ -497,25 +499,53 @@ test("copies of the store that a killed run left behind are removed once they ar
   expect(recipe.generations()).toHaveLength(2);
 });
 
-test("of several runs at the same time one succeeds, the others fail with a message, and the store stays valid", async () => {
+/** Makes these programs unusable for the scripts of a recipe. */
+function removePrograms({ dir, env }: Recipe, ...programs: string[]): void {
+  const bin = join(dir, "bin");
+  mkdirSync(bin);
+  for (const program of programs) writeFileSync(join(bin, program), "#!/bin/sh\nexit 127\n", { mode: 0o755 });
+  env.PATH = `${bin}:${env.PATH}`;
+}
+
+const LOCKS: [string, string[]][] = [
+  ["flock", []],
+  ["Perl", ["flock"]],
+  ["a link", ["flock", "perl"]],
+];
+
+test.each(LOCKS)(
+  "of several runs at the same time, locked with %s, one succeeds, the others fail with a message, and the store stays valid",
+  async (_, missing) => {
+    await using recipe = await startRecipe();
+    removePrograms(recipe, ...missing);
+    const account = recipe.account().sub;
+    for (let round = 0; round < 3; round++) {
+      const edits = ["a", "b", "c", "d", "e", "f"].map((name) =>
+        recipe.nsc("edit", "account", "-n", "app", "--tag", `${name}${round}`).then((outcome) => ({
+          ...outcome,
+          tag: `${name}${round}`,
+        })),
+      );
+      const outcomes = await Promise.all(edits);
+      expect(outcomes.some(({ code }) => code === 0)).toBe(true);
+      // An edit that reported success is in force: no other one replaced it unseen.
+      for (const { code, said, tag } of outcomes)
+        if (code === 0) expect(recipe.account().nats.tags).toContain(tag);
+        else expect(said).toContain("was changed by another run at the same time");
+      expect(recipe.account().sub).toBe(account);
+      expect(must(await recipe.nsc("validate", "--all-accounts"))).toContain("No issues found");
+    }
+  },
+);
+
+test("a lock that is a link and was left behind by a killed run is released", async () => {
   await using recipe = await startRecipe();
-  const account = recipe.account().sub;
-  for (let round = 0; round < 3; round++) {
-    const edits = ["a", "b", "c", "d", "e", "f"].map((name) =>
-      recipe.nsc("edit", "account", "-n", "app", "--tag", `${name}${round}`).then((outcome) => ({
-        ...outcome,
-        tag: `${name}${round}`,
-      })),
-    );
-    const outcomes = await Promise.all(edits);
-    expect(outcomes.some(({ code }) => code === 0)).toBe(true);
-    // An edit that reported success is in force: no other one replaced it unseen.
-    for (const { code, said, tag } of outcomes)
-      if (code === 0) expect(recipe.account().nats.tags).toContain(tag);
-      else expect(said).toContain("was changed by another run at the same time");
-    expect(recipe.account().sub).toBe(account);
-    expect(must(await recipe.nsc("validate", "--all-accounts"))).toContain("No issues found");
-  }
+  removePrograms(recipe, "flock", "perl");
+  const lock = join(recipe.dir, "nsc/lock.link");
+  symlinkSync("4711-abcdef", lock);
+  must(await recipe.nsc("edit", "account", "-n", "app", "--tag", "later"));
+  expect(recipe.account().nats.tags).toContain("later");
+  expect(readdirSync(join(recipe.dir, "nsc"))).not.toContain("lock.link");
 });
 
 test("nats-init that is terminated while the store is switched over leaves a valid store", async () => {
