@@ -50,11 +50,11 @@ async function tryToListen(host: string, port: number): Promise<string | undefin
 /** On systems other than Linux one program can listen on an address while another one listens on all addresses. */
 async function acceptsConnections(host: string, port: number): Promise<boolean> {
   const socket = connect({ host, port, timeout: 1000 });
-  const { promise, resolve } = Promise.withResolvers<boolean>();
-  socket.once("connect", () => resolve(true));
-  socket.once("timeout", () => resolve(false));
-  socket.once("error", () => resolve(false));
-  const accepted = await promise;
+  const accepted = await new Promise<boolean>((resolve) => {
+    socket.once("connect", () => resolve(true));
+    socket.once("timeout", () => resolve(false));
+    socket.once("error", () => resolve(false));
+  });
   socket.destroy();
   return accepted;
 }

@@ -9,8 +9,10 @@ export async function withTimeout<T, U>(
   milliseconds: number,
   onTimeout: () => U,
 ): Promise<T | U> {
-  const { promise: expired, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, milliseconds);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const expired = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, milliseconds);
+  });
   try {
     return await Promise.race([work, expired.then(onTimeout)]);
   } finally {
