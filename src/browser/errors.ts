@@ -8,13 +8,15 @@ export class CredentialError extends Error {
    * - `closed`: `close()` was called
    */
   declare readonly code: "unavailable" | "unauthorized" | "unsupported" | "closed";
-  /** Milliseconds to wait before the next request, at least; 0 if the mint did not say. */
+  /** Milliseconds to wait before the next request, at least; 0 if the mint did not say, and at most an hour. */
   declare readonly retryAfter: number;
 
   constructor(code: CredentialError["code"], message: string, options: Options = {}) {
     super(message, options);
+    /** A timer of more than 24 days would overflow, and end at once. */
+    const LONGEST_RETRY_AFTER = 3_600_000;
     this.code = code;
-    this.retryAfter = options.retryAfter ?? 0;
+    this.retryAfter = Math.max(0, Math.min(LONGEST_RETRY_AFTER, options.retryAfter || 0));
   }
 }
 

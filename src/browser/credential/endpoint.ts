@@ -35,15 +35,15 @@ export function credentials({ url, token, ...fields }: Endpoint): CredentialSour
     if (response.ok) return response.json() as Promise<CredsResponse>;
     // A problem document: RFC 9457.
     const { status, statusText } = response;
-    const { detail = statusText } = (await response.json().catch(() => ({}))) as { detail?: string };
-    const message = `${status}: ${detail}`;
+    const problem = (await response.json().catch(() => {})) as { detail?: string } | null | undefined;
+    const message = `${status}: ${problem?.detail ?? statusText}`;
     if (status === 401 || status === 403) throw new UnauthorizedError(message);
     throw new CredentialError("unavailable", message, { retryAfter: readRetryAfter(response) });
   };
 }
 
-/** `Retry-After` in milliseconds; the header has seconds or a date. 0 without the header. */
+/** `Retry-After` in milliseconds; the header has seconds or a date. Negative for a past date, NaN without the header. */
 function readRetryAfter({ headers }: Response): number {
   const value = headers.get("Retry-After") ?? "";
-  return Math.max(0, Number(value) * 1000 || Date.parse(value) - Date.now() || 0);
+  return Number(value) * 1000 || Date.parse(value) - Date.now();
 }
