@@ -20,7 +20,7 @@ export const pairs = {
 } satisfies Record<string, Pair>;
 
 /** A key that the issuer does not have. */
-export const stranger: Pair = generateKeyPairSync("rsa", { modulusLength: 2048 });
+export const untrustedPair: Pair = generateKeyPairSync("rsa", { modulusLength: 2048 });
 
 export const publicJwk = ({ publicKey }: Pair) => publicKey.export({ format: "jwk" });
 

@@ -2,8 +2,8 @@ import { afterAll, describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { UnauthorizedReason } from "../../src/core/errors.ts";
 import type { OidcIssuer } from "../../src/core/policy/issuer.ts";
-import { base64url, forge, jwks, type Parts, pairs, publicJwk, signers, stranger } from "./forge.ts";
-import { answerOf, type OidcMint, oidcMint } from "./mint.ts";
+import { base64url, forge, jwks, type Parts, pairs, publicJwk, signers, untrustedPair } from "./forge.ts";
+import { type OidcMint, oidcMint, readResponse } from "./mint.ts";
 
 /**
  * Tokens that must not be believed. Each differs from one that is believed in what its name says and in nothing else,
@@ -19,15 +19,15 @@ const HALF_AN_HOUR = now() + 1800;
 const published = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => Response.json(jwks) });
 /** Where tokens would have their own keys fetched from. */
 const attacker = { requests: 0 };
-const lure = Bun.serve({
+const attackerServer = Bun.serve({
   port: 0,
   hostname: "127.0.0.1",
   fetch() {
     attacker.requests++;
-    return Response.json({ keys: [{ ...publicJwk(stranger), kid: "rsa" }] });
+    return Response.json({ keys: [{ ...publicJwk(untrustedPair), kid: "rsa" }] });
   },
 });
-afterAll(() => Promise.all([published.stop(true), lure.stop(true)]));
+afterAll(() => Promise.all([published.stop(true), attackerServer.stop(true)]));
 
 const ISSUER = "https://login.test/realm";
 const issuers: readonly OidcIssuer[] = [
@@ -54,16 +54,16 @@ const pem = pairs.rsa.publicKey.export({ format: "pem", type: "spki" }) as strin
 const pkcs1 = pairs.rsa.publicKey.export({ format: "pem", type: "pkcs1" }) as string;
 const der = pairs.rsa.publicKey.export({ format: "der", type: "spki" }) as Buffer;
 const jwk = JSON.stringify(publicJwk(pairs.rsa));
-const own = { ...publicJwk(stranger), kid: "rsa" };
-const byStranger = signers.rs256(stranger);
-const lureUrl = `http://127.0.0.1:${lure.port}/jwks`;
+const own = { ...publicJwk(untrustedPair), kid: "rsa" };
+const byUntrusted = signers.rs256(untrustedPair);
+const attackerUrl = `http://127.0.0.1:${attackerServer.port}/jwks`;
 const es256 = { alg: "ES256", kid: "p-256" };
 const ed = { alg: "EdDSA", kid: "ed25519" };
 /** The order of P-256's group. */
 const N = Buffer.from("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551", "hex");
 
 describe("a token is believed", () => {
-  const believed: [string, string][] = [
+  const accepted: [string, string][] = [
     ["as this builder makes it", GOOD],
     ["signed with PS256", withHeader({ alg: "PS256" }, signers.ps256(pairs.rsa))],
     ["signed with RS512", withHeader({ alg: "RS512" }, signers.rs512(pairs.rsa))],
@@ -86,12 +86,12 @@ describe("a token is believed", () => {
     ],
     ["with the header's names twice, of which the last counts", token({ header: headerTwice("none") })],
     ["with the name of a prototype as a claim", token({ claims: more('"__proto__":{"sub":"admin"}') })],
-    ["with keys of its own beside it, which are not looked at", withHeader({ jwk: own, jku: lureUrl })],
+    ["with keys of its own beside it, which are not looked at", withHeader({ jwk: own, jku: attackerUrl })],
   ];
-  for (const [name, good] of believed) {
+  for (const [name, good] of accepted) {
     test(name, async () => {
-      const { ask, errors, decisions } = newMint();
-      const { status, expiresAt } = await ask(good);
+      const { requestCreds, errors, decisions } = newMint();
+      const { status, expiresAt } = await requestCreds(good);
       expect([status, errors]).toEqual([200, []]);
       expect(decisions[0]?.issuer).toBe(ISSUER);
       expect(decisions[0]?.subject).not.toBe("mallory");
@@ -185,28 +185,32 @@ const forged: [string, UnauthorizedReason, string][] = [
   ["HS256 said, RS256 signed", "algorithm_not_allowed", withHeader({ alg: "HS256" })],
 
   // Keys that the token brings.
-  ["signed by a stranger", "bad_signature", withHeader({}, byStranger)],
-  ["by a stranger, with jwk", "bad_signature", withHeader({ jwk: own }, byStranger)],
-  ["by a stranger, with jwk and no kid", "unknown_key", withHeader({ jwk: own, kid: undefined }, byStranger)],
-  ["by a stranger, with jku", "bad_signature", withHeader({ jku: lureUrl }, byStranger)],
+  ["signed by a stranger", "bad_signature", withHeader({}, byUntrusted)],
+  ["by a stranger, with jwk", "bad_signature", withHeader({ jwk: own }, byUntrusted)],
+  [
+    "by a stranger, with jwk and no kid",
+    "unknown_key",
+    withHeader({ jwk: own, kid: undefined }, byUntrusted),
+  ],
+  ["by a stranger, with jku", "bad_signature", withHeader({ jku: attackerUrl }, byUntrusted)],
   [
     "by a stranger, with jku and another kid",
     "unknown_key",
-    withHeader({ jku: lureUrl, kid: "mine" }, byStranger),
+    withHeader({ jku: attackerUrl, kid: "mine" }, byUntrusted),
   ],
-  ["by a stranger, with x5u", "bad_signature", withHeader({ x5u: lureUrl }, byStranger)],
-  ["by a stranger, with x5c", "bad_signature", withHeader({ x5c: [base64url(der)], x5t: "x" }, byStranger)],
+  ["by a stranger, with x5u", "bad_signature", withHeader({ x5u: attackerUrl }, byUntrusted)],
+  ["by a stranger, with x5c", "bad_signature", withHeader({ x5c: [base64url(der)], x5t: "x" }, byUntrusted)],
   [
     "by a stranger, with iss and jwks_uri in the header",
     "bad_signature",
-    withHeader({ iss: lureUrl, jwks_uri: lureUrl }, byStranger),
+    withHeader({ iss: attackerUrl, jwks_uri: attackerUrl }, byUntrusted),
   ],
 
   // Names of keys.
   ...[
     "../../../../dev/null",
     "file:///dev/null",
-    lureUrl,
+    attackerUrl,
     "' OR 1=1 --",
     "rsa\u0000",
     "RSA",
@@ -496,12 +500,12 @@ describe("a token is refused", () => {
 
   for (const [name, reason, bad] of forged) {
     test(name, async () => {
-      const { ask, errors, warnings } = newMint();
-      const answer = await ask(bad);
-      expect([answer.outcome, errors]).toEqual([`unauthorized: ${reason}`, []]);
-      expect(answer.status).toBe(401);
-      expect(JSON.parse(answer.text).code).toBe("unauthorized");
-      expectNothingOf(bad, answer.text + warnings.join());
+      const { requestCreds, errors, warnings } = newMint();
+      const response = await requestCreds(bad);
+      expect([response.outcome, errors]).toEqual([`unauthorized: ${reason}`, []]);
+      expect(response.status).toBe(401);
+      expect(JSON.parse(response.text).code).toBe("unauthorized");
+      expectNothingOf(bad, response.text + warnings.join());
     });
   }
 
@@ -510,11 +514,11 @@ describe("a token is refused", () => {
   });
 
   test("also after a good one, which is not forgotten for it", async () => {
-    const { ask } = newMint();
+    const { requestCreds } = newMint();
     // With so many unknown keys, it could not be asked about each: that is tested elsewhere.
     for (const [, reason, bad] of forged.filter(([, reason]) => reason !== "unknown_key")) {
-      expect((await ask(GOOD)).status).toBe(200);
-      expect((await ask(bad)).outcome).toBe(`unauthorized: ${reason}`);
+      expect((await requestCreds(GOOD)).status).toBe(200);
+      expect((await requestCreds(bad)).outcome).toBe(`unauthorized: ${reason}`);
     }
   });
 });
@@ -523,7 +527,7 @@ describe("where the token stands", () => {
   const post = async ({ app, decisions }: OidcMint, init: RequestInit, path = "/creds") => {
     const headers = { "Content-Type": "application/json", ...(init.headers as object) };
     const request = { method: "POST", body: "{}", ...init, headers };
-    return (await answerOf(await app.request(path, request), decisions)).outcome;
+    return (await readResponse(await app.request(path, request), decisions)).outcome;
   };
 
   test("only in the Authorization header: not in the URL, a cookie, another header or the body", async () => {
@@ -559,7 +563,7 @@ describe("where the token stands", () => {
     const headers = new Headers({ "Content-Type": "application/json", Authorization: `Bearer ${GOOD}` });
     headers.append("Authorization", `Bearer ${GOOD}`);
     const response = await mint.app.request("/creds", { method: "POST", body: "{}", headers });
-    expect((await answerOf(response, mint.decisions)).outcome).toBe("unauthorized: malformed");
+    expect((await readResponse(response, mint.decisions)).outcome).toBe("unauthorized: malformed");
   });
 });
 
@@ -585,9 +589,9 @@ test("whatever is sent as a token, the answer is 401 and shows nothing of it", a
       // A header is trimmed.
       fc.pre(bad.trim() !== GOOD);
       const mint = newMint();
-      const answer = await mint.ask(bad);
-      expect([answer.status, mint.errors]).toEqual([401, []]);
-      expectNothingOf(bad, answer.text + mint.warnings.join() + JSON.stringify(mint.decisions));
+      const response = await mint.requestCreds(bad);
+      expect([response.status, mint.errors]).toEqual([401, []]);
+      expectNothingOf(bad, response.text + mint.warnings.join() + JSON.stringify(mint.decisions));
     }),
     { numRuns: 500 },
   );

@@ -16,10 +16,10 @@ export interface OidcMint {
   /** Errors that nobody expected. */
   readonly errors: unknown[];
   /** Asks with `Authorization: Bearer …`. */
-  ask(token: string): Promise<Answer>;
+  requestCreds(token: string): Promise<MintResponse>;
 }
 
-export interface Answer {
+export interface MintResponse {
   readonly status: number;
   /** `granted`, or the code of the problem and, for 401, the reason. */
   readonly outcome: string;
@@ -72,15 +72,18 @@ export function oidcMint(options: Omit<JwtOptions, "now" | "onWarning">): OidcMi
     decisions,
     warnings,
     errors,
-    async ask(token) {
+    async requestCreds(token) {
       const headers = { "Content-Type": "application/json", Authorization: `Bearer ${token}` };
-      return answerOf(await app.request("/creds", { method: "POST", headers, body: "{}" }), decisions);
+      return readResponse(await app.request("/creds", { method: "POST", headers, body: "{}" }), decisions);
     },
   };
 }
 
 /** Reads an answer together with the decision that was reported on it. */
-export async function answerOf(response: Response, decisions: readonly Decision[]): Promise<Answer> {
+export async function readResponse(
+  response: Response,
+  decisions: readonly Decision[],
+): Promise<MintResponse> {
   const text = await response.text();
   const { expires_at, user } = JSON.parse(text);
   const id = response.headers.get("X-Request-Id");

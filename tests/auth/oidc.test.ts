@@ -17,11 +17,11 @@ async function provide(keys?: readonly SigningKey[]): Promise<OpenIdProvider> {
   return provider;
 }
 
-const trusting = ({ issuer }: OpenIdProvider): OidcIssuer => ({ issuer, audience: [API, PAGE] });
+const trustedIssuer = ({ issuer }: OpenIdProvider): OidcIssuer => ({ issuer, audience: [API, PAGE] });
 
 /** A mint that trusts these providers. */
 function mintFor(...providers: OpenIdProvider[]) {
-  const issuers = providers.map(trusting);
+  const issuers = providers.map(trustedIssuer);
   return oidcMint({ issuers: () => issuers });
 }
 
@@ -31,9 +31,12 @@ const HOUR = 60 * MINUTE;
 describe("a valid token", () => {
   test("gives a credential: an access token, and an ID token", async () => {
     const provider = await provide();
-    const { ask, decisions, errors } = mintFor(provider);
-    expect(await ask(await provider.accessToken())).toMatchObject({ status: 200, outcome: "granted" });
-    expect(await ask(await provider.idToken("alice@example.com"))).toMatchObject({ status: 200 });
+    const { requestCreds, decisions, errors } = mintFor(provider);
+    expect(await requestCreds(await provider.accessToken())).toMatchObject({
+      status: 200,
+      outcome: "granted",
+    });
+    expect(await requestCreds(await provider.idToken("alice@example.com"))).toMatchObject({ status: 200 });
     expect(decisions).toMatchObject([
       { issuer: provider.issuer, subject: PAGE },
       { issuer: provider.issuer, subject: "alice@example.com" },
@@ -66,25 +69,27 @@ describe("a valid token", () => {
 
   test("gives no credential that outlives it", async () => {
     const provider = await provide();
-    const { ask, clock } = mintFor(provider);
+    const { requestCreds, clock } = mintFor(provider);
     const short = await provider.accessToken(600);
-    expect((await ask(short)).expiresAt).toBe(decodeJwt(short).exp as number);
+    expect((await requestCreds(short)).expiresAt).toBe(decodeJwt(short).exp as number);
     clock.advance(30);
-    expect((await ask(short)).expiresAt).toBe(decodeJwt(short).exp as number);
-    const long = await ask(await provider.accessToken(2 * HOUR));
+    expect((await requestCreds(short)).expiresAt).toBe(decodeJwt(short).exp as number);
+    const long = await requestCreds(await provider.accessToken(2 * HOUR));
     expect(long.expiresAt).toBeLessThanOrEqual(Math.floor(clock.now() / 1000) + ROLE_TTL);
   });
 
   test("is refused in its last ten seconds and after its end, also when it is remembered", async () => {
     const provider = await provide();
-    const { ask, clock } = mintFor(provider);
+    const { requestCreds, clock } = mintFor(provider);
     const token = await provider.accessToken(600);
-    expect((await ask(token)).status).toBe(200);
+    expect((await requestCreds(token)).status).toBe(200);
     clock.advance(591);
-    expect(await ask(token)).toMatchObject({ status: 401, outcome: "unauthorized: expired" });
+    expect(await requestCreds(token)).toMatchObject({ status: 401, outcome: "unauthorized: expired" });
     clock.advance(10);
-    expect(await ask(token)).toMatchObject({ status: 401, outcome: "unauthorized: expired" });
-    expect(await ask(await provider.accessToken(9))).toMatchObject({ outcome: "unauthorized: expired" });
+    expect(await requestCreds(token)).toMatchObject({ status: 401, outcome: "unauthorized: expired" });
+    expect(await requestCreds(await provider.accessToken(9))).toMatchObject({
+      outcome: "unauthorized: expired",
+    });
   });
 });
 
@@ -92,19 +97,21 @@ describe("whose token it is", () => {
   test("one for another audience is refused", async () => {
     const provider = await provide();
     const issuers = [{ issuer: provider.issuer, audience: [PAGE] }];
-    const { ask } = oidcMint({ issuers: () => issuers });
-    expect(await ask(await provider.accessToken())).toMatchObject({
+    const { requestCreds } = oidcMint({ issuers: () => issuers });
+    expect(await requestCreds(await provider.accessToken())).toMatchObject({
       status: 401,
       outcome: "unauthorized: wrong_audience",
     });
-    expect((await ask(await provider.idToken("alice"))).status).toBe(200);
+    expect((await requestCreds(await provider.idToken("alice"))).status).toBe(200);
   });
 
   test("one of an issuer that isn't trusted is refused, and the issuer is not asked for anything", async () => {
     const trusted = await provide();
     const other = await provide();
-    const { ask } = mintFor(trusted);
-    expect(await ask(await other.accessToken())).toMatchObject({ outcome: "unauthorized: unknown_issuer" });
+    const { requestCreds } = mintFor(trusted);
+    expect(await requestCreds(await other.accessToken())).toMatchObject({
+      outcome: "unauthorized: unknown_issuer",
+    });
     expect([trusted.fetches, other.fetches]).toEqual([
       { keys: 0, discovery: 0 },
       { keys: 0, discovery: 0 },
@@ -116,25 +123,25 @@ describe("whose token it is", () => {
     const onlyOfB = signingKey("only of B");
     const a = await provide([keyOfA]);
     const b = await provide([keyOfB, onlyOfB]);
-    const { ask } = mintFor(a, b);
-    expect((await ask(await a.accessToken())).status).toBe(200);
-    expect((await ask(await b.accessToken())).status).toBe(200);
+    const { requestCreds } = mintFor(a, b);
+    expect((await requestCreds(await a.accessToken())).status).toBe(200);
+    expect((await requestCreds(await b.accessToken())).status).toBe(200);
 
     const claims = decodeJwt(await a.accessToken());
     const signed = async (key: SigningKey, issuer: string) =>
       new SignJWT({ ...claims, iss: issuer })
         .setProtectedHeader({ alg: "RS256", kid: key.kid })
         .sign(await importJWK(key));
-    expect((await ask(await signed(keyOfA, a.issuer))).status).toBe(200);
-    expect(await ask(await signed(keyOfB, a.issuer))).toMatchObject({
+    expect((await requestCreds(await signed(keyOfA, a.issuer))).status).toBe(200);
+    expect(await requestCreds(await signed(keyOfB, a.issuer))).toMatchObject({
       status: 401,
       outcome: "unauthorized: bad_signature",
     });
-    expect(await ask(await signed(onlyOfB, a.issuer))).toMatchObject({
+    expect(await requestCreds(await signed(onlyOfB, a.issuer))).toMatchObject({
       status: 401,
       outcome: "unauthorized: unknown_key",
     });
-    expect((await ask(await signed(onlyOfB, b.issuer))).status).toBe(200);
+    expect((await requestCreds(await signed(onlyOfB, b.issuer))).status).toBe(200);
   });
 
   test("no algorithm with a shared secret is allowed, whatever the settings say", async () => {
@@ -148,10 +155,10 @@ describe("whose token it is", () => {
     const secret = new TextEncoder().encode("a secret that both know, long enough for HS256");
     const shared = await new SignJWT(decodeJwt(token)).setProtectedHeader({ alg: "HS256" }).sign(secret);
     const refused = { status: 401, outcome: "unauthorized: algorithm_not_allowed" };
-    expect(await only("HS256", "none").ask(shared)).toMatchObject(refused);
-    expect(await only("HS256", "none").ask(token)).toMatchObject(refused);
-    expect(await only("ES256").ask(token)).toMatchObject(refused);
-    expect((await only("ES256", "RS256").ask(token)).status).toBe(200);
+    expect(await only("HS256", "none").requestCreds(shared)).toMatchObject(refused);
+    expect(await only("HS256", "none").requestCreds(token)).toMatchObject(refused);
+    expect(await only("ES256").requestCreds(token)).toMatchObject(refused);
+    expect((await only("ES256", "RS256").requestCreds(token)).status).toBe(200);
   });
 });
 
@@ -159,11 +166,11 @@ describe("keys that change", () => {
   test("a rotation is followed without one failure, also twice in quick succession", async () => {
     const [first, second, third] = [signingKey(), signingKey(), signingKey()];
     const provider = await provide([first]);
-    const { ask, warnings } = mintFor(provider);
+    const { requestCreds, warnings } = mintFor(provider);
     const outcomes: string[] = [];
     let isOver = false;
     const stream = async () => {
-      while (!isOver) outcomes.push((await ask(await provider.accessToken())).outcome);
+      while (!isOver) outcomes.push((await requestCreds(await provider.accessToken())).outcome);
     };
     const workers = [stream(), stream(), stream()];
     const more = async (count: number) => {
@@ -187,39 +194,39 @@ describe("keys that change", () => {
   test("with a key that went, its tokens are forgotten; those of the others stay good", async () => {
     const [old, next] = [signingKey("old"), signingKey("next")];
     const provider = await provide([old]);
-    const { ask } = mintFor(provider);
+    const { requestCreds } = mintFor(provider);
     const byOld = await provider.accessToken();
-    expect((await ask(byOld)).status).toBe(200);
+    expect((await requestCreds(byOld)).status).toBe(200);
 
     provider.use([next, old]);
     const byNext = await provider.accessToken();
-    expect((await ask(byNext)).status).toBe(200);
-    expect((await ask(byOld)).status).toBe(200);
+    expect((await requestCreds(byNext)).status).toBe(200);
+    expect((await requestCreds(byOld)).status).toBe(200);
 
     provider.use([signingKey("newest"), next]);
-    expect((await ask(await provider.accessToken())).status).toBe(200);
-    expect(await ask(byOld)).toMatchObject({ status: 401, outcome: "unauthorized: unknown_key" });
-    expect((await ask(byNext)).status).toBe(200);
+    expect((await requestCreds(await provider.accessToken())).status).toBe(200);
+    expect(await requestCreds(byOld)).toMatchObject({ status: 401, outcome: "unauthorized: unknown_key" });
+    expect((await requestCreds(byNext)).status).toBe(200);
   });
 
   test("keys are fetched again after ten minutes, while nobody waits", async () => {
     const provider = await provide();
     await using keys = await gatedKeys(provider);
-    const issuers = [{ ...trusting(provider), jwksUri: keys.url }];
-    const { ask, auth, clock, warnings } = oidcMint({ issuers: () => issuers });
+    const issuers = [{ ...trustedIssuer(provider), jwksUri: keys.url }];
+    const { requestCreds, auth, clock, warnings } = oidcMint({ issuers: () => issuers });
     keys.open();
     const [token, other] = [await provider.accessToken(2 * HOUR), await provider.accessToken(2 * HOUR)];
-    await ask(token);
+    await requestCreds(token);
     clock.advance(9 * MINUTE);
-    await ask(token);
+    await requestCreds(token);
     expect(keys.requests()).toBe(1);
 
     keys.shut();
     clock.advance(2 * MINUTE);
-    expect((await ask(token)).status).toBe(200);
-    expect((await ask(other)).status).toBe(200);
+    expect((await requestCreds(token)).status).toBe(200);
+    expect((await requestCreds(other)).status).toBe(200);
     await until(() => keys.requests() === 2);
-    expect((await ask(token)).status).toBe(200);
+    expect((await requestCreds(token)).status).toBe(200);
     keys.open();
     const identity = await auth.authenticateToken(token, {});
     await until(() => (auth.keyAges()[0]?.seconds as number) < 10 * MINUTE);
@@ -232,18 +239,18 @@ describe("keys that change", () => {
   test("a key that is newer than the fetch under way is asked for once more", async () => {
     const provider = await provide();
     await using keys = await gatedKeys(provider);
-    const issuers = [{ ...trusting(provider), jwksUri: keys.url }];
-    const { ask, clock } = oidcMint({ issuers: () => issuers });
+    const issuers = [{ ...trustedIssuer(provider), jwksUri: keys.url }];
+    const { requestCreds, clock } = oidcMint({ issuers: () => issuers });
     keys.open();
     const token = await provider.accessToken(2 * HOUR);
-    await ask(token);
+    await requestCreds(token);
     keys.shut();
     clock.advance(11 * MINUTE);
-    await ask(token);
+    await requestCreds(token);
     await until(() => keys.requests() === 2);
     // What is under way brings the old keys.
     provider.use([signingKey()]);
-    const asked = ask(await provider.accessToken(2 * HOUR));
+    const asked = requestCreds(await provider.accessToken(2 * HOUR));
     keys.open();
     expect((await asked).status).toBe(200);
     expect(keys.requests()).toBe(3);
@@ -251,31 +258,37 @@ describe("keys that change", () => {
 
   test("names of keys at random make few fetches, however many there are", async () => {
     const provider = await provide();
-    const { ask, clock, errors } = mintFor(provider);
+    const { requestCreds, clock, errors } = mintFor(provider);
     clock.stop();
     const key = signingKey();
     const claims = decodeJwt(await provider.accessToken());
     const signed = async (kid: string) =>
       new SignJWT(claims).setProtectedHeader({ alg: "RS256", kid }).sign(await importJWK(key));
-    const asked = await Promise.all(Array.from({ length: 100 }, async (_, n) => ask(await signed(`a${n}`))));
-    for (let n = 0; n < 100; n++) asked.push(await ask(await signed(`b${n}`)));
+    const asked = await Promise.all(
+      Array.from({ length: 100 }, async (_, n) => requestCreds(await signed(`a${n}`))),
+    );
+    for (let n = 0; n < 100; n++) asked.push(await requestCreds(await signed(`b${n}`)));
     expect(provider.fetches.keys).toBeLessThanOrEqual(1 + 5);
     const outcomes = new Set(asked.map(({ status, outcome }) => `${status} ${outcome}`));
     expect(outcomes).toEqual(new Set(["401 unauthorized: unknown_key", "503 issuer_unavailable"]));
     // "unauthorized" would be final for a page, so it is only said after the issuer was asked. A good one still works.
-    expect((await ask(await signed("a0"))).status).toBe(503);
-    expect((await ask(await provider.accessToken())).status).toBe(200);
+    expect((await requestCreds(await signed("a0"))).status).toBe(503);
+    expect((await requestCreds(await provider.accessToken())).status).toBe(200);
 
     const before = provider.fetches.keys;
     clock.advance(5);
-    for (let n = 0; n < 20; n++) await ask(await signed(`c${n}`));
+    for (let n = 0; n < 20; n++) await requestCreds(await signed(`c${n}`));
     expect(provider.fetches.keys).toBe(before + 1);
     // And a rotation in the middle of it is followed with the next fetch.
     provider.use([signingKey()]);
     const rotated = await provider.accessToken();
-    expect(await ask(rotated)).toMatchObject({ status: 503, outcome: "issuer_unavailable", retryAfter: "5" });
+    expect(await requestCreds(rotated)).toMatchObject({
+      status: 503,
+      outcome: "issuer_unavailable",
+      retryAfter: "5",
+    });
     clock.advance(5);
-    expect((await ask(rotated)).status).toBe(200);
+    expect((await requestCreds(rotated)).status).toBe(200);
     expect(errors).toEqual([]);
   });
 });
@@ -283,7 +296,7 @@ describe("keys that change", () => {
 describe("an issuer that is away", () => {
   test("is done without for an hour: for tokens that are known, and for new ones with known keys", async () => {
     const provider = await provide();
-    const { ask, clock, warnings } = mintFor(provider);
+    const { requestCreds, clock, warnings } = mintFor(provider);
     const [known, fresh, later, unknown] = await Promise.all([
       provider.accessToken(3 * HOUR),
       provider.accessToken(3 * HOUR),
@@ -292,28 +305,28 @@ describe("an issuer that is away", () => {
         .setProtectedHeader({ alg: "RS256", kid: "unknown" })
         .sign(await importJWK(signingKey())),
     ]);
-    expect((await ask(known)).status).toBe(200);
+    expect((await requestCreds(known)).status).toBe(200);
     await provider.stop();
     const unavailable = { status: 503, outcome: "issuer_unavailable", retryAfter: "5" };
-    expect((await ask(known)).status).toBe(200);
-    expect((await ask(fresh)).status).toBe(200);
+    expect((await requestCreds(known)).status).toBe(200);
+    expect((await requestCreds(fresh)).status).toBe(200);
     // Its key may be a new one.
-    expect(await ask(unknown)).toMatchObject(unavailable);
+    expect(await requestCreds(unknown)).toMatchObject(unavailable);
 
     for (let minutes = 0; minutes < 59; minutes += 5) {
-      expect((await ask(known)).status).toBe(200);
+      expect((await requestCreds(known)).status).toBe(200);
       clock.advance(5 * MINUTE);
     }
-    expect(await ask(known)).toMatchObject(unavailable);
-    expect(await ask(later)).toMatchObject(unavailable);
+    expect(await requestCreds(known)).toMatchObject(unavailable);
+    expect(await requestCreds(later)).toMatchObject(unavailable);
     expect(warnings).toEqual([
       expect.stringMatching(/^issuer "http:.*" *: its discovery document can't be fetched/),
     ]);
 
     await provider.start();
     clock.advance(5);
-    expect((await ask(later)).status).toBe(200);
-    expect((await ask(known)).status).toBe(200);
+    expect((await requestCreds(later)).status).toBe(200);
+    expect((await requestCreds(known)).status).toBe(200);
   });
 
   test("and was never there: callers are told to come back", async () => {
@@ -323,16 +336,20 @@ describe("an issuer that is away", () => {
       .setProtectedHeader({ alg: "RS256", kid: "of old" })
       .sign(await importJWK(signingKey()));
     await provider.stop();
-    const { ask, auth, clock, warnings } = mintFor(provider);
+    const { requestCreds, auth, clock, warnings } = mintFor(provider);
     await auth.warmUp();
-    expect(await ask(token)).toMatchObject({ status: 503, outcome: "issuer_unavailable", retryAfter: "5" });
+    expect(await requestCreds(token)).toMatchObject({
+      status: 503,
+      outcome: "issuer_unavailable",
+      retryAfter: "5",
+    });
     // A page with a token that has ended needs no issuer to be told so: it can fetch another.
-    expect(await ask(ended)).toMatchObject({ status: 401, outcome: "unauthorized: expired" });
+    expect(await requestCreds(ended)).toMatchObject({ status: 401, outcome: "unauthorized: expired" });
     expect(warnings).toHaveLength(1);
     expect(auth.keyAges()).toEqual([]);
     await provider.start();
     clock.advance(5);
-    expect((await ask(token)).status).toBe(200);
+    expect((await requestCreds(token)).status).toBe(200);
     await provider.stop();
     clock.advance(11 * MINUTE);
     await auth.warmUp();
@@ -347,14 +364,14 @@ describe("an issuer that is away", () => {
       requests++;
       return new Response("", { status: 500 });
     });
-    const issuers = [{ ...trusting(provider), jwksUri: broken.url }];
-    const { ask, clock } = oidcMint({ issuers: () => issuers });
+    const issuers = [{ ...trustedIssuer(provider), jwksUri: broken.url }];
+    const { requestCreds, clock } = oidcMint({ issuers: () => issuers });
     clock.stop();
-    await Promise.all(Array.from({ length: 50 }, () => ask(token)));
-    for (let n = 0; n < 10; n++) expect((await ask(token)).status).toBe(503);
+    await Promise.all(Array.from({ length: 50 }, () => requestCreds(token)));
+    for (let n = 0; n < 10; n++) expect((await requestCreds(token)).status).toBe(503);
     expect(requests).toBe(1);
     clock.advance(1);
-    expect((await ask(token)).status).toBe(503);
+    expect((await requestCreds(token)).status).toBe(503);
     expect(requests).toBe(2);
   });
 });
@@ -388,9 +405,9 @@ describe("an issuer that answers something else", () => {
     ],
     ["no issuer", json({ jwks_uri: "https://evil.test/jwks" }), "names another issuer"],
   ];
-  for (const [name, answer, why] of discovery) {
+  for (const [name, response, why] of discovery) {
     test(`${name}, as discovery: 503, and one warning`, async () => {
-      await using server = serve(answer);
+      await using server = serve(response);
       await expectUnavailable(why, server.url);
     });
   }
@@ -421,9 +438,9 @@ describe("an issuer that answers something else", () => {
     ["only a key for encryption", json({ keys: [{ ...key, use: "enc" }] }), "no key that can be used"],
     ["a truncated key", json({ keys: [{ ...key, n: undefined }] }), "no key that can be used"],
   ];
-  for (const [name, answer, why] of keySets) {
+  for (const [name, response, why] of keySets) {
     test(`${name}, as keys: 503, and one warning`, async () => {
-      await using server = serve(answer);
+      await using server = serve(response);
       await expectUnavailable(why, "https://issuer.test", server.url);
     });
   }
@@ -468,14 +485,14 @@ describe("an issuer that answers something else", () => {
       .setProtectedHeader({ alg: "RS256", kid: privateKey.kid })
       .sign(await importJWK(privateKey));
     const issuers = [{ issuer, audience: [API], ...(jwksUri && { jwksUri }) }];
-    const { ask, clock, warnings, errors } = oidcMint({
+    const { requestCreds, clock, warnings, errors } = oidcMint({
       issuers: () => issuers,
       ...(why === "timed out" && { timeout: 200 }),
     });
     clock.stop();
-    const first = await Promise.all([ask(token), ask(token)]);
-    for (const answer of [...first, await ask(token)]) {
-      expect(answer).toMatchObject({ status: 503, outcome: "issuer_unavailable", retryAfter: "5" });
+    const first = await Promise.all([requestCreds(token), requestCreds(token)]);
+    for (const response of [...first, await requestCreds(token)]) {
+      expect(response).toMatchObject({ status: 503, outcome: "issuer_unavailable", retryAfter: "5" });
     }
     expect(warnings).toEqual([expect.stringContaining(why)]);
     expect(warnings[0]).toStartWith(`issuer ${JSON.stringify(issuer)}: `);
@@ -488,39 +505,39 @@ describe("a list of issuers that changes", () => {
   test("counts for a token that is being checked meanwhile", async () => {
     const provider = await provide();
     await using keys = await gatedKeys(provider);
-    let issuers = [{ ...trusting(provider), jwksUri: keys.url }];
-    const { ask } = oidcMint({ issuers: () => issuers });
-    const asked = ask(await provider.accessToken());
+    let issuers = [{ ...trustedIssuer(provider), jwksUri: keys.url }];
+    const { requestCreds } = oidcMint({ issuers: () => issuers });
+    const asked = requestCreds(await provider.accessToken());
     await until(() => keys.requests() === 1);
     issuers = [];
     keys.open();
     expect((await asked).status).toBe(503);
-    expect(await ask(await provider.accessToken())).toMatchObject({
+    expect(await requestCreds(await provider.accessToken())).toMatchObject({
       outcome: "unauthorized: unknown_issuer",
     });
   });
 
   test("an entry that stayed keeps its keys and tokens; one that changed or went loses them", async () => {
     const [a, b] = [await provide(), await provide()];
-    let issuers = [trusting(a), trusting(b)];
-    const { ask } = oidcMint({ issuers: () => issuers });
+    let issuers = [trustedIssuer(a), trustedIssuer(b)];
+    const { requestCreds } = oidcMint({ issuers: () => issuers });
     const [ofA, ofB] = [await a.accessToken(), await b.accessToken()];
-    expect([(await ask(ofA)).status, (await ask(ofB)).status]).toEqual([200, 200]);
+    expect([(await requestCreds(ofA)).status, (await requestCreds(ofB)).status]).toEqual([200, 200]);
 
-    issuers = [trusting(a)];
-    expect(await ask(ofB)).toMatchObject({ status: 401, outcome: "unauthorized: unknown_issuer" });
-    expect((await ask(ofA)).status).toBe(200);
+    issuers = [trustedIssuer(a)];
+    expect(await requestCreds(ofB)).toMatchObject({ status: 401, outcome: "unauthorized: unknown_issuer" });
+    expect((await requestCreds(ofA)).status).toBe(200);
     expect(a.fetches.keys).toBe(1);
 
-    issuers = [{ ...trusting(a), audience: ["https://other.test"] }, trusting(b)];
-    expect(await ask(ofA)).toMatchObject({ status: 401, outcome: "unauthorized: wrong_audience" });
-    expect((await ask(ofB)).status).toBe(200);
+    issuers = [{ ...trustedIssuer(a), audience: ["https://other.test"] }, trustedIssuer(b)];
+    expect(await requestCreds(ofA)).toMatchObject({ status: 401, outcome: "unauthorized: wrong_audience" });
+    expect((await requestCreds(ofB)).status).toBe(200);
     expect([a.fetches.keys, b.fetches.keys]).toEqual([2, 2]);
   });
 
   test("keys are there before the first request, and their age is known", async () => {
     const provider = await provide();
-    const { ask, auth, clock } = mintFor(provider);
+    const { requestCreds, auth, clock } = mintFor(provider);
     expect(auth.keyAges()).toEqual([]);
     await auth.warmUp();
     const { fetches } = provider;
@@ -531,7 +548,7 @@ describe("a list of issuers that changes", () => {
     expect(age?.issuer).toBe(provider.issuer);
     expect(age?.seconds).toBeGreaterThanOrEqual(100);
     await auth.warmUp();
-    expect((await ask(await provider.accessToken())).status).toBe(200);
+    expect((await requestCreds(await provider.accessToken())).status).toBe(200);
     expect(fetches.keys).toBe(1);
     clock.advance(10 * MINUTE);
     await auth.warmUp();
@@ -553,9 +570,9 @@ describe("a list of issuers that changes", () => {
 
   test("where the keys are can be said, and then nothing is discovered", async () => {
     const provider = await provide();
-    const issuers = [{ ...trusting(provider), jwksUri: `${provider.issuer}/jwks` }];
-    const { ask } = oidcMint({ issuers: () => issuers });
-    expect((await ask(await provider.accessToken())).status).toBe(200);
+    const issuers = [{ ...trustedIssuer(provider), jwksUri: `${provider.issuer}/jwks` }];
+    const { requestCreds } = oidcMint({ issuers: () => issuers });
+    expect((await requestCreds(await provider.accessToken())).status).toBe(200);
     expect(provider.fetches).toEqual({ keys: 1, discovery: 0 });
   });
 });
@@ -579,7 +596,7 @@ test("an issuer's terminating slash goes before the path of the discovery docume
       .setExpirationTime("5m")
       .setProtectedHeader({ alg: "RS256", kid: key.kid })
       .sign(await importJWK(key));
-    expect((await oidcMint({ issuers: () => issuers }).ask(token)).status).toBe(200);
+    expect((await oidcMint({ issuers: () => issuers }).requestCreds(token)).status).toBe(200);
   }
   const wellKnown = ".well-known/openid-configuration";
   expect(asked).toEqual([`/${wellKnown}`, "/keys", `/realm/${wellKnown}`, "/keys"]);

@@ -127,9 +127,9 @@ export async function startProvider(keys: readonly SigningKey[] = [signingKey()]
       headers: { Authorization: `Basic ${btoa(`${PAGE}:${SECRET}`)}` },
       body: new URLSearchParams(grant),
     });
-    const answer = (await response.json()) as Record<string, string>;
-    if (!response.ok) throw new Error(`the provider refused: ${JSON.stringify(answer)}`);
-    return answer;
+    const body = (await response.json()) as Record<string, string>;
+    if (!response.ok) throw new Error(`the provider refused: ${JSON.stringify(body)}`);
+    return body;
   }
 
   await start();

@@ -13,7 +13,7 @@ import { devAuthentication } from "../../src/http/dev.ts";
 import { launchBrowser } from "../browser/chromium.ts";
 import { within } from "../mint/parts.ts";
 import { freePorts } from "../ports.ts";
-import { must, type Recipe, startRecipe } from "../recipe/recipe.ts";
+import { expectSuccess, type Recipe, startRecipe } from "../recipe/recipe.ts";
 import { type Block, blocks, codeSpans, rows, section } from "./markdown.ts";
 
 /**
@@ -70,7 +70,7 @@ async function install(): Promise<void> {
     symlinkSync(join(projectDir, "node_modules", name), join(dir, "node_modules", name));
   }
   const emit = ["--noEmit", "false", "--declaration", "--outDir", join(home, "dist/browser")];
-  must(await compile(["-p", join(projectDir, "src/browser"), ...emit]));
+  expectSuccess(await compile(["-p", join(projectDir, "src/browser"), ...emit]));
   mkdirSync(join(dir, "node_modules/react"));
   writeFileSync(join(dir, "node_modules/react/index.ts"), REACT);
 }
@@ -106,14 +106,14 @@ async function run(text: string, names: string[], before = "") {
 
 /** Hears what alice's page publishes to itself, before and after a renewal. */
 async function expectToWork({ live, nc }: { live: LiveCredentials; nc: NatsConnection }): Promise<void> {
-  const heard: string[] = [];
-  nc.subscribe("users.alice.>", { callback: (_, message) => heard.push(message.string()) });
+  const received: string[] = [];
+  nc.subscribe("users.alice.>", { callback: (_, message) => received.push(message.string()) });
   nc.publish("users.alice.a", "before");
   await nc.flush();
   await live.refresh();
   nc.publish("users.alice.a", "after");
   await nc.flush();
-  expect(heard).toEqual(["before", "after"]);
+  expect(received).toEqual(["before", "after"]);
 }
 
 /** What the blocks presuppose of each other and of the reader, where they don't have it of their own. */
@@ -185,7 +185,7 @@ test("every block of code compiles, in a strict front end", async () => {
     noEmit: true,
   };
   writeFileSync(join(at, "tsconfig.json"), JSON.stringify({ compilerOptions, files }));
-  expect(await compile(["-p", at])).toEqual({ code: 0, said: "" });
+  expect(await compile(["-p", at])).toEqual({ code: 0, output: "" });
 });
 
 describe("the quick start", () => {
@@ -218,7 +218,9 @@ describe("the quick start", () => {
     mkdirSync(checkout);
     symlinkSync(join(dir, "node_modules/nats-mint/dist"), join(checkout, "dist"));
     symlinkSync(join(projectDir, "node_modules"), join(checkout, "node_modules"));
-    must(await recipe.run(["/bin/sh", "-c", `cd '${checkout}' && set -e\n${block("cp -R dist/browser")}`]));
+    expectSuccess(
+      await recipe.run(["/bin/sh", "-c", `cd '${checkout}' && set -e\n${block("cp -R dist/browser")}`]),
+    );
     writeFileSync(join(checkout, "site/index.html"), withPlaces(block("importmap")));
     await using _site = Bun.serve({
       hostname: "localhost",
@@ -295,11 +297,11 @@ test("options are added as it shows", async () => {
   const starting = block("wsconnect(live.connectOptions())").split("\n").slice(1, -2).join("\n");
   const before = `${PRESUPPOSED.connect}\n${starting}`;
   const { live, nc } = await run(block("...live.connectOptions()"), ["live", "nc"], before);
-  const heard: string[] = [];
-  nc.subscribe("users.alice.>", { callback: (_, message) => heard.push(message.string()) });
+  const received: string[] = [];
+  nc.subscribe("users.alice.>", { callback: (_, message) => received.push(message.string()) });
   nc.publish("users.alice.a", "no echo");
   await nc.flush();
-  expect(heard).toEqual([]);
+  expect(received).toEqual([]);
   await nc.close();
   live.close();
 });
@@ -322,8 +324,8 @@ test("a browser without Ed25519 is unsupported, and connects with nkeys", async 
 
 test("the hook has one connection where effects run twice, and none after it", async () => {
   const connections = async (): Promise<number> => {
-    const answer = await fetch(`${recipe.monitoring()}/connz?acc=${recipe.account().sub}`);
-    return (await answer.json()).num_connections;
+    const response = await fetch(`${recipe.monitoring()}/connz?acc=${recipe.account().sub}`);
+    return (await response.json()).num_connections;
   };
   // The server may not have seen yet that the one before was closed.
   while ((await connections()) > 0) await Bun.sleep(10);

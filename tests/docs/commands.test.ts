@@ -7,7 +7,7 @@ import { readLocalConfig } from "../../src/config/local.ts";
 import { formatCreds } from "../../src/core/keys/creds-file.ts";
 import type { CredsResponse } from "../../src/http/creds/response.ts";
 import { freePorts } from "../ports.ts";
-import { decode, must, type Outcome, type Recipe, startRecipe } from "../recipe/recipe.ts";
+import { decode, expectSuccess, type Outcome, type Recipe, startRecipe } from "../recipe/recipe.ts";
 import { blocks, codeSpans, rows, section } from "./markdown.ts";
 
 /** The commands in README.md and docs, run against a running recipe. Only ports and places are replaced. */
@@ -96,9 +96,9 @@ async function until(output: AsyncGenerator<string>, text: string): Promise<void
 
 describe("the quick start", () => {
   test("curl gets a credential", async () => {
-    const answer: CredsResponse = JSON.parse(must(await shell(block(quickStart, "curl"))));
-    expect(answer).toMatchObject({ user: "alice", role: "browser", inbox_prefix: "_INBOX_alice" });
-    expect(answer.servers).toEqual([`ws://127.0.0.1:${recipe.ports.webSocket}`]);
+    const response: CredsResponse = JSON.parse(expectSuccess(await shell(block(quickStart, "curl"))));
+    expect(response).toMatchObject({ user: "alice", role: "browser", inbox_prefix: "_INBOX_alice" });
+    expect(response.servers).toEqual([`ws://127.0.0.1:${recipe.ports.webSocket}`]);
   });
 
   test("the launcher's own example is the same", () => {
@@ -107,14 +107,14 @@ describe("the quick start", () => {
   });
 
   test("the client shows what the credential is good for", async () => {
-    const said = must(await shell(block(quickStart, "npm run client"), projectDir));
-    expect(said).toContain("as alice, role browser");
-    expect(said.match(/denied, as it should be/g)).toHaveLength(2);
+    const output = expectSuccess(await shell(block(quickStart, "npm run client"), projectDir));
+    expect(output).toContain("as alice, role browser");
+    expect(output.match(/denied, as it should be/g)).toHaveLength(2);
   });
 
   test("and over TCP", async () => {
     const command = codeSpans(quickStart).find((code) => code.includes("USE_WEBSOCKET"));
-    expect(must(await shell(command ?? "", projectDir))).toContain("as alice, role service");
+    expect(expectSuccess(await shell(command ?? "", projectDir))).toContain("as alice, role service");
   });
 });
 
@@ -128,9 +128,11 @@ test("the API key that the README creates gets a credential", async () => {
   const lines = block(section(read("README.md"), "## Real users"), "api-key add");
   const [add = "", request = ""] = lines.replace("127.0.0.1:8080", `127.0.0.1:${port}`).split("\n");
   const run = async (line: string, env: Record<string, string>) =>
-    must(await recipe.run(["/bin/sh", "-c", `cd '${projectDir}'\n${line}`], { ...settings, ...env }));
-  const said = await run(`${add}\necho "KEY=$KEY"`, {});
-  const [, key = ""] = /^KEY=(mint_[a-z2-7]{8}_[a-z2-7]{60})$/m.exec(said) ?? [];
+    expectSuccess(
+      await recipe.run(["/bin/sh", "-c", `cd '${projectDir}'\n${line}`], { ...settings, ...env }),
+    );
+  const output = await run(`${add}\necho "KEY=$KEY"`, {});
+  const [, key = ""] = /^KEY=(mint_[a-z2-7]{8}_[a-z2-7]{60})$/m.exec(output) ?? [];
   expect(key).not.toBe("");
   const own = startMint(settings);
   try {
@@ -153,8 +155,8 @@ describe("POST /creds", () => {
     });
 
   test("answers with the fields of the table, and no others", async () => {
-    const answer = await post({ user: "alice", tags: { a: "b" } });
-    expect(Object.keys(await answer.json()).sort()).toEqual(fields("## Response").sort());
+    const response = await post({ user: "alice", tags: { a: "b" } });
+    expect(Object.keys(await response.json()).sort()).toEqual(fields("## Response").sort());
   });
 
   test("takes the fields of the table, and no others", async () => {
@@ -166,7 +168,7 @@ describe("POST /creds", () => {
   });
 
   test("gives a creds file that logs in", async () => {
-    must(await shell(block(api, "printer.creds")));
+    expectSuccess(await shell(block(api, "printer.creds")));
     const nc = await logIn("printer.creds");
     expect(nc.info?.auth_required).toBe(true);
     await nc.close();
@@ -180,7 +182,7 @@ describe("adding a role", () => {
     recipe.writeRole("helpdesk", block(adding, "description", "json"));
     expect(await recipe.up()).toContain("role helpdesk: added");
     await mintIsCurrent();
-    must(await shell(block(adding, "creds()")));
+    expectSuccess(await shell(block(adding, "creds()")));
   });
 
   test("the backend asks a page, which answers on a subject of its own", async () => {
@@ -191,9 +193,9 @@ describe("adding a role", () => {
         stdio: ["ignore", "ignore", "inherit"],
       },
     );
-    let said = "No responders";
-    while (said.includes("No responders")) said = must(await shell(block(adding, " request ")));
-    expect(said).toStartWith("yes\n");
+    let output = "No responders";
+    while (output.includes("No responders")) output = expectSuccess(await shell(block(adding, " request ")));
+    expect(output).toStartWith("yes\n");
 
     const nc = await logIn("desk.creds");
     const snippet = block(section(roles, "## Replies are granted by subject"), "noMux", "ts");
@@ -216,22 +218,22 @@ describe("replies", () => {
       },
     });
     await backend.flush();
-    const said = await shell(
+    const output = await shell(
       "nats -s ws://127.0.0.1:9222 --creds alice.creds --inbox-prefix users.alice._reply request users.alice.question '?'",
     );
-    expect(must(said)).toStartWith("42\n");
+    expect(expectSuccess(output)).toStartWith("42\n");
     await backend.close();
   });
 
   test("with response permissions a client could publish anywhere, were its role not refused", async () => {
     const template = { pub: { allow: ["own.{{name()}}"] }, sub: { allow: ["own.{{name()}}"] } };
     recipe.writeRole("echo", { ...template, responses: { max: 1, ttl: 60 } });
-    expect((await recipe.init()).said).toContain("publish anywhere");
+    expect((await recipe.init()).output).toContain("publish anywhere");
     recipe.removeRole("echo");
 
     const account = ["--account", "app"];
     const scope = ["--sk", "generate", "--role", "echo", "--allow-pubsub", "own.{{name()}}"];
-    must(await recipe.nsc("edit", "signing-key", ...account, ...scope, "--allow-pub-response"));
+    expectSuccess(await recipe.nsc("edit", "signing-key", ...account, ...scope, "--allow-pub-response"));
     await makeUser("eve", "echo");
     await makeUser("witness", plainKey(), "--allow-pubsub", ">");
     await recipe.up();
@@ -248,8 +250,10 @@ describe("replies", () => {
 
   async function makeUser(user: string, key: string, ...permissions: string[]): Promise<void> {
     const of = ["--account", "app", "--name", user];
-    must(await recipe.nsc("add", "user", ...of, "--private-key", key, ...permissions));
-    must(await recipe.nsc("generate", "creds", ...of, "--output-file", join(recipe.dir, `${user}.creds`)));
+    expectSuccess(await recipe.nsc("add", "user", ...of, "--private-key", key, ...permissions));
+    expectSuccess(
+      await recipe.nsc("generate", "creds", ...of, "--output-file", join(recipe.dir, `${user}.creds`)),
+    );
   }
 });
 
@@ -261,8 +265,8 @@ describe("operations", () => {
     );
 
   test("nsc works on the recipe's store", async () => {
-    const said = must(await recipe.nsc(...nscArguments(block(operations, "npm run nsc -- list"))));
-    expect(said).toContain("app");
+    const output = expectSuccess(await recipe.nsc(...nscArguments(block(operations, "npm run nsc -- list"))));
+    expect(output).toContain("app");
   });
 
   test("a user revoked by the key that monitoring lists is thrown out, and refused", async () => {
@@ -271,11 +275,11 @@ describe("operations", () => {
     const [all = "", byName = "", byKey = ""] = blocks(guide)
       .map(({ text }) => text)
       .filter((text) => text.includes("$monitoring"));
-    const { connections } = JSON.parse(must(await shell(all)));
+    const { connections } = JSON.parse(expectSuccess(await shell(all)));
     const listed = connections.find(({ cid }: { cid: number }) => cid === nc.info?.client_id);
     expect(listed.name_tag).toBe("app");
     const [setting = ""] = all.split("\n");
-    const named = must(await shell(`${setting}\n${byName}`))
+    const named = expectSuccess(await shell(`${setting}\n${byName}`))
       .trim()
       .split("\n");
     expect(named.map((line) => JSON.parse(line))).toContainEqual({
@@ -284,8 +288,10 @@ describe("operations", () => {
       user: "desk",
     });
     const byItsKey = byKey.replace(/UPUT_\w+/, listed.authorized_user);
-    expect(JSON.parse(must(await shell(`${setting}\n${byItsKey}`))).cid).toBe(listed.cid);
-    must(await recipe.nsc(...nscArguments(block(operations, "revocations"), listed.authorized_user)));
+    expect(JSON.parse(expectSuccess(await shell(`${setting}\n${byItsKey}`))).cid).toBe(listed.cid);
+    expectSuccess(
+      await recipe.nsc(...nscArguments(block(operations, "revocations"), listed.authorized_user)),
+    );
     await recipe.up();
     await nc.closed();
     expect(await refused("desk.creds")).toBe("AUTHORIZATION_VIOLATION");
@@ -296,14 +302,14 @@ describe("operations", () => {
     const role = recipe
       .account()
       .nats.signing_keys.find((key) => typeof key !== "string" && key.role === "service") as { key: string };
-    expect(must(await recipe.nsc(...nscArguments(describeLine)))).toContain(role.key);
-    must(await recipe.nsc(...nscArguments(removeLine, role.key)));
+    expect(expectSuccess(await recipe.nsc(...nscArguments(describeLine)))).toContain(role.key);
+    expectSuccess(await recipe.nsc(...nscArguments(removeLine, role.key)));
     expect(await recipe.up()).toContain(
       "role service: its signing key was removed elsewhere; made a new one",
     );
     expect(await refused("printer.creds")).toBe("AUTHORIZATION_VIOLATION");
     await mintIsCurrent();
-    must(await shell(block(api, "printer.creds")));
+    expectSuccess(await shell(block(api, "printer.creds")));
     await (await logIn("printer.creds")).close();
   });
 
@@ -312,16 +318,16 @@ describe("operations", () => {
       "npm run -s nsc --",
       `sh '${join(projectDir, "fs/nsc/nsc.sh")}'`,
     );
-    expect(must(await shell(`set -e\n${commands}`))).toContain("Stream orders was created");
+    expect(expectSuccess(await shell(`set -e\n${commands}`))).toContain("Stream orders was created");
   });
 
   test("a backup of the nsc store brings it back", async () => {
     const account = recipe.account();
-    must(await shell(block(operations, "tar -czf nsc-backup.tgz").replace("-C .data", "-C .")));
+    expectSuccess(await shell(block(operations, "tar -czf nsc-backup.tgz").replace("-C .data", "-C .")));
     rmSync(join(recipe.dir, "nsc"), { recursive: true });
-    expect((await recipe.init()).said).toContain("belongs to an operator whose keys are not in");
-    must(await shell("tar -xzf nsc-backup.tgz"));
-    expect(must(await recipe.init())).toBe("nats-init: nothing to change\n");
+    expect((await recipe.init()).output).toContain("belongs to an operator whose keys are not in");
+    expectSuccess(await shell("tar -xzf nsc-backup.tgz"));
+    expect(expectSuccess(await recipe.init())).toBe("nats-init: nothing to change\n");
     expect(recipe.account()).toEqual(account);
   });
 });

@@ -29,7 +29,7 @@ const documents = ["README.md", ...guides];
 
 describe("the configuration tables", () => {
   const table = rows(read("docs/configuration.md"), "variable");
-  const said = new Map(
+  const documented = new Map(
     table.map(([variable, value]) => [name(variable), value === "empty" ? "" : name(value)]),
   );
   const envFile = parse(read(".env"));
@@ -68,7 +68,7 @@ describe("the configuration tables", () => {
 
   test("have the values of .env", () => {
     for (const [variable, value] of Object.entries(envFile)) {
-      expect([variable, said.get(variable)]).toEqual([variable, value]);
+      expect([variable, documented.get(variable)]).toEqual([variable, value]);
     }
   });
 
@@ -79,7 +79,7 @@ describe("the configuration tables", () => {
       return { mint: readMintConfig(env), local, client: readClientConfig(env) };
     };
     for (const variable of inCode) {
-      const value = said.get(variable) ?? "";
+      const value = documented.get(variable) ?? "";
       if (value === "none") continue;
       expect([variable, results({ ...needed, [variable]: value })]).toEqual([variable, results(needed)]);
     }
@@ -92,7 +92,7 @@ test("the table of errors has every code that a caller can get, with its status"
   ) as (new (
     about: never,
   ) => Error)[];
-  const answers = kinds.map(async (Kind) => {
+  const responses = kinds.map(async (Kind) => {
     const app = createApp({
       mint: () => {
         throw new Kind(["x"] as never);
@@ -104,20 +104,20 @@ test("the table of errors has every code that a caller can get, with its status"
       servers: { websocket: [], tcp: [] },
       onError: () => {},
     });
-    const answer = await app.request("/readyz");
-    return `${(await answer.json()).code} ${answer.status}`;
+    const response = await app.request("/readyz");
+    return `${(await response.json()).code} ${response.status}`;
   });
   const table = rows(section(read("docs/http-api.md"), "## Errors"), "code");
   expect(table.map(([code, status]) => `${name(code)} ${status}`).sort()).toEqual(
-    [...new Set(await Promise.all(answers))].sort(),
+    [...new Set(await Promise.all(responses))].sort(),
   );
 });
 
 test("the table of role fields has every field that a role file may have", async () => {
   await using recipe = await makeRecipe();
   recipe.writeRole("wrong", { unknown: true });
-  const { said } = await recipe.init();
-  const known = /unknown field "unknown" \(known: (.*?)\)/.exec(said)?.[1]?.split(", ");
+  const { output } = await recipe.init();
+  const known = /unknown field "unknown" \(known: (.*?)\)/.exec(output)?.[1]?.split(", ");
   const fields = rows(section(read("docs/roles.md"), "## Fields of a role file"), "field");
   expect(fields.flatMap(([field]) => codeSpans(field ?? "")).sort()).toEqual(known?.sort() as string[]);
 });

@@ -10,8 +10,8 @@ beforeAll(async () => {
 });
 afterAll(() => service[Symbol.asyncDispose]());
 
-const statuses = (answer: string) =>
-  [...answer.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status));
+const statuses = (response: string) =>
+  [...response.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status));
 
 /** Starts a request and adds to it in small pieces until the other side closes the connection. */
 async function drip(begin: string, piece: string): Promise<string> {
@@ -32,9 +32,9 @@ describe("a request that comes a little at a time is cut off", () => {
   };
   for (const [where, [begin, piece]] of Object.entries(bodies)) {
     test.concurrent(`${where}, with 408`, async () => {
-      const answer = await drip(begin, piece);
-      expect(statuses(answer)).toEqual([408]);
-      expect(answer).toContain('"code":"request_timeout"');
+      const response = await drip(begin, piece);
+      expect(statuses(response)).toEqual([408]);
+      expect(response).toContain('"code":"request_timeout"');
     });
   }
 
@@ -108,8 +108,8 @@ describe("what proxies and servers read differently is refused", () => {
 
 describe("requests one behind the other on one connection", () => {
   test("are answered, a few at least, and garbage behind them ends the connection", async () => {
-    const answer = await service.open(`${GOOD.repeat(5)}\0garbage\r\n\r\n`).closed;
-    expect(statuses(answer)).toEqual([200, 200, 200, 200, 200, 400]);
+    const response = await service.open(`${GOOD.repeat(5)}\0garbage\r\n\r\n`).closed;
+    expect(statuses(response)).toEqual([200, 200, 200, 200, 200, 400]);
   });
 
   test("of which the first has to wait end the connection; others are answered", async () => {
@@ -142,14 +142,14 @@ describe("a flood", () => {
       Array.from({ length: 400 }, () => halves.map((half) => target.open(half))).flat(),
     );
     for (let i = 0; i < 20; i++) {
-      expect((await patient.ask()).status).toBe(200);
+      expect((await patient.requestCreds()).status).toBe(200);
       expect((await patient.get("/healthz")).status).toBe(200);
-      expect((await service.ask()).status).toBeOneOf([200, 503]);
+      expect((await service.requestCreds()).status).toBeOneOf([200, 503]);
       expect((await service.get("/healthz")).status).toBe(200);
     }
     await Promise.all(flood.map(({ closed }) => closed));
-    expect((await patient.ask()).status).toBe(200);
-    expect((await service.ask()).status).toBe(200);
+    expect((await patient.requestCreds()).status).toBe(200);
+    expect((await service.requestCreds()).status).toBe(200);
   });
 
   test("of bodies that don't come is given up beyond a number; others are answered meanwhile", async () => {
@@ -157,14 +157,14 @@ describe("a flood", () => {
     const begin = `${HEAD}Content-Length: 500\r\n\r\n{`;
     const flood = Array.from({ length: 60 }, () => small.open(begin));
     for (let i = 0; i < 20; i++) {
-      expect((await small.ask()).status).toBe(200);
+      expect((await small.requestCreds()).status).toBe(200);
       expect((await small.get("/healthz")).status).toBe(200);
     }
-    const answers = await Promise.all(flood.map(({ closed }) => closed));
-    expect(answers.flatMap(statuses)).toEqual(Array(60).fill(408));
-    expect(answers.filter((answer) => answer.includes("its place was needed")).length).toBeGreaterThanOrEqual(
-      40,
-    );
+    const responses = await Promise.all(flood.map(({ closed }) => closed));
+    expect(responses.flatMap(statuses)).toEqual(Array(60).fill(408));
+    expect(
+      responses.filter((response) => response.includes("its place was needed")).length,
+    ).toBeGreaterThanOrEqual(40);
   });
 
   test("of requests that have to wait is refused beyond a number; health checks are answered", async () => {
@@ -176,7 +176,7 @@ describe("a flood", () => {
     });
     const held = { HELD_BY: `http://127.0.0.1:${elsewhere.port}`, IN_FLIGHT: "5" };
     await using small = await start(held, "tests/edge/held-service.ts");
-    const flood = Array.from({ length: 6 }, () => small.ask());
+    const flood = Array.from({ length: 6 }, () => small.requestCreds());
     const refused = await Promise.race(flood);
     expect(refused.status).toBe(503);
     expect(await refused.json()).toMatchObject({ code: "overloaded" });
@@ -185,7 +185,7 @@ describe("a flood", () => {
     expect((await small.get("/readyz")).status).toBe(200);
     // A body that doesn't come takes no place of theirs.
     const one = small.open(`${HEAD}Content-Length: 500\r\n\r\n{`);
-    for (const answer of waiting) answer();
+    for (const response of waiting) response();
     const rest = (await Promise.all(flood)).map(({ status }) => status).sort();
     expect(rest).toEqual([200, 200, 200, 200, 200, 503]);
     expect(statuses(await one.closed)).toEqual([408]);
@@ -211,9 +211,9 @@ describe("a flood", () => {
         arrived = Promise.withResolvers();
         const connection = small.open(GOOD);
         flood.push(connection);
-        await Promise.race([arrived.promise, connection.says(/HTTP\/1\.1 503 /)]);
+        await Promise.race([arrived.promise, connection.waitFor(/HTTP\/1\.1 503 /)]);
       }
-      expect((await small.ask()).status).toBe(503);
+      expect((await small.requestCreds()).status).toBe(503);
       for (const connection of flood) connection.reset();
       await Promise.all(flood.map(({ closed }) => closed));
     }
@@ -222,16 +222,17 @@ describe("a flood", () => {
 
 describe("limits", () => {
   const settings = { MINT_RATE_LIMIT: "2,1000" };
-  const count = (answers: Response[]) => {
-    const ok = answers.filter(({ status }) => status === 200).length;
-    return [ok, answers.filter(({ status }) => status === 429).length];
+  const count = (responses: Response[]) => {
+    const ok = responses.filter(({ status }) => status === 200).length;
+    return [ok, responses.filter(({ status }) => status === 429).length];
   };
 
   test("hold for an address, whatever it says that it is, in HTTP/1.0 too", async () => {
     await using limited = await start(settings);
-    const answers: Response[] = [];
-    for (let i = 0; i < 30; i++) answers.push(await limited.ask({ "X-Forwarded-For": `198.51.100.${i}` }));
-    expect(count(answers)).toEqual([2, 28]);
+    const responses: Response[] = [];
+    for (let i = 0; i < 30; i++)
+      responses.push(await limited.requestCreds({ "X-Forwarded-For": `198.51.100.${i}` }));
+    expect(count(responses)).toEqual([2, 28]);
     const old = await limited.open(GOOD.replace("HTTP/1.1", "HTTP/1.0")).closed;
     expect(statuses(old)).toEqual([429]);
     expect((await limited.get("/healthz")).status).toBe(200);
@@ -239,12 +240,12 @@ describe("limits", () => {
 
   test("hold for the address that a trusted proxy names, and for no other", async () => {
     await using limited = await start({ ...settings, MINT_TRUSTED_PROXIES: "127.0.0.0/8, ::1" });
-    const answers: Response[] = [];
+    const responses: Response[] = [];
     for (let i = 0; i < 30; i++) {
-      answers.push(await limited.ask({ "X-Forwarded-For": `198.51.100.${i}, 192.0.2.1` }));
+      responses.push(await limited.requestCreds({ "X-Forwarded-For": `198.51.100.${i}, 192.0.2.1` }));
     }
-    expect(count(answers)).toEqual([2, 28]);
-    expect((await limited.ask({ "X-Forwarded-For": "192.0.2.2" })).status).toBe(200);
+    expect(count(responses)).toEqual([2, 28]);
+    expect((await limited.requestCreds({ "X-Forwarded-For": "192.0.2.2" })).status).toBe(200);
   });
 
   test("hold for callers who reset their connections and wait for no answer", async () => {
@@ -254,8 +255,8 @@ describe("limits", () => {
       await connection.send(GOOD);
       connection.reset();
     }
-    while ((await limited.ask()).status === 200);
-    const lines = limited.said().match(/^.*"audit":"granted".*$/gm) ?? [];
+    while ((await limited.requestCreds()).status === 200);
+    const lines = limited.output().match(/^.*"audit":"granted".*$/gm) ?? [];
     expect(lines.filter((line) => !JSON.parse(line).address)).toEqual([]);
     expect(lines.length).toBeLessThan(50);
   });
@@ -263,13 +264,13 @@ describe("limits", () => {
   test("say when it is worth another try", async () => {
     await using limited = await start(settings);
     let refused: Response;
-    do refused = await limited.ask();
+    do refused = await limited.requestCreds();
     while (refused.status === 200);
     expect(refused.headers.get("Retry-After")).toMatch(/^[1-9]\d?$/);
   });
 });
 
 test("after all of that it mints, and has said of nothing that it was unexpected", async () => {
-  expect((await service.ask()).status).toBe(200);
-  expect(service.said()).not.toMatch(/"level":"(error|fatal)"|unexpected/);
+  expect((await service.requestCreds()).status).toBe(200);
+  expect(service.output()).not.toMatch(/"level":"(error|fatal)"|unexpected/);
 });

@@ -27,21 +27,21 @@ async function crowd(service: Service, addresses: readonly string[], each: numbe
     return connection;
   }
   const all = addresses.flatMap((address) => Array<string>(each).fill(address));
-  const answers = all.map(async (address, i) => {
+  const responses = all.map(async (address, i) => {
     const text = WITHHELD[i % WITHHELD.length] as string;
     const rounds: string[] = [];
     while (rounds.length < ROUNDS) rounds.push(await (await begin(text, address)).closed);
     return rounds;
   });
-  return (await Promise.all(answers)).flat();
+  return (await Promise.all(responses)).flat();
 }
 
 /** A crowd on connections of a proxy that names the clients. */
 async function crowdBehindProxy(service: Service, clients: readonly string[]): Promise<string[]> {
-  const answers = clients.map(
+  const responses = clients.map(
     (client) => service.open(`${HEAD}X-Forwarded-For: ${client}\r\nContent-Length: 500\r\n\r\n{`).closed,
   );
-  return Promise.all(answers);
+  return Promise.all(responses);
 }
 
 interface Caller {
@@ -52,7 +52,7 @@ interface Caller {
 }
 
 /** Asks one request after the other for as long as the work goes on. */
-async function askMeanwhile(
+async function requestMeanwhile(
   service: Service,
   work: Promise<unknown>,
   { more = "", together = false }: Caller,
@@ -74,11 +74,11 @@ async function askMeanwhile(
 }
 
 async function expectServed(service: Service, work: Promise<string[]>, caller: Caller = {}): Promise<void> {
-  const statuses = await askMeanwhile(service, work, caller);
+  const statuses = await requestMeanwhile(service, work, caller);
   expect(statuses.filter((status) => status !== 200)).toEqual([]);
   expect(statuses.length).toBeGreaterThan(20);
-  const answers = (await work).map((answer) => answer.slice(0, "HTTP/1.1 408".length));
-  expect([...new Set(answers)]).toEqual(["HTTP/1.1 408"]);
+  const responses = (await work).map((response) => response.slice(0, "HTTP/1.1 408".length));
+  expect([...new Set(responses)]).toEqual(["HTTP/1.1 408"]);
 }
 
 /** With the service's own numbers of requests. */

@@ -58,8 +58,8 @@ function otherForms(path: string): string[] {
 async function status(target: string, method: string, version = "1.1"): Promise<number> {
   const head = `${method} ${target} HTTP/${version}\r\nHost: localhost\r\nConnection: close\r\n`;
   const body = `Content-Type: application/json\r\nContent-Length: ${BODY.length}\r\n\r\n${BODY}`;
-  const answer = await service.open(head + (method === "POST" ? body : "\r\n")).closed;
-  return Number(/^HTTP\/1\.1 (\d{3}) /.exec(answer)?.[1]);
+  const response = await service.open(head + (method === "POST" ? body : "\r\n")).closed;
+  return Number(/^HTTP\/1\.1 (\d{3}) /.exec(response)?.[1]);
 }
 
 for (const path of PATHS) {
@@ -76,8 +76,8 @@ for (const path of PATHS) {
     test("under no other", async () => {
       for (const target of otherForms(path)) {
         for (const version of ["1.0", "1.1"]) {
-          const answers = [await status(target, method, version), await status(target, "DELETE", version)];
-          expect([target, version, ...answers]).toEqual([target, version, 404, 404]);
+          const responses = [await status(target, method, version), await status(target, "DELETE", version)];
+          expect([target, version, ...responses]).toEqual([target, version, 404, 404]);
         }
       }
     });
@@ -86,10 +86,10 @@ for (const path of PATHS) {
 
 test("a Host that reads like a path leads nowhere else", async () => {
   for (const host of ["x/metrics?", "x/metrics#", "x/./metrics?", "a@x/metrics?", "x\\metrics?", ""]) {
-    const answer = await service.open(`GET /nothing HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)
+    const response = await service.open(`GET /nothing HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)
       .closed;
-    expect([host, answer.slice(0, 12)]).toEqual([host, expect.stringMatching(/^HTTP\/1\.1 40[04]$/)]);
-    expect(answer).not.toContain("nats_mint_");
+    expect([host, response.slice(0, 12)]).toEqual([host, expect.stringMatching(/^HTTP\/1\.1 40[04]$/)]);
+    expect(response).not.toContain("nats_mint_");
   }
 });
 

@@ -43,12 +43,12 @@ export async function start(
     MINT_RATE_LIMIT: "off",
     ...settings,
   });
-  await service.says(/listens on/);
+  await service.waitFor(/listens on/);
   return {
     ...service,
     port,
     get: (path: string) => fetch(`http://127.0.0.1:${port}${path}`),
-    ask: (headers: Record<string, string> = {}) =>
+    requestCreds: (headers: Record<string, string> = {}) =>
       fetch(`http://127.0.0.1:${port}/creds`, {
         method: "POST",
         headers: { "Content-Type": "application/json", ...headers },
@@ -69,14 +69,14 @@ export type Service = Awaited<ReturnType<typeof start>>;
 export function open(port: number, text: string, from?: string) {
   const socket = connect({ port, host: "127.0.0.1", ...(from && { localAddress: from }) });
   const woken = new Set<() => void>();
-  let said = "";
+  let output = "";
   socket.on("data", (data) => {
-    said += data;
+    output += data;
     for (const wake of woken) wake();
   });
   // A reset is an end like any other.
   socket.on("error", () => {});
-  const closed = new Promise<string>((resolve) => socket.on("close", () => resolve(said)));
+  const closed = new Promise<string>((resolve) => socket.on("close", () => resolve(output)));
   socket.write(text);
   return {
     write: (more: string) => socket.write(more),
@@ -84,14 +84,14 @@ export function open(port: number, text: string, from?: string) {
     send: (more: string) => new Promise<void>((sent) => socket.write(more, () => sent())),
     destroy: () => socket.destroy(),
     reset: () => socket.resetAndDestroy(),
-    said: () => said,
+    output: () => output,
     /** All that came, once the other side has closed it. */
     closed,
     /** Waits until this has come. */
-    async says(what: RegExp): Promise<void> {
+    async waitFor(what: RegExp): Promise<void> {
       const { promise, resolve } = Promise.withResolvers<void>();
       const look = () => {
-        if (what.test(said)) resolve();
+        if (what.test(output)) resolve();
       };
       woken.add(look);
       look();

@@ -30,18 +30,18 @@ describe("on the first signal", () => {
     test(`${signal}: a body that is half sent is read and answered, idle connections are closed, and it ends with 0`, async () => {
       await using service = await start();
       const idle = service.open(GOOD);
-      await idle.says(/"user":"alice"/);
+      await idle.waitFor(/"user":"alice"/);
       const half = service.open(HALF);
-      await half.says(/100 Continue/);
+      await half.waitFor(/100 Continue/);
 
       service.kill(signal);
       await idle.closed;
-      expect(half.said()).toBe(CONTINUE);
+      expect(half.output()).toBe(CONTINUE);
       half.write(REST);
-      const answer = (await half.closed).slice(CONTINUE.length);
-      expect(answer).toStartWith("HTTP/1.1 200");
-      expect(answer).toMatch(/^connection: close\r$/im);
-      expect(answer).toContain('"user":"alice"');
+      const response = (await half.closed).slice(CONTINUE.length);
+      expect(response).toStartWith("HTTP/1.1 200");
+      expect(response).toMatch(/^connection: close\r$/im);
+      expect(response).toContain('"user":"alice"');
       expect(await service.ended).toBe(0);
     });
   }
@@ -49,7 +49,7 @@ describe("on the first signal", () => {
   test("a request whose head is half sent is answered; readyz says that it is not ready", async () => {
     await using service = await start();
     const idle = service.open(GOOD);
-    await idle.says(/"user":"alice"/);
+    await idle.waitFor(/"user":"alice"/);
     const [creds, ready] = ["POST /creds", "GET /readyz"].map((line) =>
       service.open(`${line} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n`),
     );
@@ -69,7 +69,7 @@ describe("on the first signal", () => {
   test("a request that waits for others is answered when they are; nobody new gets in meanwhile", async () => {
     await using service = await startHeld();
     const idle = service.open("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    await idle.says(/200 OK/);
+    await idle.waitFor(/200 OK/);
     const held = service.open(GOOD);
     const release = await asked.promise;
 
@@ -96,7 +96,7 @@ test("a request that never ends does not keep it: it ends with 0, and the connec
 test("the second signal ends it at once, whatever has begun", async () => {
   await using service = await startHeld();
   const idle = service.open("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
-  await idle.says(/200 OK/);
+  await idle.waitFor(/200 OK/);
   const held = service.open(GOOD);
   const release = await asked.promise;
   service.kill("SIGTERM");

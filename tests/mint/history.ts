@@ -11,7 +11,7 @@ const STREAM = "ROOMS";
 const subject = (room: string) => `rooms.${room}.*.chat`;
 
 /** A message that a user published. What the server was made to say on the user's subject has no headers. */
-const isSaid = ({ headers }: { headers?: { has(name: string): boolean } | undefined }) =>
+const isUserMessage = ({ headers }: { headers?: { has(name: string): boolean } | undefined }) =>
   headers?.has("Nats-Msg-Id") === true;
 
 /** With nats.ws. Its own way on after a gap asks for more than the role gives, and ends the iterator with an error. */
@@ -37,7 +37,7 @@ export async function* readWithNatsWs(nc: NatsConnection, room: string) {
       try {
         for await (const message of messages) {
           next = message.seq + 1;
-          if (isSaid(message)) yield message;
+          if (isUserMessage(message)) yield message;
         }
       } catch {
         // A gap.
@@ -69,7 +69,7 @@ export async function* readWithJetstream(nc: CoreConnection, room: string) {
     while (true) {
       for await (const message of messages) {
         next = message.seq + 1;
-        if (isSaid(message)) yield message;
+        if (isUserMessage(message)) yield message;
       }
       if (nc.isClosed()) return;
       messages = await open(next);

@@ -15,19 +15,19 @@ import * as browserModule from "../../src/browser/index.ts";
 import type { CredsResponse } from "../../src/http/creds/response.ts";
 import { blocks } from "../docs/markdown.ts";
 import { freePorts } from "../ports.ts";
-import { must } from "../recipe/recipe.ts";
-import { logIn, makeWorld, runService, type World } from "./parts.ts";
+import { expectSuccess } from "../recipe/recipe.ts";
+import { type Environment, logIn, makeEnvironment, runService } from "./parts.ts";
 
 /** The package as others get it: packed, installed in an empty project, compiled there without our settings, and run. */
 
 const projectDir = join(import.meta.dirname, "../..");
 
-let world: World;
+let environment: Environment;
 let dir: string;
 let files: string[];
 
 beforeAll(async () => {
-  world = await makeWorld();
+  environment = await makeEnvironment();
   dir = mkdtempSync(join(tmpdir(), "package-"));
   files = await packAndInstall(projectDir, join(dir, "consumer"));
   writeFileSync(join(dir, "consumer/app.ts"), CONSUMER);
@@ -35,7 +35,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   rmSync(dir, { recursive: true });
-  await world[Symbol.asyncDispose]();
+  await environment[Symbol.asyncDispose]();
 });
 
 /**
@@ -43,12 +43,14 @@ afterAll(async () => {
  * @returns the files that the package holds
  */
 async function packAndInstall(folder: string, consumer: string): Promise<string[]> {
-  const packed = must(await run(["npm", "pack", "--silent", "--pack-destination", dir], folder));
+  const packed = expectSuccess(await run(["npm", "pack", "--silent", "--pack-destination", dir], folder));
   const tarball = join(dir, packed.trim().split("\n").at(-1) ?? "");
   mkdirSync(consumer);
   writeFileSync(join(consumer, "package.json"), '{ "name": "consumer", "private": true, "type": "module" }');
-  must(await run(["npm", "install", "--no-audit", "--no-fund", "--prefer-offline", tarball], consumer));
-  return must(await run(["tar", "-tzf", tarball]))
+  expectSuccess(
+    await run(["npm", "install", "--no-audit", "--no-fund", "--prefer-offline", tarball], consumer),
+  );
+  return expectSuccess(await run(["tar", "-tzf", tarball]))
     .trim()
     .split("\n");
 }
@@ -119,7 +121,7 @@ async function run(command: string[], cwd = dir) {
     new Response(child.stderr).text(),
   ]);
   const code = await child.exited;
-  return { code, said: code === 0 ? out : out + error };
+  return { code, output: code === 0 ? out : out + error };
 }
 
 test("it holds what was compiled and nothing else: no tests, no settings, no keys", async () => {
@@ -139,7 +141,7 @@ test("it holds what was compiled and nothing else: no tests, no settings, no key
     "S[AOU][A-Z2-7]{56}|eyJ[A-Za-z0-9_-]{20}",
     "consumer/node_modules/nats-mint",
   ]);
-  expect(found).toEqual({ code: 1, said: "" });
+  expect(found).toEqual({ code: 1, output: "" });
 });
 
 test("a strict consumer compiles against its declarations, without Bun's types and with all libraries checked", async () => {
@@ -159,7 +161,7 @@ test("a strict consumer compiles against its declarations, without Bun's types a
       files: ["app.ts"],
     }),
   );
-  must(await run([join(projectDir, "node_modules/.bin/tsc")], join(dir, "consumer")));
+  expectSuccess(await run([join(projectDir, "node_modules/.bin/tsc")], join(dir, "consumer")));
 });
 
 for (const [runtime, command] of [
@@ -167,17 +169,19 @@ for (const [runtime, command] of [
   ["Bun", [process.execPath, "--no-env-file", "app.ts"]],
 ] as const) {
   test(`it mints in another application on ${runtime}, and the server takes it`, async () => {
-    const said = must(await run([...command, world.recipe.env.KEYS_DIR ?? ""], join(dir, "consumer")));
-    const { given, statuses, code, home } = JSON.parse(said) as Said;
+    const output = expectSuccess(
+      await run([...command, environment.recipe.env.KEYS_DIR ?? ""], join(dir, "consumer")),
+    );
+    const { given, statuses, code, home } = JSON.parse(output) as Said;
     expect(decode<User>(given.jwt).name).toBe("alice");
     expect(statuses).toEqual([401, 422, 403]);
     expect(code).toBe("invalid_user");
     expect(home).toBe("the application's own");
-    await using alice = await logIn(given, world.url("ws"));
-    const heard = await alice.subscribe("users.alice.>");
+    await using alice = await logIn(given, environment.url("ws"));
+    const received = await alice.subscribe("users.alice.>");
     alice.nc.publish("users.alice.x", "hello");
     await alice.nc.flush();
-    expect(heard.messages).toEqual(["hello"]);
+    expect(received.messages).toEqual(["hello"]);
   });
 }
 
@@ -188,19 +192,19 @@ test("the example runs: log in, ask for a credential, use it; without logging in
     {
       PATH: process.env.PATH ?? "",
       PORT: String(port),
-      MINT_KEYS_DIR: world.recipe.env.KEYS_DIR ?? "",
+      MINT_KEYS_DIR: environment.recipe.env.KEYS_DIR ?? "",
     },
   );
-  await example.says(new RegExp(`:${port}`));
+  await example.waitFor(new RegExp(`:${port}`));
   const url = `http://localhost:${port}`;
-  const ask = (headers: Record<string, string>) =>
+  const requestCreds = (headers: Record<string, string>) =>
     fetch(`${url}/nats/creds`, {
       method: "POST",
       headers: { "Content-Type": "application/json", ...headers },
       body: "{}",
     });
-  expect((await ask({})).status).toBe(401);
-  expect((await ask({ Cookie: "session=made-up" })).status).toBe(401);
+  expect((await requestCreds({})).status).toBe(401);
+  expect((await requestCreds({ Cookie: "session=made-up" })).status).toBe(401);
 
   const welcome = await fetch(`${url}/login`, {
     method: "POST",
@@ -208,12 +212,12 @@ test("the example runs: log in, ask for a credential, use it; without logging in
   });
   const cookie = welcome.headers.get("Set-Cookie")?.split(";")[0] ?? "";
   expect(await (await fetch(url, { headers: { Cookie: cookie } })).text()).toBe("alice");
-  const answer = await ask({ Cookie: cookie });
-  await using alice = await logIn((await answer.json()) as CredsResponse, world.url("ws"));
-  const heard = await alice.subscribe("users.alice.>");
+  const response = await requestCreds({ Cookie: cookie });
+  await using alice = await logIn((await response.json()) as CredsResponse, environment.url("ws"));
+  const received = await alice.subscribe("users.alice.>");
   alice.nc.publish("users.alice.x", "hello");
   await alice.nc.flush();
-  expect(heard.messages).toEqual(["hello"]);
+  expect(received.messages).toEqual(["hello"]);
 
   const hostile = await fetch(`${url}/login`, { method: "POST", body: new URLSearchParams({ user: "*" }) });
   expect(hostile.headers.get("Set-Cookie")).toBeNull();
@@ -278,7 +282,7 @@ describe("the package for pages, nats-mint-browser", () => {
         files: ["page.ts"],
       }),
     );
-    must(await run([join(projectDir, "node_modules/.bin/tsc")], page));
+    expectSuccess(await run([join(projectDir, "node_modules/.bin/tsc")], page));
 
     // Only this package is under test, so the client stays an import.
     const { outputs } = await Bun.build({

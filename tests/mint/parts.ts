@@ -20,12 +20,12 @@ import { type Recipe, startRecipe } from "../recipe/recipe.ts";
 /** What these tests are made of: the recipe running, a mint on its export, clients, and an onlooker who sees all. */
 
 /** Milliseconds to wait for an event that must come. */
-export const PATIENCE = 60_000;
+export const TIMEOUT = 60_000;
 
-export type Way = "tcp" | "ws";
+export type Transport = "tcp" | "ws";
 
 /** The recipe, up, and a mint that reads what it exported. */
-export async function makeWorld(roles: Record<string, unknown> = {}) {
+export async function makeEnvironment(roles: Record<string, unknown> = {}) {
   const recipe = await startRecipe({}, roles);
   const { mint: keys } = await readKeys(recipe.env.KEYS_DIR ?? "");
   const servers = { tcp: [url(recipe, "tcp")], websocket: [url(recipe, "ws")] };
@@ -47,26 +47,29 @@ export async function makeWorld(roles: Record<string, unknown> = {}) {
     makeApp,
 
     /** Asks for a credential and logs in with it. */
-    async logIn(ask: { user: string; role?: string; tags?: Record<string, string> }, way: Way = "ws") {
-      return logIn(await credentials(app, ask), url(recipe, way));
+    async logIn(
+      requestCreds: { user: string; role?: string; tags?: Record<string, string> },
+      transport: Transport = "ws",
+    ) {
+      return logIn(await credentials(app, requestCreds), url(recipe, transport));
     },
 
     /** A client that may do anything in the account, to see what others do. */
-    onlooker: async () => logIn(await plainUser(recipe, { pub: { allow: [">"] }, sub: { allow: [">"] } })),
+    observer: async () => logIn(await plainUser(recipe, { pub: { allow: [">"] }, sub: { allow: [">"] } })),
 
-    url: (way: Way) => url(recipe, way),
+    url: (transport: Transport) => url(recipe, transport),
     [Symbol.asyncDispose]: () => recipe[Symbol.asyncDispose](),
   };
 }
 
-export type World = Awaited<ReturnType<typeof makeWorld>>;
+export type Environment = Awaited<ReturnType<typeof makeEnvironment>>;
 
-function url({ ports }: Recipe, way: Way): string {
-  return way === "ws" ? `ws://127.0.0.1:${ports.webSocket}` : `nats://127.0.0.1:${ports.nats}`;
+function url({ ports }: Recipe, transport: Transport): string {
+  return transport === "ws" ? `ws://127.0.0.1:${ports.webSocket}` : `nats://127.0.0.1:${ports.nats}`;
 }
 
 /** POSTs JSON, or a text as it is, to the mint's `/creds`. */
-export function ask(app: Hono, body: unknown): Promise<Response> {
+export function requestCreds(app: Hono, body: unknown): Promise<Response> {
   const headers = { Host: "localhost", "Content-Type": "application/json" };
   const text = typeof body === "string" ? body : JSON.stringify(body);
   return Promise.resolve(app.request("/creds", { method: "POST", headers, body: text }));
@@ -74,9 +77,9 @@ export function ask(app: Hono, body: unknown): Promise<Response> {
 
 /** A credential, which must be given. */
 export async function credentials(app: Hono, body: unknown): Promise<CredsResponse> {
-  const answer = await ask(app, body);
-  if (answer.status !== 200) throw new Error(`${answer.status} ${await answer.text()}`);
-  return (await answer.json()) as CredsResponse;
+  const response = await requestCreds(app, body);
+  if (response.status !== 200) throw new Error(`${response.status} ${await response.text()}`);
+  return (await response.json()) as CredsResponse;
 }
 
 /** What it takes to log in. */
@@ -113,7 +116,7 @@ export const bytes = (text: string) => new TextEncoder().encode(text);
 /** Connects, over what the URL says. */
 export async function connect(server: string, options: ConnectionOptions): Promise<NatsConnection> {
   const open = server.startsWith("ws") ? overWebSocket : overTcp;
-  const all = { servers: server, reconnect: false, timeout: PATIENCE, ...options };
+  const all = { servers: server, reconnect: false, timeout: TIMEOUT, ...options };
   return (await open(all as never)) as unknown as NatsConnection;
 }
 
@@ -149,19 +152,19 @@ export async function logIn(
 
     /** Subscribes and collects what comes; `denied` once the server has refused. */
     async subscribe(subject: string, queue?: string) {
-      const heard = { messages: [] as string[], subjects: [] as string[], denied: false };
+      const received = { messages: [] as string[], subjects: [] as string[], denied: false };
       nc.subscribe(subject, {
         ...(queue && { queue }),
         callback: (error: NatsError | null, message) => {
-          if (error) heard.denied = true;
+          if (error) received.denied = true;
           else {
-            heard.messages.push(message.string());
-            heard.subjects.push(message.subject);
+            received.messages.push(message.string());
+            received.subjects.push(message.subject);
           }
         },
       });
       await nc.flush();
-      return heard;
+      return received;
     },
 
     close: () => nc.close(),
@@ -170,7 +173,7 @@ export async function logIn(
 }
 
 /** What a client sent is at `others` now, or never will be. */
-export async function settle(sender: Client, ...others: Client[]): Promise<void> {
+export async function flushAll(sender: Client, ...others: Client[]): Promise<void> {
   await sender.nc.flush();
   for (const other of others) await other.nc.flush();
 }
@@ -187,7 +190,7 @@ export async function refusal(login: Login, server?: string): Promise<string> {
 }
 
 /** The work, or an error when it takes too long. */
-export function within<T>(work: Promise<T>, what: string, patience = PATIENCE): Promise<T> {
+export function within<T>(work: Promise<T>, what: string, patience = TIMEOUT): Promise<T> {
   return withTimeout(work, patience, () => {
     throw new Error(`in vain: waited for ${what}`);
   });
@@ -197,11 +200,11 @@ export function within<T>(work: Promise<T>, what: string, patience = PATIENCE): 
 export function runService(command: string[], env: Record<string, string>) {
   const child = Bun.spawn(command, { env, stdio: ["ignore", "pipe", "pipe"] });
   const woken = new Set<() => void>();
-  let said = "";
+  let output = "";
   const listen = async (stream: ReadableStream<Uint8Array>) => {
     const decoder = new TextDecoder();
     for await (const part of stream) {
-      said += decoder.decode(part, { stream: true });
+      output += decoder.decode(part, { stream: true });
       for (const wake of woken) wake();
     }
   };
@@ -210,22 +213,24 @@ export function runService(command: string[], env: Record<string, string>) {
   );
 
   return {
-    said: () => said,
+    output: () => output,
     /** Its exit code, once it has ended. */
     ended,
     kill: (signal: NodeJS.Signals) => child.kill(signal),
 
     /** Waits until it has said this. */
-    async says(what: RegExp): Promise<RegExpExecArray> {
+    async waitFor(what: RegExp): Promise<RegExpExecArray> {
       const { promise, resolve } = Promise.withResolvers<RegExpExecArray>();
       const look = () => {
-        const found = what.exec(said);
+        const found = what.exec(output);
         if (found) resolve(found);
       };
       woken.add(look);
       look();
-      const gone = ended.then((code) => Promise.reject(new Error(`ended with ${code}: ${said}`)));
-      return within(Promise.race([promise, gone]), `${what} in:\n${said}`).finally(() => woken.delete(look));
+      const gone = ended.then((code) => Promise.reject(new Error(`ended with ${code}: ${output}`)));
+      return within(Promise.race([promise, gone]), `${what} in:\n${output}`).finally(() =>
+        woken.delete(look),
+      );
     },
 
     async [Symbol.asyncDispose](): Promise<void> {
@@ -238,14 +243,14 @@ export function runService(command: string[], env: Record<string, string>) {
 /** Sends raw bytes and returns all that comes back until the other side closes the connection. */
 export async function exchange(port: number, request: string | Uint8Array): Promise<string> {
   const socket = openSocket(port, "127.0.0.1");
-  let answer = "";
+  let response = "";
   socket.on("data", (data) => {
-    answer += data;
+    response += data;
   });
   // A reset is an end like any other: the other side had enough.
   socket.on("error", () => {});
   const closed = new Promise((resolve) => socket.on("close", resolve));
   socket.write(request);
   await within(closed, "the connection to be closed");
-  return answer;
+  return response;
 }

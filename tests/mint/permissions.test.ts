@@ -1,39 +1,39 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { headers } from "nats";
-import { type Client, makeWorld, PATIENCE, settle, type World, within } from "./parts.ts";
+import { type Client, type Environment, flushAll, makeEnvironment, TIMEOUT, within } from "./parts.ts";
 
 /** What one user can do to another, with the roles as shipped: nothing. */
 
-let world: World;
-let onlooker: Client;
+let environment: Environment;
+let observer: Client;
 let alice: Client;
 let bob: Client;
 
 beforeAll(async () => {
-  world = await makeWorld();
+  environment = await makeEnvironment();
 });
-afterAll(() => world[Symbol.asyncDispose]());
+afterAll(() => environment[Symbol.asyncDispose]());
 
-for (const { role, own, way } of [
-  { role: "browser", own: "users", way: "ws" },
-  { role: "service", own: "services", way: "tcp" },
+for (const { role, own, transport } of [
+  { role: "browser", own: "users", transport: "ws" },
+  { role: "service", own: "services", transport: "tcp" },
 ] as const) {
   describe(`alice, whose role is ${role},`, () => {
     beforeEach(async () => {
-      onlooker = await world.onlooker();
-      alice = await world.logIn({ user: "alice", role }, way);
-      bob = await world.logIn({ user: "bob", role }, way);
+      observer = await environment.observer();
+      alice = await environment.logIn({ user: "alice", role }, transport);
+      bob = await environment.logIn({ user: "bob", role }, transport);
     });
     afterEach(async () => {
-      for (const client of [alice, bob, onlooker]) await client.close();
+      for (const client of [alice, bob, observer]) await client.close();
     });
 
     test("publishes and subscribes on subjects of her own", async () => {
-      const heard = await alice.subscribe(`${own}.alice.>`);
-      const seen = await onlooker.subscribe(">");
+      const received = await alice.subscribe(`${own}.alice.>`);
+      const seen = await observer.subscribe(">");
       alice.nc.publish(`${own}.alice.a.b`, "hello");
-      await settle(alice, onlooker);
-      expect(heard.messages).toEqual(["hello"]);
+      await flushAll(alice, observer);
+      expect(received.messages).toEqual(["hello"]);
       expect(seen.subjects).toEqual([`${own}.alice.a.b`]);
       expect(alice.denials).toEqual([]);
     });
@@ -42,7 +42,7 @@ for (const { role, own, way } of [
       alice.nc.subscribe(`${own}.alice.echo`, {
         callback: (_, message) => message.respond(message.data),
       });
-      const reply = await alice.nc.request(`${own}.alice.echo`, "anybody there?", { timeout: PATIENCE });
+      const reply = await alice.nc.request(`${own}.alice.echo`, "anybody there?", { timeout: TIMEOUT });
       expect(reply.string()).toBe("anybody there?");
       expect(reply.subject).toStartWith("_INBOX_alice.");
     });
@@ -76,10 +76,10 @@ for (const { role, own, way } of [
         "$NRG.X",
         "$G",
       ];
-      const seen = await onlooker.subscribe(">");
+      const seen = await observer.subscribe(">");
       for (const subject of forbidden) alice.nc.publish(subject, "from alice");
       alice.nc.publish(`${own}.alice.last`);
-      await settle(alice, onlooker);
+      await flushAll(alice, observer);
       expect(seen.subjects).toEqual([`${own}.alice.last`]);
       expect(alice.denials).toEqual(forbidden.map((subject) => `publish ${subject}`));
     });
@@ -114,17 +114,17 @@ for (const { role, own, way } of [
     for (const queue of [undefined, "workers", "*", ">"]) {
       const how = queue ? `in the queue group ${queue}` : "plainly";
       test(`subscribes to nobody else's subjects and inboxes, ${how}`, async () => {
-        const heard = [];
+        const received = [];
         for (const subject of listening) {
           const subscription = await alice.subscribe(subject, queue);
-          heard.push({ subject, subscription });
+          received.push({ subject, subscription });
         }
         for (const subject of [`${own}.bob.x`, "_INBOX_bob.x", "_INBOX.x", "$KV.b.k"]) {
-          onlooker.nc.publish(subject, "for bob");
+          observer.nc.publish(subject, "for bob");
         }
         bob.nc.publish(`${own}.bob.x`, "for bob");
-        await settle(bob, onlooker, alice);
-        for (const { subject, subscription } of heard) {
+        await flushAll(bob, observer, alice);
+        for (const { subject, subscription } of received) {
           expect({ subject, ...subscription }).toEqual({ subject, messages: [], subjects: [], denied: true });
         }
       });
@@ -136,20 +136,20 @@ for (const { role, own, way } of [
         listeners.push(await alice.subscribe(subject));
       }
       bob.nc.subscribe(`${own}.bob.secret`, { callback: (_, message) => message.respond("a secret") });
-      const reply = await bob.nc.request(`${own}.bob.secret`, "", { timeout: PATIENCE });
-      await settle(bob, alice);
+      const reply = await bob.nc.request(`${own}.bob.secret`, "", { timeout: TIMEOUT });
+      await flushAll(bob, alice);
       expect(reply.string()).toBe("a secret");
       expect(listeners.flatMap(({ messages }) => messages)).toEqual([]);
     });
 
     test("gets no answer from bob, and bob never hears the question", async () => {
       const asked = await bob.subscribe(`${own}.bob.>`);
-      const answer = alice.nc.request(`${own}.bob.echo`, "hello bob", { timeout: PATIENCE }).then(
+      const response = alice.nc.request(`${own}.bob.echo`, "hello bob", { timeout: TIMEOUT }).then(
         () => "answered",
         (error) => error.code,
       );
-      expect(await answer).toBe("PERMISSIONS_VIOLATION");
-      await settle(alice, bob);
+      expect(await response).toBe("PERMISSIONS_VIOLATION");
+      await flushAll(alice, bob);
       expect(asked.messages).toEqual([]);
     });
 
@@ -158,25 +158,25 @@ for (const { role, own, way } of [
       expect(asked.denied).toBe(true);
       // She is even told where the reply is wanted, and tries to be first.
       const question = Promise.withResolvers<string>();
-      onlooker.nc.subscribe(`${own}.bob.echo`, {
+      observer.nc.subscribe(`${own}.bob.echo`, {
         callback: async (_, message) => {
           question.resolve(message.reply ?? "");
           alice.nc.publish(message.reply ?? "", "from alice");
-          await settle(alice, bob);
+          await flushAll(alice, bob);
           message.respond("from the one who may");
         },
       });
-      await onlooker.nc.flush();
-      const reply = await bob.nc.request(`${own}.bob.echo`, "who is it?", { timeout: PATIENCE });
+      await observer.nc.flush();
+      const reply = await bob.nc.request(`${own}.bob.echo`, "who is it?", { timeout: TIMEOUT });
       expect(reply.string()).toBe("from the one who may");
       expect(alice.denials).toContain(`publish ${await question.promise}`);
     });
 
     test("can't have her own answer sent to bob by naming him as the one who asked", async () => {
-      const heard = [
+      const received = [
         await bob.subscribe(`${own}.bob.>`),
         await bob.subscribe("_INBOX_bob.>"),
-        await onlooker.subscribe(`${own}.bob.>`),
+        await observer.subscribe(`${own}.bob.>`),
       ];
       const targets = [`${own}.bob.x`, "_INBOX_bob.x", `${own}.bob.y`];
       const asked = Promise.withResolvers<void>();
@@ -189,13 +189,13 @@ for (const { role, own, way } of [
       });
       for (const reply of targets) alice.nc.publish(`${own}.alice.trick`, "", { reply });
       await asked.promise;
-      await settle(alice, bob, onlooker);
-      expect(heard.flatMap(({ messages }) => messages)).toEqual([]);
+      await flushAll(alice, bob, observer);
+      expect(received.flatMap(({ messages }) => messages)).toEqual([]);
       expect(alice.denials).toEqual(targets.map((target) => `publish ${target}`));
     });
 
     test("can't have the server write to bob: no responders, a trace", async () => {
-      const heard = [await bob.subscribe(`${own}.bob.>`), await bob.subscribe("_INBOX_bob.>")];
+      const received = [await bob.subscribe(`${own}.bob.>`), await bob.subscribe("_INBOX_bob.>")];
       alice.nc.publish(`${own}.alice.nobody`, "", { reply: `${own}.bob.x` });
       alice.nc.publish(`${own}.alice.nobody`, "", { reply: "_INBOX_bob.x" });
       for (const name of ["Nats-Trace-Dest", "nats-trace-dest", "traceparent"]) {
@@ -203,8 +203,8 @@ for (const { role, own, way } of [
         traced.set(name, `${own}.bob.trace`);
         alice.nc.publish(`${own}.alice.nobody`, "", { headers: traced });
       }
-      await settle(alice, bob);
-      expect(heard.flatMap(({ subjects }) => subjects)).toEqual([]);
+      await flushAll(alice, bob);
+      expect(received.flatMap(({ subjects }) => subjects)).toEqual([]);
 
       // Somebody who may write to bob can have a trace sent to him: it is the permission that makes the difference.
       // The server sends traces one after the other, when it gets round to it: one of alice's would come before this one.
@@ -213,24 +213,24 @@ for (const { role, own, way } of [
       await bob.nc.flush();
       const traced = headers();
       traced.set("Nats-Trace-Dest", `${own}.bob.trace`);
-      onlooker.nc.publish(`${own}.alice.nobody`, "", { headers: traced });
+      observer.nc.publish(`${own}.alice.nobody`, "", { headers: traced });
       await within(arrives.promise, "the trace");
       await bob.nc.flush();
-      expect(heard.flatMap(({ subjects }) => subjects)).toEqual([`${own}.bob.trace`]);
+      expect(received.flatMap(({ subjects }) => subjects)).toEqual([`${own}.bob.trace`]);
     });
   });
 }
 
 describe("a user's name", () => {
   test("gives a browser nothing of a service of the same name, and the reverse", async () => {
-    await using browser = await world.logIn({ user: "orders", role: "browser" });
-    await using service = await world.logIn({ user: "orders", role: "service" });
+    await using browser = await environment.logIn({ user: "orders", role: "browser" });
+    await using service = await environment.logIn({ user: "orders", role: "service" });
     const toService = await service.subscribe("services.orders.>");
     const toBrowser = await browser.subscribe("users.orders.>");
     browser.nc.publish("services.orders.x");
     service.nc.publish("users.orders.x");
-    await settle(browser, service);
-    await settle(service, browser);
+    await flushAll(browser, service);
+    await flushAll(service, browser);
     expect([...toService.subjects, ...toBrowser.subjects]).toEqual([]);
     expect((await browser.subscribe("services.orders.>")).denied).toBe(true);
     expect((await service.subscribe("users.orders.>")).denied).toBe(true);

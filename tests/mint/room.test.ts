@@ -8,21 +8,21 @@ import { deliverTo, sourceOf } from "../roles/deliver.ts";
 import { reserved } from "../roles/recipes.ts";
 import { readWithJetstream, readWithNatsWs } from "./history.ts";
 import {
-  ask,
   bytes,
   type Client,
   credentials,
-  makeWorld,
-  PATIENCE,
-  settle,
-  type World,
+  type Environment,
+  flushAll,
+  makeEnvironment,
+  requestCreds,
+  TIMEOUT,
   within,
 } from "./parts.ts";
 
 /** The role `room`, as shipped: what people in a room can do with each other, and that it ends there. */
 
-let world: World;
-let onlooker: Client;
+let environment: Environment;
+let observer: Client;
 let manager: JetStreamManager;
 
 /** The room that a test is about, and another; each test has its own. */
@@ -33,14 +33,14 @@ let rooms = 0;
 let begin: number;
 
 beforeAll(async () => {
-  world = await makeWorld();
-  onlooker = await world.onlooker();
-  manager = await onlooker.nc.jetstreamManager();
+  environment = await makeEnvironment();
+  observer = await environment.observer();
+  manager = await observer.nc.jetstreamManager();
   await manager.streams.add({ name: "OTHER", subjects: ["other.*"], allow_direct: true });
 });
 afterAll(async () => {
-  await onlooker?.close();
-  await world?.[Symbol.asyncDispose]();
+  await observer?.close();
+  await environment?.[Symbol.asyncDispose]();
 });
 
 async function takeRooms(): Promise<void> {
@@ -107,7 +107,7 @@ const pages = {
       jwt,
       seed = "",
       inbox_prefix,
-    } = await credentials(world.app, { user, role: "room", tags: { room } });
+    } = await credentials(environment.app, { user, role: "room", tags: { room } });
     const nc = await connect({
       servers: `ws://127.0.0.1:${port}`,
       authenticator: jwtAuthenticator(jwt, bytes(seed)),
@@ -118,7 +118,7 @@ const pages = {
     const subject = `rooms.${room}.*.chat`;
     return {
       nc,
-      say: async (text: string) =>
+      publish: async (text: string) =>
         (await js.publish(`rooms.${room}.${user}.chat`, bytes(text), { msgID: crypto.randomUUID() })).seq,
       read: () => readWithNatsWs(nc, room),
       /** As the client does it by itself. */
@@ -134,7 +134,7 @@ const pages = {
       jwt,
       seed = "",
       inbox_prefix,
-    } = await credentials(world.app, { user, role: "room", tags: { room } });
+    } = await credentials(environment.app, { user, role: "room", tags: { room } });
     const nc = await wsconnect({
       servers: `ws://127.0.0.1:${port}`,
       authenticator: coreAuthenticator(jwt, bytes(seed)),
@@ -145,7 +145,7 @@ const pages = {
     const filter = { filter_subjects: `rooms.${room}.*.chat` };
     return {
       nc,
-      say: async (text: string) =>
+      publish: async (text: string) =>
         (await js.publish(`rooms.${room}.${user}.chat`, text, { msgID: crypto.randomUUID() })).seq,
       read: () => readWithJetstream(nc, room),
       readPlainly: async () => {
@@ -183,7 +183,7 @@ for (const [client, open] of Object.entries(pages)) {
 
     beforeEach(async () => {
       await takeRooms();
-      const port = world.recipe.ports.webSocket;
+      const port = environment.recipe.ports.webSocket;
       line = await makeLine(port);
       alice = await open("alice", lobby, port);
       bob = await open("bob", lobby, line.port);
@@ -208,18 +208,18 @@ for (const [client, open] of Object.entries(pages)) {
     });
 
     test("read what was said before they came, in order, and then what is being said", async () => {
-      await using mallory = await world.logIn({ user: "mallory", ...inRoom(cellar) });
-      expect(await alice.say("one")).toBe(begin);
+      await using mallory = await environment.logIn({ user: "mallory", ...inRoom(cellar) });
+      expect(await alice.publish("one")).toBe(begin);
       await mallory.nc.jetstream().publish(`rooms.${cellar}.mallory.chat`, "not for you");
-      await alice.say("two");
-      const heard = bob.read();
-      expect(await take(heard, 2)).toEqual([
+      await alice.publish("two");
+      const received = bob.read();
+      expect(await take(received, 2)).toEqual([
         `rooms.${lobby}.alice.chat one`,
         `rooms.${lobby}.alice.chat two`,
       ]);
-      await bob.say("three");
-      await alice.say("four");
-      expect(await take(heard, 2)).toEqual([
+      await bob.publish("three");
+      await alice.publish("four");
+      expect(await take(received, 2)).toEqual([
         `rooms.${lobby}.bob.chat three`,
         `rooms.${lobby}.alice.chat four`,
       ]);
@@ -229,28 +229,28 @@ for (const [client, open] of Object.entries(pages)) {
     test("read a history so long that the server asks them not to fall behind", async () => {
       const long = "x".repeat(7900);
       const texts = Array.from({ length: 600 }, (_, i) => `${i} ${long}`);
-      for (const text of texts) await alice.say(text);
-      const asked = await onlooker.subscribe("$JS.FC.ROOMS.*.*");
+      for (const text of texts) await alice.publish(text);
+      const asked = await observer.subscribe("$JS.FC.ROOMS.*.*");
       expect(await take(bob.read(), 600)).toEqual(texts.map((text) => `rooms.${lobby}.alice.chat ${text}`));
-      await settle(onlooker);
+      await flushAll(observer);
       expect(asked.subjects.length).toBeGreaterThan(0);
       expect(denials).toEqual([]);
     });
 
     test("miss nothing when the connection breaks, and hear nothing twice", async () => {
-      const heard = bob.read();
-      await alice.say("one");
-      expect(await take(heard, 1)).toEqual([`rooms.${lobby}.alice.chat one`]);
+      const received = bob.read();
+      await alice.publish("one");
+      expect(await take(received, 1)).toEqual([`rooms.${lobby}.alice.chat one`]);
       for (const [lost, more] of [
         ["two", "three"],
         ["four", "five"],
       ] as const) {
         line.lose();
-        const seq = await alice.say(lost);
+        const seq = await alice.publish(lost);
         await delivered(seq);
         line.break();
-        await alice.say(more);
-        expect(await take(heard, 2)).toEqual([
+        await alice.publish(more);
+        expect(await take(received, 2)).toEqual([
           `rooms.${lobby}.alice.chat ${lost}`,
           `rooms.${lobby}.alice.chat ${more}`,
         ]);
@@ -259,46 +259,46 @@ for (const [client, open] of Object.entries(pages)) {
     });
 
     test("hear no more when they have left", async () => {
-      const heard: AsyncIterator<Said> = bob.read();
-      await alice.say("one");
-      await take(heard, 1);
+      const received: AsyncIterator<Said> = bob.read();
+      await alice.publish("one");
+      await take(received, 1);
       await bob.nc.close();
-      expect(await within(heard.next(), "the end")).toMatchObject({ done: true });
+      expect(await within(received.next(), "the end")).toMatchObject({ done: true });
     });
 
     test("skip what the server was made to say in somebody's name", async () => {
-      await using mallory = await world.logIn({ user: "mallory", ...inRoom(lobby) });
+      await using mallory = await environment.logIn({ user: "mallory", ...inRoom(lobby) });
       mallory.nc.publish(`rooms.${lobby}.mallory.chat`, "{}", { reply: `rooms.${lobby}.alice.chat` });
-      await settle(mallory);
-      await alice.say("it is me");
+      await flushAll(mallory);
+      await alice.publish("it is me");
       const forged = `rooms.${lobby}.alice.chat {"stream":"ROOMS","seq":${begin}}`;
       while (!(await stored()).map(asText).includes(forged));
       expect(await take(bob.read(), 1)).toEqual([`rooms.${lobby}.alice.chat it is me`]);
     });
 
     test("are told when they said too much at once", async () => {
-      await expect(alice.say("x".repeat(8192))).rejects.toThrow("message size exceeds maximum allowed");
+      await expect(alice.publish("x".repeat(8192))).rejects.toThrow("message size exceeds maximum allowed");
       expect(await stored()).toEqual([]);
     });
 
     test("can't leave it to the client to go on after a gap with nats.ws, and can with the other", async () => {
       const messages = await bob.readPlainly();
-      const heard = messages[Symbol.asyncIterator]() as AsyncIterator<Said>;
-      await alice.say("one");
-      await take(heard, 1);
+      const received = messages[Symbol.asyncIterator]() as AsyncIterator<Said>;
+      await alice.publish("one");
+      await take(received, 1);
       line.lose();
-      const lost = await alice.say("two");
+      const lost = await alice.publish("two");
       await delivered(lost);
       line.break();
       await reconnected();
-      await alice.say("three");
+      await alice.publish("three");
       if (client === "nats.ws") {
-        await expect(take(heard, 1)).rejects.toThrow(
+        await expect(take(received, 1)).rejects.toThrow(
           `unable to recreate ordered consumer ROOMS at seq ${lost}`,
         );
         expect(denials).toEqual(["$JS.API.CONSUMER.CREATE.ROOMS"]);
       } else {
-        expect(await take(heard, 2)).toEqual([
+        expect(await take(received, 2)).toEqual([
           `rooms.${lobby}.alice.chat two`,
           `rooms.${lobby}.alice.chat three`,
         ]);
@@ -331,8 +331,8 @@ describe("somebody in a room", () => {
 
   beforeEach(async () => {
     await takeRooms();
-    alice = await world.logIn({ user: "alice", ...inRoom(lobby) });
-    bob = await world.logIn({ user: "bob", ...inRoom(lobby) });
+    alice = await environment.logIn({ user: "alice", ...inRoom(lobby) });
+    bob = await environment.logIn({ user: "bob", ...inRoom(lobby) });
   });
   afterEach(async () => {
     await alice.close();
@@ -341,17 +341,17 @@ describe("somebody in a room", () => {
 
   test("has one room, whose name is a name, or none", async () => {
     for (const room of ["*", ">", "lobby.x", "lobby.>", "", "a b", "{{name()}}"]) {
-      const answer = await ask(world.app, { user: "alice", role: "room", tags: { room } });
-      expect([room, answer.status]).toEqual([room, 422]);
+      const response = await requestCreds(environment.app, { user: "alice", role: "room", tags: { room } });
+      expect([room, response.status]).toEqual([room, 422]);
     }
-    const { permissions } = await credentials(world.app, { user: "alice", role: "room" });
+    const { permissions } = await credentials(environment.app, { user: "alice", role: "room" });
     const own = ["_INBOX_alice.>", "users.alice.>"];
     expect(permissions.pub?.allow?.toSorted()).toEqual(["$JS.FC.ROOMS.*.*", ...own]);
     expect(permissions.sub?.allow?.toSorted()).toEqual(own);
   });
 
   test("comes over WebSocket only", async () => {
-    const refused = world.logIn({ user: "alice", ...inRoom(lobby) }, "tcp");
+    const refused = environment.logIn({ user: "alice", ...inRoom(lobby) }, "tcp");
     await expect(refused).rejects.toMatchObject({ code: "AUTHORIZATION_VIOLATION" });
   });
 
@@ -361,8 +361,8 @@ describe("somebody in a room", () => {
     alice.nc.publish(`rooms.${lobby}.alice.typing`);
     alice.nc.publish("users.alice.x");
     alice.nc.subscribe("users.alice.echo", { callback: (_, message) => message.respond(message.data) });
-    const reply = await alice.nc.request("users.alice.echo", "anybody there?", { timeout: PATIENCE });
-    await settle(alice, bob);
+    const reply = await alice.nc.request("users.alice.echo", "anybody there?", { timeout: TIMEOUT });
+    await flushAll(alice, bob);
     expect(room.subjects).toEqual([`rooms.${lobby}.alice.typing`]);
     expect(own.subjects).toEqual(["users.alice.x", "users.alice.echo"]);
     expect(reply.string()).toBe("anybody there?");
@@ -439,11 +439,11 @@ describe("somebody in a room", () => {
       "$KV.ROOMS.x",
       "$SYS.REQ.USER.INFO",
     ];
-    await using other = await world.onlooker();
+    await using other = await environment.observer();
     const seen = await other.subscribe(">");
     for (const subject of forbidden) alice.nc.publish(subject, "from alice");
     alice.nc.publish(`rooms.${lobby}.alice.last`);
-    await settle(alice, other);
+    await flushAll(alice, other);
     expect(seen.subjects).toEqual([`rooms.${lobby}.alice.last`]);
     expect(alice.denials).toEqual(forbidden.map((subject) => `publish ${subject}`));
   });
@@ -477,13 +477,13 @@ describe("somebody in a room", () => {
     const subscriptions = [];
     for (const subject of listening.map(here))
       subscriptions.push({ subject, ...(await alice.subscribe(subject, queue)) });
-    await using mallory = await world.logIn({ user: "mallory", ...inRoom(cellar) });
+    await using mallory = await environment.logIn({ user: "mallory", ...inRoom(cellar) });
     await mallory.nc.jetstream().publish(`rooms.${cellar}.mallory.chat`, "a secret");
     mallory.nc.publish(`rooms.${cellar}.mallory.typing`);
     await bob.nc.jetstream().publish(`rooms.${lobby}.bob.chat`, "hello");
-    await settle(mallory, alice);
-    await settle(bob, alice);
-    for (const heard of subscriptions) expect(heard).toMatchObject({ messages: [], denied: true });
+    await flushAll(mallory, alice);
+    await flushAll(bob, alice);
+    for (const received of subscriptions) expect(received).toMatchObject({ messages: [], denied: true });
   });
 
   /** Asks for a consumer with this for a request; the name and the filter are those of the subject. */
@@ -493,10 +493,10 @@ describe("somebody in a room", () => {
     filter = `rooms.${lobby}.*.chat`,
   ) {
     const text = typeof body === "string" ? body : JSON.stringify(body);
-    const answer = await alice.nc.request(`$JS.API.CONSUMER.CREATE.ROOMS.${name}.${filter}`, text, {
-      timeout: PATIENCE,
+    const response = await alice.nc.request(`$JS.API.CONSUMER.CREATE.ROOMS.${name}.${filter}`, text, {
+      timeout: TIMEOUT,
     });
-    return answer.json<{
+    return response.json<{
       error?: { description: string };
       name?: string;
       config?: Record<string, unknown>;
@@ -518,10 +518,10 @@ describe("somebody in a room", () => {
   const names = async () => (await manager.consumers.list("ROOMS").next()).map(({ name }) => name).toSorted();
 
   test("gets no consumer with another filter than the subject's, however it is asked for", async () => {
-    await using mallory = await world.logIn({ user: "mallory", ...inRoom(cellar) });
+    await using mallory = await environment.logIn({ user: "mallory", ...inRoom(cellar) });
     await mallory.nc.jetstream().publish(`rooms.${cellar}.mallory.chat`, "a secret");
-    await onlooker.nc.jetstream().publish("other.x", "another secret");
-    const heard = await alice.subscribe("_INBOX_alice.history");
+    await observer.nc.jetstream().publish("other.x", "another secret");
+    const received = await alice.subscribe("_INBOX_alice.history");
     const before = await names();
     const deliver = '"deliver_subject":"_INBOX_alice.history"';
     const good = `"filter_subject":"rooms.${lobby}.*.chat",${deliver}`;
@@ -558,8 +558,8 @@ describe("somebody in a room", () => {
       }));
       expect([filter, error]).toEqual([filter, expect.anything()]);
     }
-    await settle(onlooker, alice);
-    expect(heard.messages).toEqual([]);
+    await flushAll(observer, alice);
+    expect(received.messages).toEqual([]);
     expect(await names()).toEqual(before);
   });
 
@@ -585,11 +585,11 @@ describe("somebody in a room", () => {
       set.set(name, value);
       if (name === "Nats-Schedule") set.set("Nats-Schedule-Target", `rooms.${cellar}.bob.chat`);
       if (name === "Nats-Batch-Id") set.set("Nats-Batch-Sequence", "1");
-      const answer = await alice.nc.request(`rooms.${lobby}.alice.chat`, "x", {
+      const response = await alice.nc.request(`rooms.${lobby}.alice.chat`, "x", {
         headers: set,
-        timeout: PATIENCE,
+        timeout: TIMEOUT,
       });
-      expect([name, answer.json<{ error?: object }>().error]).toEqual([name, expect.anything()]);
+      expect([name, response.json<{ error?: object }>().error]).toEqual([name, expect.anything()]);
     }
     expect((await stored()).map(asText)).toEqual([`rooms.${lobby}.bob.chat mine`]);
   });
@@ -602,7 +602,7 @@ describe("somebody in a room", () => {
   });
 
   test("is refused a message that names JetStream for a reply", async () => {
-    await onlooker.nc.jetstream().publish("other.x", "still there");
+    await observer.nc.jetstream().publish("other.x", "still there");
     await manager.consumers.add("OTHER", { durable_name: "worker", ack_policy: "explicit" as never });
     const before = await manager.streams.info("OTHER");
     const consumers = await names();
@@ -622,7 +622,7 @@ describe("somebody in a room", () => {
       const consumer = `$JS.API.CONSUMER.CREATE.ROOMS.${crypto.randomUUID()}.rooms.${lobby}.*.chat`;
       alice.nc.publish(consumer, JSON.stringify(request()), { reply });
     }
-    await settle(alice, onlooker);
+    await flushAll(alice, observer);
     expect(new Set(alice.denials)).toEqual(new Set(["reply"]));
     expect(alice.denials).toHaveLength(2 * 9);
     expect([await stored(), await names()]).toEqual([[], consumers]);
@@ -657,8 +657,8 @@ describe("somebody in a room", () => {
   /** Otherwise NATS checks neither a consumer's deliver subject nor a reply subject: see tests/roles/holes.test.ts. */
   describe("is not held back by the server", () => {
     /** Until bob has heard this many messages. */
-    const hears = async (heard: { messages: string[] }, count: number) => {
-      while (heard.messages.length < count) await settle(onlooker, bob);
+    const waitForMessages = async (received: { messages: string[] }, count: number) => {
+      while (received.messages.length < count) await flushAll(observer, bob);
     };
 
     test("from having the room's messages sent to a subject that somebody is subscribed to by its full name", async () => {
@@ -666,24 +666,24 @@ describe("somebody in a room", () => {
       const literal = await bob.subscribe("users.bob.echo");
       const wildcard = await bob.subscribe("users.bob.*");
       await consume(request({ deliver_subject: "users.bob.echo" }));
-      await hears(literal, 1);
-      await hears(wildcard, 1);
+      await waitForMessages(literal, 1);
+      await waitForMessages(wildcard, 1);
       // The subject that bob sees is the message's own.
       expect(literal.subjects).toEqual([`rooms.${lobby}.bob.chat`]);
       expect(wildcard.subjects).toEqual([`rooms.${lobby}.bob.chat`]);
     });
 
     test("from having them sent where others listen with a wildcard, and empty messages into another room and another's name", async () => {
-      await using mallory = await world.logIn({ user: "mallory", ...inRoom(cellar) });
-      const heard = await mallory.subscribe(`rooms.${cellar}.>`);
+      await using mallory = await environment.logIn({ user: "mallory", ...inRoom(cellar) });
+      const received = await mallory.subscribe(`rooms.${cellar}.>`);
       const source = sourceOf(alice, "ROOMS", `rooms.${lobby}.*.chat`, `rooms.${lobby}.alice.chat`);
-      const name = await deliverTo(`rooms.${cellar}.bob.typing`, source, onlooker);
-      await source.say("from the lobby");
+      const name = await deliverTo(`rooms.${cellar}.bob.typing`, source, observer);
+      await source.publish("from the lobby");
       const empty = `rooms.${cellar}.bob.typing`;
-      while (!heard.messages.includes("from the lobby") || !heard.subjects.includes(empty))
-        await settle(onlooker, mallory);
-      expect(new Set(heard.subjects)).toEqual(new Set([`rooms.${lobby}.alice.chat`, empty]));
-      expect(heard.messages[heard.subjects.indexOf(empty)]).toBe("");
+      while (!received.messages.includes("from the lobby") || !received.subjects.includes(empty))
+        await flushAll(observer, mallory);
+      expect(new Set(received.subjects)).toEqual(new Set([`rooms.${lobby}.alice.chat`, empty]));
+      expect(received.messages[received.subjects.indexOf(empty)]).toBe("");
       expect(alice.denials).toEqual([]);
       await manager.consumers.delete("ROOMS", name);
     });
@@ -695,12 +695,12 @@ describe("somebody in a room", () => {
       await bob.nc.flush();
       await alice.subscribe(`rooms.${lobby}.alice.again`);
       await consume(request({ deliver_subject: `rooms.${lobby}.alice.again` }));
-      while (replies.length < 1) await settle(onlooker, bob);
+      while (replies.length < 1) await flushAll(observer, bob);
       expect(replies).toEqual([expect.stringMatching(/^\$JS\.ACK\.ROOMS\./)]);
     });
 
     test("from having the server's answers sent anywhere, even into another room and another's name", async () => {
-      const heard = await bob.subscribe("users.bob.>");
+      const received = await bob.subscribe("users.bob.>");
       alice.nc.publish(`rooms.${lobby}.alice.chat`, "x", { reply: "users.bob.x" });
       alice.nc.publish(`rooms.${lobby}.alice.chat`, "x", { reply: `rooms.${cellar}.bob.chat` });
       const create = `$JS.API.CONSUMER.CREATE.ROOMS.c.rooms.${lobby}.*.chat`;
@@ -708,8 +708,8 @@ describe("somebody in a room", () => {
       alice.nc.publish(create, JSON.stringify(request({ description })), {
         reply: `rooms.${cellar}.bob.chat`,
       });
-      await hears(heard, 1);
-      expect(heard.messages).toEqual([`{"stream":"ROOMS","seq":${begin}}`]);
+      await waitForMessages(received, 1);
+      expect(received.messages).toEqual([`{"stream":"ROOMS","seq":${begin}}`]);
       let all = await stored();
       while (all.length < 4) all = await stored();
       const forged = all.filter(({ subject }) => subject === `rooms.${cellar}.bob.chat`);
@@ -720,16 +720,16 @@ describe("somebody in a room", () => {
     });
 
     test("from learning whether and when somebody speaks in another room", async () => {
-      await using mallory = await world.logIn({ user: "mallory", ...inRoom(cellar) });
+      await using mallory = await environment.logIn({ user: "mallory", ...inRoom(cellar) });
       const { seq } = await mallory.nc.jetstream().publish(`rooms.${cellar}.mallory.chat`, "a secret");
       const expected = headers();
       expected.set("Nats-Expected-Last-Subject-Sequence", "0");
       expected.set("Nats-Expected-Last-Subject-Sequence-Subject", `rooms.${cellar}.mallory.chat`);
-      const answer = await alice.nc.request(`rooms.${lobby}.alice.chat`, "x", {
+      const response = await alice.nc.request(`rooms.${lobby}.alice.chat`, "x", {
         headers: expected,
-        timeout: PATIENCE,
+        timeout: TIMEOUT,
       });
-      expect(answer.json<{ error: object }>().error).toMatchObject({
+      expect(response.json<{ error: object }>().error).toMatchObject({
         description: `wrong last sequence: ${seq}`,
       });
     });

@@ -5,23 +5,23 @@ import { createServer, connect as openSocket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePorts } from "../ports.ts";
-import { logIn, makeWorld, runService, type World } from "./parts.ts";
+import { type Environment, logIn, makeEnvironment, runService } from "./parts.ts";
 
 /** The mint as a process: how it starts, follows its keys, stops, and what it says meanwhile. */
 
 const projectDir = join(import.meta.dirname, "../..");
 const SECRET = /S[A-Z][A-Z2-7]{56}|eyJ[\w-]{10}/;
 
-let world: World;
+let environment: Environment;
 let dir: string;
 
 beforeAll(async () => {
-  world = await makeWorld();
+  environment = await makeEnvironment();
   dir = mkdtempSync(join(tmpdir(), "service-"));
 });
 afterAll(async () => {
   rmSync(dir, { recursive: true });
-  await world[Symbol.asyncDispose]();
+  await environment[Symbol.asyncDispose]();
 });
 
 /** The service with these settings and nothing else from around here. */
@@ -37,16 +37,16 @@ async function start(settings: Record<string, string> = {}) {
     MINT_AUTH: "dev",
     MINT_PORT: String(port),
     MINT_RATE_LIMIT: "off",
-    MINT_KEYS_DIR: world.recipe.env.KEYS_DIR ?? "",
+    MINT_KEYS_DIR: environment.recipe.env.KEYS_DIR ?? "",
     ...settings,
   });
-  await service.says(/mint listens on/);
+  await service.waitFor(/mint listens on/);
   const url = `http://127.0.0.1:${port}`;
   return {
     ...service,
     port: port as number,
     get: (path: string) => fetch(url + path),
-    ask: (body: object, headers: Record<string, string> = {}) =>
+    requestCreds: (body: object, headers: Record<string, string> = {}) =>
       fetch(`${url}/creds`, {
         method: "POST",
         headers: { "Content-Type": "application/json", ...headers },
@@ -57,15 +57,15 @@ async function start(settings: Record<string, string> = {}) {
 
 type Service = Awaited<ReturnType<typeof start>>;
 
-async function codeOf(answer: Promise<Response>): Promise<string> {
-  return ((await (await answer).json()) as { code: string }).code;
+async function codeOf(response: Promise<Response>): Promise<string> {
+  return ((await (await response).json()) as { code: string }).code;
 }
 
 describe("a wrong configuration", () => {
   async function refused(settings: Record<string, string>): Promise<string[]> {
     await using service = launch(settings);
     expect(await service.ended).toBe(1);
-    return service.said().trimEnd().split("\n");
+    return service.output().trimEnd().split("\n");
   }
 
   const good = { MINT_AUTH: "dev", MINT_KEYS_DIR: "/nowhere" };
@@ -149,53 +149,53 @@ describe("keys", () => {
     const keysDir = join(dir, "keys");
     mkdirSync(keysDir);
     await using service = await start({ MINT_KEYS_DIR: keysDir });
-    const early = await service.ask({ user: "alice" });
+    const early = await service.requestCreds({ user: "alice" });
     expect(early.status).toBe(503);
     expect(early.headers.get("Retry-After")).toMatch(/^\d+$/);
     expect(await early.json()).toMatchObject({ code: "keys_unavailable" });
     expect((await service.get("/readyz")).status).toBe(503);
     expect((await service.get("/healthz")).status).toBe(200);
 
-    const exported = join(world.recipe.env.KEYS_DIR ?? "", "current/");
+    const exported = join(environment.recipe.env.KEYS_DIR ?? "", "current/");
     cpSync(exported, join(keysDir, "1"), { recursive: true });
     switchTo(keysDir, "1");
-    await service.says(/keys .*\/1 loaded, roles: browser, room, service/);
+    await service.waitFor(/keys .*\/1 loaded, roles: browser, room, service/);
     expect((await service.get("/readyz")).status).toBe(200);
-    expect((await service.ask({ user: "alice" })).status).toBe(200);
+    expect((await service.requestCreds({ user: "alice" })).status).toBe(200);
 
     cpSync(exported, join(keysDir, "2"), { recursive: true });
     writeFileSync(join(keysDir, "2/account.jwt"), "broken");
     switchTo(keysDir, "2");
-    await service.says(/"warn".*no new keys: the account JWT is broken/);
-    expect((await service.ask({ user: "alice" })).status).toBe(200);
+    await service.waitFor(/"warn".*no new keys: the account JWT is broken/);
+    expect((await service.requestCreds({ user: "alice" })).status).toBe(200);
 
     cpSync(exported, join(keysDir, "3"), { recursive: true });
     rmSync(join(keysDir, "3/service.nk"));
     writeFileSync(join(keysDir, "3/roles.json"), '{"browser":{"ttl":60}}');
     switchTo(keysDir, "3");
-    await service.says(/keys .*\/3 loaded, roles: browser"/);
-    expect(await codeOf(service.ask({ user: "alice", role: "service" }))).toBe("role_not_allowed");
-    const { issued_at, expires_at } = (await (await service.ask({ user: "alice" })).json()) as never;
+    await service.waitFor(/keys .*\/3 loaded, roles: browser"/);
+    expect(await codeOf(service.requestCreds({ user: "alice", role: "service" }))).toBe("role_not_allowed");
+    const { issued_at, expires_at } = (await (await service.requestCreds({ user: "alice" })).json()) as never;
     expect(expires_at - issued_at).toBe(60);
-    expect(service.said()).not.toMatch(SECRET);
+    expect(service.output()).not.toMatch(SECRET);
   });
 
   test("of a role that is added to the recipe are in use without a restart, and the server knows them", async () => {
     await using service = await start();
-    expect(await codeOf(service.ask({ user: "alice", role: "guest" }))).toBe("role_not_allowed");
-    world.recipe.writeRole("guest", {
+    expect(await codeOf(service.requestCreds({ user: "alice", role: "guest" }))).toBe("role_not_allowed");
+    environment.recipe.writeRole("guest", {
       pub: { allow: ["guests.{{name()}}.>"] },
       sub: { allow: ["guests.{{name()}}.>"] },
     });
-    await world.recipe.up();
-    await service.says(/roles: browser, guest, room, service/);
-    const answer = await service.ask({ user: "alice", role: "guest" });
-    const { jwt, seed } = (await answer.json()) as { jwt: string; seed: string };
-    await using alice = await logIn({ jwt, seed, servers: [world.url("tcp")] });
-    const heard = await alice.subscribe("guests.alice.>");
+    await environment.recipe.up();
+    await service.waitFor(/roles: browser, guest, room, service/);
+    const response = await service.requestCreds({ user: "alice", role: "guest" });
+    const { jwt, seed } = (await response.json()) as { jwt: string; seed: string };
+    await using alice = await logIn({ jwt, seed, servers: [environment.url("tcp")] });
+    const received = await alice.subscribe("guests.alice.>");
     alice.nc.publish("guests.alice.x", "hello");
     await alice.nc.flush();
-    expect(heard.messages).toEqual(["hello"]);
+    expect(received.messages).toEqual(["hello"]);
   });
 });
 
@@ -207,10 +207,10 @@ describe("a stop", () => {
       const slow = openSocket(service.port, "127.0.0.1");
       slow.write(`${head("Content-Length: 100")}{`);
       await once(slow, "connect");
-      const answer = once(slow, "data");
+      const response = once(slow, "data");
       service.kill(signal);
       // What has begun is finished: the body that never comes is waited for as long as always.
-      expect(String(await answer)).toStartWith("HTTP/1.1 408");
+      expect(String(await response)).toStartWith("HTTP/1.1 408");
       expect(await service.ended).toBe(0);
       idle.destroy();
       slow.destroy();
@@ -221,8 +221,8 @@ describe("a stop", () => {
     const socket = openSocket(port, "127.0.0.1");
     socket.on("error", () => {});
     socket.write("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    const [answer] = await once(socket, "data");
-    expect(String(answer)).toStartWith("HTTP/1.1 200");
+    const [response] = await once(socket, "data");
+    expect(String(response)).toStartWith("HTTP/1.1 200");
     return socket;
   }
 });
@@ -230,14 +230,15 @@ describe("a stop", () => {
 describe("dev authentication", () => {
   test("says in one warning that it believes everybody", async () => {
     await using service = await start();
-    await service.says(/keys .* loaded/);
-    expect(service.said().match(/"level":"warn"/g)).toHaveLength(1);
-    expect(service.said()).toMatch(/"warn".*MINT_AUTH=dev .*believes/);
+    await service.waitFor(/keys .* loaded/);
+    expect(service.output().match(/"level":"warn"/g)).toHaveLength(1);
+    expect(service.output()).toMatch(/"warn".*MINT_AUTH=dev .*believes/);
   });
 
   test("answers for this machine's names and those of MINT_DEV_HOSTS alone", async () => {
     await using service = await start({ MINT_DEV_HOSTS: "mint.example.com, other.example.com" });
-    const status = async (host: string) => (await service.ask({ user: "alice" }, { Host: host })).status;
+    const status = async (host: string) =>
+      (await service.requestCreds({ user: "alice" }, { Host: host })).status;
     for (const host of [
       "localhost",
       "LOCALHOST:1",
@@ -270,7 +271,7 @@ describe("dev authentication", () => {
 describe("what it prints", () => {
   test("holds no seed and no JWT, whatever it is asked", async () => {
     await using service = await start();
-    const { jwt, seed } = (await (await service.ask({ user: "alice" })).json()) as never;
+    const { jwt, seed } = (await (await service.requestCreds({ user: "alice" })).json()) as never;
     for (const body of [
       { user: "alice" },
       { user: seed },
@@ -278,15 +279,18 @@ describe("what it prints", () => {
       { public_key: seed, user: "a" },
       { [seed]: 1 },
     ]) {
-      await service.ask(body);
+      await service.requestCreds(body);
     }
-    await service.ask({ user: "alice" }, { Authorization: `Bearer ${jwt}`, Host: "evil.example.com" });
-    await service.ask({ user: "alice" }, { Accept: "text/plain" });
+    await service.requestCreds(
+      { user: "alice" },
+      { Authorization: `Bearer ${jwt}`, Host: "evil.example.com" },
+    );
+    await service.requestCreds({ user: "alice" }, { Accept: "text/plain" });
     await service.get(`/creds?jwt=${jwt}`);
     service.kill("SIGTERM");
     await service.ended;
-    expect(service.said()).toContain("mint listens on");
-    expect(service.said()).not.toMatch(SECRET);
+    expect(service.output()).toContain("mint listens on");
+    expect(service.output()).not.toMatch(SECRET);
   });
 });
 

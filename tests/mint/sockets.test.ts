@@ -3,16 +3,16 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { freePorts } from "../ports.ts";
-import { exchange, makeWorld, runService, type World, within } from "./parts.ts";
+import { type Environment, exchange, makeEnvironment, runService, within } from "./parts.ts";
 
 /** What arrives at the service when whoever connects doesn't keep to HTTP. It survives all of it and still mints. */
 
-let world: World;
+let environment: Environment;
 let port: number;
 let service: ReturnType<typeof runService>;
 
 beforeAll(async () => {
-  world = await makeWorld();
+  environment = await makeEnvironment();
   [port = 0] = await freePorts(1);
   service = runService(
     [process.execPath, "--no-env-file", join(import.meta.dirname, "../../src/service/main.ts")],
@@ -21,14 +21,14 @@ beforeAll(async () => {
       MINT_AUTH: "dev",
       MINT_PORT: String(port),
       MINT_RATE_LIMIT: "off",
-      MINT_KEYS_DIR: world.recipe.env.KEYS_DIR ?? "",
+      MINT_KEYS_DIR: environment.recipe.env.KEYS_DIR ?? "",
     },
   );
-  await service.says(/mint listens on/);
+  await service.waitFor(/mint listens on/);
 });
 afterAll(async () => {
   await service?.[Symbol.asyncDispose]();
-  await world[Symbol.asyncDispose]();
+  await environment[Symbol.asyncDispose]();
 });
 
 const BODY = '{"user":"alice"}';
@@ -43,8 +43,8 @@ const GOOD = `${HEAD}${LENGTH}${CLOSE}\r\n${BODY}`;
 
 /** The statuses of all answers that came on one connection until it was closed. */
 async function statuses(request: string | Uint8Array): Promise<number[]> {
-  const answer = await exchange(port, request);
-  return [...answer.matchAll(/HTTP\/1\.[01] (\d{3}) /g)].map(([, status]) => Number(status));
+  const response = await exchange(port, request);
+  return [...response.matchAll(/HTTP\/1\.[01] (\d{3}) /g)].map(([, status]) => Number(status));
 }
 
 test("a good request, by hand, gets its credential", async () => {
@@ -129,7 +129,7 @@ describe("no credential, and the connection closed, for", () => {
 
 describe("callers who hang up", () => {
   test("in the middle of their bodies are refused like any broken body, and are no error", async () => {
-    const before = service.said().length;
+    const before = service.output().length;
     for (const start of [`${HEAD}Content-Length: 500\r\n\r\n{`, `${HEAD}${CHUNKED}\r\n10\r\n${BODY}\r\n`]) {
       for (let i = 0; i < 20; i++) {
         const socket = connect(port, "127.0.0.1");
@@ -139,9 +139,9 @@ describe("callers who hang up", () => {
       }
     }
     expect(await statuses(GOOD)).toEqual([200]);
-    const said = () => service.said().slice(before);
-    while (!said().includes('"granted"')) await Bun.sleep(5);
-    const lines = said().trim().split("\n");
+    const output = () => service.output().slice(before);
+    while (!output().includes('"granted"')) await Bun.sleep(5);
+    const lines = output().trim().split("\n");
     const codes = lines.map((line) => JSON.parse(line).code ?? "granted");
     expect(codes.filter((code) => !["invalid_json", "granted"].includes(code))).toEqual([]);
   });
@@ -154,10 +154,10 @@ test("a health check in HTTP/1.0, which names no host, is answered", async () =>
 test("after all of that it has said nothing unusual, and mints", async () => {
   expect(await statuses(GOOD)).toEqual([200]);
   // All that it says are lines of its log; a crash would say something else.
-  const lines = service.said().trim().split("\n");
+  const lines = service.output().trim().split("\n");
   const levels = lines.map((line) => JSON.parse(line).level);
   expect(levels.filter((level) => level !== "info" && level !== "warn")).toEqual([]);
-  expect(service.said()).not.toMatch(/unexpected/i);
+  expect(service.output()).not.toMatch(/unexpected/i);
 });
 
 /** Starts a request and goes on, a byte a second, until the other side has had enough. */

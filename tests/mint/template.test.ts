@@ -12,7 +12,7 @@ import type { Permissions, SubjectRules } from "../../src/core/roles/role.ts";
 import { parseSubjectToken } from "../../src/core/subject-token.ts";
 import { parseTags } from "../../src/core/tags.ts";
 import { makeRecipe } from "../recipe/recipe.ts";
-import { bytes, type Client, type Login, logIn, refusal, runService, settle } from "./parts.ts";
+import { bytes, type Client, flushAll, type Login, logIn, refusal, runService } from "./parts.ts";
 
 /**
  * The permissions that the mint shows in clear are those that the server enforces. Every template here becomes a scoped
@@ -130,12 +130,12 @@ const publicKey = parseUserPublicKey(key.getPublicKey());
 let account: AccountFixture;
 let server: ReturnType<typeof runService>;
 let url: string;
-let onlooker: Client;
+let observer: Client;
 let subjects: string[];
 
 beforeAll(async () => {
   const unlimited = { subs: -1, payload: -1, data: -1 };
-  const roles = Object.entries({ ...TEMPLATES, ...RANDOM, onlooker: both(">") });
+  const roles = Object.entries({ ...TEMPLATES, ...RANDOM, observer: both(">") });
   account = await makeAccount(
     Object.fromEntries(roles.map(([role, template]) => [role, { ...template, ...unlimited }])),
     { tags: ACCOUNT_TAGS, defaultPermissions: { pub: { deny: [">"] }, sub: { deny: [">"] } } },
@@ -158,14 +158,14 @@ beforeAll(async () => {
     resolver: MEMORY, resolver_preload: { ${account.publicKey}: ${account.accountJwt} }`,
   );
   server = runService(["nats-server", "-c", config], { PATH: recipe.env.PATH ?? "" });
-  await server.says(/Server is ready/);
-  const [, port] = await server.says(/Listening for client connections on 127\.0\.0\.1:(\d+)/);
+  await server.waitFor(/Server is ready/);
+  const [, port] = await server.waitFor(/Listening for client connections on 127\.0\.0\.1:(\d+)/);
   url = `nats://127.0.0.1:${port}`;
-  onlooker = await logIn(await official("onlooker"), url);
+  observer = await logIn(await official("onlooker"), url);
 });
 
 afterAll(async () => {
-  await onlooker?.close();
+  await observer?.close();
   await server?.[Symbol.asyncDispose]();
   rmSync(dir, { recursive: true });
 });
@@ -219,13 +219,13 @@ function maySubscribe(
   subject: string,
   queue: string | undefined,
 ): boolean {
-  const says = (list: readonly string[]) => {
+  const waitFor = (list: readonly string[]) => {
     const hits = list.map((entry) => entry.split(" ")).filter(([pattern = ""]) => covers(pattern, subject));
     const groups = hits.map(([, group]) => group).filter((group) => group !== undefined);
     if (queue && groups.length > 0) return groups.some((group) => covers(group, queue));
     return hits.length > groups.length;
   };
-  return (!allow || says(allow)) && !says(deny);
+  return (!allow || waitFor(allow)) && !waitFor(deny);
 }
 
 /** What goes through, and what of it is heard, as the permissions say. */
@@ -234,7 +234,7 @@ function expected({ pub = {}, sub = {} }: Permissions) {
   return {
     published: subjects.filter((subject) => may(pub, subject)),
     subscribed: subscriptions().filter(([subject, queue]) => maySubscribe(sub, subject, queue)),
-    heard: WILDCARDS.filter((wildcard) => maySubscribe(sub, wildcard, undefined)).flatMap((wildcard) =>
+    received: WILDCARDS.filter((wildcard) => maySubscribe(sub, wildcard, undefined)).flatMap((wildcard) =>
       subjects
         .filter((subject) => covers(wildcard, subject) && !plain.some((pattern) => covers(pattern, subject)))
         .map((subject) => `${wildcard} ${subject}`),
@@ -254,41 +254,41 @@ function subscriptions(): [subject: string, queue: string | undefined][] {
 
 /** The same, as the server has it. */
 async function observed(client: Client) {
-  const seen = await onlooker.subscribe(">");
+  const seen = await observer.subscribe(">");
   for (const subject of subjects) client.nc.publish(subject);
-  await settle(client, onlooker);
+  await flushAll(client, observer);
   const published = [...seen.subjects];
 
-  const heard: string[] = [];
+  const received: string[] = [];
   for (const [subject, queue] of subscriptions()) {
     client.nc.subscribe(subject, {
       ...(queue && { queue }),
       callback: (error, message) => {
-        if (!error && !queue && WILDCARDS.includes(subject)) heard.push(`${subject} ${message.subject}`);
+        if (!error && !queue && WILDCARDS.includes(subject)) received.push(`${subject} ${message.subject}`);
       },
     });
   }
   await client.nc.flush();
-  for (const subject of subjects) onlooker.nc.publish(subject);
-  await settle(onlooker, client);
+  for (const subject of subjects) observer.nc.publish(subject);
+  await flushAll(observer, client);
   const denied = new Set(client.denials);
   return {
     published,
     subscribed: subscriptions().filter(
       ([subject, queue]) => !denied.has(["subscription", subject, queue].filter(Boolean).join(" ")),
     ),
-    heard,
+    received,
   };
 }
 
 const sorted = (all: {
   published: string[];
   subscribed: [string, string | undefined][];
-  heard: string[];
+  received: string[];
 }) => ({
   published: all.published.toSorted(),
   subscribed: all.subscribed.map(([subject, queue = ""]) => `${subject} ${queue}`).toSorted(),
-  heard: all.heard.toSorted(),
+  received: all.received.toSorted(),
 });
 
 describe("the server enforces what the mint shows for", () => {
@@ -320,16 +320,16 @@ describe("a right to respond", () => {
       const { jwt = "", permissions } = minted(role) ?? {};
       expect(permissions?.resp?.max ?? 0).toBe(replies);
       await using client = await logIn({ jwt, seed, servers: [url] });
-      const answers = await onlooker.subscribe("answers.>");
+      const responses = await observer.subscribe("answers.>");
       client.nc.subscribe("b.alice", {
         callback: (_, message) => {
           for (const text of ["one", "two", "three"]) message.respond(text);
         },
       });
       await client.nc.flush();
-      onlooker.nc.publish("b.alice", "", { reply: "answers.x" });
-      await settle(onlooker, client, client, onlooker);
-      expect(answers.messages).toEqual(["one", "two", "three"].slice(0, replies));
+      observer.nc.publish("b.alice", "", { reply: "answers.x" });
+      await flushAll(observer, client, client, observer);
+      expect(responses.messages).toEqual(["one", "two", "three"].slice(0, replies));
     });
   }
 });

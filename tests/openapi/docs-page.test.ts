@@ -96,9 +96,9 @@ test("its policy lets its own style in and nothing else is asked for", async () 
 test("the link to the document leads there", async () => {
   await using opened = await open(DESK, "light");
   const { page } = opened;
-  const [answer] = await Promise.all([
+  const [response] = await Promise.all([
     page.waitForResponse((response) => response.url().endsWith("/openapi.json")),
     page.getByRole("link", { name: "The same as OpenAPI 3.1" }).click(),
   ]);
-  expect((await answer.json()).openapi).toBe("3.1.0");
+  expect((await response.json()).openapi).toBe("3.1.0");
 });

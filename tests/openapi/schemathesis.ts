@@ -29,9 +29,9 @@ export async function install(): Promise<void> {
   // A virtual environment knows its own path: it is made where it stays, and counts once it is complete.
   rmSync(installation, { recursive: true, force: true });
   mkdirSync(installation, { recursive: true });
-  await must(["python3", "-m", "venv", installation]);
+  await expectSuccess(["python3", "-m", "venv", installation]);
   const pip = [join(installation, "bin/python"), "-m", "pip", "--disable-pip-version-check", "--no-input"];
-  await must([...pip, "install", "--quiet", "--no-deps", "--requirement", requirements]);
+  await expectSuccess([...pip, "install", "--quiet", "--no-deps", "--requirement", requirements]);
   writeFileSync(join(installation, "complete.new"), "");
   renameSync(join(installation, "complete.new"), join(installation, "complete"));
 }
@@ -43,9 +43,9 @@ export function run(dir: string, ...options: string[]): Promise<Outcome> {
   return spawn([...command, "--checks", "all", "--no-color"], dir);
 }
 
-async function must(command: string[]): Promise<void> {
-  const { code, said } = await spawn(command, projectDir);
-  if (code !== 0) throw new Error(`${command.join(" ")} ended with ${code}:\n${said}`);
+async function expectSuccess(command: string[]): Promise<void> {
+  const { code, output } = await spawn(command, projectDir);
+  if (code !== 0) throw new Error(`${command.join(" ")} ended with ${code}:\n${output}`);
 }
 
 async function spawn(command: string[], cwd: string): Promise<Outcome> {
@@ -56,6 +56,6 @@ async function spawn(command: string[], cwd: string): Promise<Outcome> {
     PYTHONDONTWRITEBYTECODE: "1",
   };
   const child = Bun.spawn(command, { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
-  const said = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
-  return { code: await child.exited, said: said.join("") };
+  const output = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
+  return { code: await child.exited, output: output.join("") };
 }

@@ -26,7 +26,7 @@ const toolPath = await prepareTools(readLocalConfig());
 /** How a script or a program ended, and all that it said. */
 export interface Outcome {
   readonly code: number;
-  readonly said: string;
+  readonly output: string;
 }
 
 export type Recipe = Awaited<ReturnType<typeof makeRecipe>>;
@@ -61,7 +61,7 @@ export async function makeRecipe(settings: Record<string, string> = {}) {
       new Response(child.stdout).text(),
       new Response(child.stderr).text(),
     ]);
-    return { code: await child.exited, said: out + error };
+    return { code: await child.exited, output: out + error };
   }
 
   const script = (path: string) => (more?: Record<string, string>) =>
@@ -115,10 +115,10 @@ export async function makeRecipe(settings: Record<string, string> = {}) {
 
     /** init, server, push, export: all of it, which must go well. */
     async up(): Promise<string> {
-      const said = [must(await recipe.init())];
+      const output = [expectSuccess(await recipe.init())];
       if (!server) await recipe.startServer();
-      said.push(must(await recipe.push()), must(await recipe.export()));
-      return said.join("");
+      output.push(expectSuccess(await recipe.push()), expectSuccess(await recipe.export()));
+      return output.join("");
     },
 
     /** The claims of the application's account, as the nsc store has them. */
@@ -213,9 +213,9 @@ function copyTree(from: string, to: string): void {
 }
 
 /** What it said, if it ended well. */
-export function must({ code, said }: Outcome): string {
-  if (code !== 0) throw new Error(`ended with ${code}:\n${said}`);
-  return said;
+export function expectSuccess({ code, output }: Outcome): string {
+  if (code !== 0) throw new Error(`ended with ${code}:\n${output}`);
+  return output;
 }
 
 export interface AccountClaims {

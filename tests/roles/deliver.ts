@@ -1,5 +1,5 @@
 import { headers } from "nats";
-import { type Client, PATIENCE, within } from "../mint/parts.ts";
+import { type Client, TIMEOUT, within } from "../mint/parts.ts";
 import { until } from "./recipes.ts";
 
 /**
@@ -17,10 +17,10 @@ export interface Source {
   /** A subject that the client may subscribe to. */
   readonly inbox: string;
   /** Publishes a message that the filter lets through; its sequence. */
-  readonly say: (text: string, more?: Record<string, string>) => Promise<number>;
+  readonly publish: (text: string, more?: Record<string, string>) => Promise<number>;
 }
 
-export interface ConsumerAnswer {
+export interface ConsumerResponse {
   readonly error?: { readonly err_code: number; readonly description: string };
   readonly name?: string;
   readonly config?: Record<string, unknown>;
@@ -32,12 +32,12 @@ export const sourceOf = (client: Client, stream: string, filter: string, subject
   stream,
   filter,
   inbox: "_INBOX_alice",
-  async say(text, more = {}) {
+  async publish(text, more = {}) {
     const real = headers();
     for (const [name, value] of Object.entries({ "Nats-Msg-Id": crypto.randomUUID(), ...more }))
       real.set(name, value);
-    const answer = await client.nc.request(subject, text, { headers: real, timeout: PATIENCE });
-    const { seq, error } = answer.json<{ seq: number; error?: { description: string } }>();
+    const response = await client.nc.request(subject, text, { headers: real, timeout: TIMEOUT });
+    const { seq, error } = response.json<{ seq: number; error?: { description: string } }>();
     if (error) throw new Error(error.description);
     return seq;
   },
@@ -48,16 +48,16 @@ export async function consume(
   { client, stream, filter }: Pick<Source, "client" | "stream" | "filter">,
   config: object,
   name: string = crypto.randomUUID(),
-): Promise<ConsumerAnswer> {
-  const answer = await client.nc.request(
+): Promise<ConsumerResponse> {
+  const response = await client.nc.request(
     `$JS.API.CONSUMER.CREATE.${stream}.${name}.${filter}`,
     JSON.stringify({
       stream_name: stream,
       config: { filter_subject: filter, ack_policy: "none", ...config },
     }),
-    { timeout: PATIENCE },
+    { timeout: TIMEOUT },
   );
-  return answer.json<ConsumerAnswer>();
+  return response.json<ConsumerResponse>();
 }
 
 /** Milliseconds between the first two messages: the time that a consumer waits between them. */
@@ -65,13 +65,13 @@ const GAP = 1000;
 
 /** Makes a consumer of the source and has it deliver to `target`, where nothing is subscribed by name. */
 export async function redirect(source: Source, target: string, observer: Client) {
-  const { client, stream, inbox, say } = source;
+  const { client, stream, inbox, publish } = source;
   const manager = await observer.nc.jetstreamManager();
-  const begin = await say("first");
+  const begin = await publish("first");
   const { time } = await manager.streams.getMessage(stream, { seq: begin });
   const later = async () => Date.parse((await manager.streams.info(stream)).ts ?? "") > time.getTime() + GAP;
   await until(later, "the gap", observer);
-  await say("second");
+  await publish("second");
 
   const subject = `${inbox}.${crypto.randomUUID()}`;
   const first = Promise.withResolvers<void>();
@@ -92,8 +92,8 @@ export async function redirect(source: Source, target: string, observer: Client)
     subscription = client.nc.subscribe(subject, { callback: () => {} });
   }
   subscription.unsubscribe();
-  const answer = await consume(source, { ...config, deliver_subject: target }, name);
-  return { ...answer, name };
+  const response = await consume(source, { ...config, deliver_subject: target }, name);
+  return { ...response, name };
 }
 
 /** Does it until it worked: until the consumer delivers there. Its name. */
@@ -103,7 +103,7 @@ export async function deliverTo(target: string, source: Source, observer: Client
   const attempt = async () => {
     const { name, error } = await redirect(source, target, observer);
     if (error) throw new Error(error.description);
-    const third = await source.say("third");
+    const third = await source.publish("third");
     let delivered = 0;
     await until(
       async () => {

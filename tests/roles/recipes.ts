@@ -2,8 +2,8 @@ import { cpSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import type { JetStreamManager } from "nats";
 import { readLocalConfig } from "../../src/config/local.ts";
-import { type Client, makeWorld, within } from "../mint/parts.ts";
-import { must } from "../recipe/recipe.ts";
+import { type Client, makeEnvironment, within } from "../mint/parts.ts";
+import { expectSuccess } from "../recipe/recipe.ts";
 
 /** The role files of docs/roles in a world of their own, and what the tests of them share. */
 
@@ -22,24 +22,24 @@ function readFiles(from: string): Record<string, string> {
 }
 
 /** The recipe with all role and stream files dropped in, and `more` roles that only a test has. */
-export async function makeRoleWorld(more: Record<string, unknown> = {}) {
-  const world = await makeWorld({ ...roleFiles, ...more });
+export async function makeRoleEnvironment(more: Record<string, unknown> = {}) {
+  const environment = await makeEnvironment({ ...roleFiles, ...more });
   try {
-    cpSync(join(directory, "streams"), world.recipe.env.STREAMS_DIR ?? "", { recursive: true });
-    must(await world.recipe.push());
+    cpSync(join(directory, "streams"), environment.recipe.env.STREAMS_DIR ?? "", { recursive: true });
+    expectSuccess(await environment.recipe.push());
     /** A backend that may do anything. */
-    const admin = await world.onlooker();
-    return { ...world, admin, manager: await admin.nc.jetstreamManager() };
+    const admin = await environment.observer();
+    return { ...environment, admin, manager: await admin.nc.jetstreamManager() };
   } catch (error) {
-    await world[Symbol.asyncDispose]();
+    await environment[Symbol.asyncDispose]();
     throw error;
   }
 }
 
-export type RoleWorld = Awaited<ReturnType<typeof makeRoleWorld>>;
+export type RoleEnvironment = Awaited<ReturnType<typeof makeRoleEnvironment>>;
 
 /** A person of a role; the roles that want a room get the lobby. */
-export const person = (user: string, role: string) => ({ user, role, tags: { room: "lobby" } });
+export const loginOf = (user: string, role: string) => ({ user, role, tags: { room: "lobby" } });
 
 /** What two people of each role have near each other: literal subjects, the first person's and the second's. */
 export const subjectsOf = (user: string) => [
@@ -57,7 +57,7 @@ export const subjectsOf = (user: string) => [
 /**
  * Every call of JetStream's API, for a stream, a consumer and a subject in it: server/jetstream_api.go of 2.15.3.
  */
-export const calls = (stream: string, consumer: string, subject: string) => [
+export const apiCalls = (stream: string, consumer: string, subject: string) => [
   "INFO",
   `STREAM.CREATE.${stream}`,
   `STREAM.UPDATE.${stream}`,
@@ -111,7 +111,7 @@ export const reserved = [
 ];
 
 /** All that JetStream holds: each stream with its configuration, state, messages and consumers. */
-export async function everything(manager: JetStreamManager): Promise<object[]> {
+export async function readJetStream(manager: JetStreamManager): Promise<object[]> {
   const all = [];
   for await (const { config, state } of manager.streams.list()) {
     const messages = [];
