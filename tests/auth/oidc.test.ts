@@ -4,14 +4,14 @@ import type { OidcIssuer } from "../../src/core/policy/issuer.ts";
 import { oidcMint, ROLE_TTL } from "./mint.ts";
 import { API, type OpenIdProvider, PAGE, type SigningKey, signingKey, startProvider } from "./provider.ts";
 
-/** Against a real OpenID provider, over real HTTP: what it signs, how it rotates its keys, and that it can be away. */
+/** With a real OpenID provider over HTTP: its tokens, the rotation of its keys, and its outages. */
 
 const running: OpenIdProvider[] = [];
 afterAll(async () => {
   await Promise.all(running.map((provider) => provider.stop()));
 });
 
-async function provide(keys?: readonly SigningKey[]): Promise<OpenIdProvider> {
+async function launchProvider(keys?: readonly SigningKey[]): Promise<OpenIdProvider> {
   const provider = await startProvider(keys);
   running.push(provider);
   return provider;
@@ -29,8 +29,8 @@ const MINUTE = 60;
 const HOUR = 60 * MINUTE;
 
 describe("a valid token", () => {
-  test("gives a credential: an access token, and an ID token", async () => {
-    const provider = await provide();
+  test("gets a credential, as an access token and as an ID token", async () => {
+    const provider = await launchProvider();
     const { requestCreds, decisions, errors } = mintFor(provider);
     expect(await requestCreds(await provider.accessToken())).toMatchObject({
       status: 200,
@@ -44,8 +44,8 @@ describe("a valid token", () => {
     expect(errors).toEqual([]);
   });
 
-  test("is believed with all its claims, and until it ends", async () => {
-    const provider = await provide();
+  test("is accepted with all its claims, until it expires", async () => {
+    const provider = await launchProvider();
     const { auth, clock } = mintFor(provider);
     const token = await provider.idToken("bob", 600);
     const claims = decodeJwt(token);
@@ -57,18 +57,18 @@ describe("a valid token", () => {
       claims,
       expiresAt: claims.exp as number,
     });
-    // Remembered: not read anew.
+    // Cached: not parsed again.
     expect(await auth.authenticateToken(token, {})).toBe(identity);
     clock.advance(600);
     await expect(auth.authenticateToken(token, {})).rejects.toMatchObject({ reason: "expired" });
-    // Nor is it believed when it is new.
+    // A token that is not cached is refused too.
     const late = mintFor(provider);
     late.clock.advance(600);
     await expect(late.auth.authenticateToken(token, {})).rejects.toMatchObject({ reason: "expired" });
   });
 
-  test("gives no credential that outlives it", async () => {
-    const provider = await provide();
+  test("gets no credential that expires later", async () => {
+    const provider = await launchProvider();
     const { requestCreds, clock } = mintFor(provider);
     const short = await provider.accessToken(600);
     expect((await requestCreds(short)).expiresAt).toBe(decodeJwt(short).exp as number);
@@ -78,8 +78,8 @@ describe("a valid token", () => {
     expect(long.expiresAt).toBeLessThanOrEqual(Math.floor(clock.now() / 1000) + ROLE_TTL);
   });
 
-  test("is refused in its last ten seconds and after its end, also when it is remembered", async () => {
-    const provider = await provide();
+  test("is refused in its last ten seconds and after its expiry, also when it is cached", async () => {
+    const provider = await launchProvider();
     const { requestCreds, clock } = mintFor(provider);
     const token = await provider.accessToken(600);
     expect((await requestCreds(token)).status).toBe(200);
@@ -93,9 +93,9 @@ describe("a valid token", () => {
   });
 });
 
-describe("whose token it is", () => {
-  test("one for another audience is refused", async () => {
-    const provider = await provide();
+describe("the issuer and the audience", () => {
+  test("a token for another audience is refused", async () => {
+    const provider = await launchProvider();
     const issuers = [{ issuer: provider.issuer, audience: [PAGE] }];
     const { requestCreds } = oidcMint({ issuers: () => issuers });
     expect(await requestCreds(await provider.accessToken())).toMatchObject({
@@ -105,9 +105,9 @@ describe("whose token it is", () => {
     expect((await requestCreds(await provider.idToken("alice"))).status).toBe(200);
   });
 
-  test("one of an issuer that isn't trusted is refused, and the issuer is not asked for anything", async () => {
-    const trusted = await provide();
-    const other = await provide();
+  test("a token of an untrusted issuer is refused, and nothing is fetched from that issuer", async () => {
+    const trusted = await launchProvider();
+    const other = await launchProvider();
     const { requestCreds } = mintFor(trusted);
     expect(await requestCreds(await other.accessToken())).toMatchObject({
       outcome: "unauthorized: unknown_issuer",
@@ -118,11 +118,11 @@ describe("whose token it is", () => {
     ]);
   });
 
-  test("each issuer's keys are good for its own tokens only", async () => {
+  test("each issuer's keys verify its own tokens only", async () => {
     const [keyOfA, keyOfB] = [signingKey("same"), signingKey("same")];
     const onlyOfB = signingKey("only of B");
-    const a = await provide([keyOfA]);
-    const b = await provide([keyOfB, onlyOfB]);
+    const a = await launchProvider([keyOfA]);
+    const b = await launchProvider([keyOfB, onlyOfB]);
     const { requestCreds } = mintFor(a, b);
     expect((await requestCreds(await a.accessToken())).status).toBe(200);
     expect((await requestCreds(await b.accessToken())).status).toBe(200);
@@ -144,15 +144,15 @@ describe("whose token it is", () => {
     expect((await requestCreds(await signed(onlyOfB, b.issuer))).status).toBe(200);
   });
 
-  test("no algorithm with a shared secret is allowed, whatever the settings say", async () => {
-    const provider = await provide();
+  test("no algorithm with a shared secret is allowed, whatever the settings are", async () => {
+    const provider = await launchProvider();
     const audience = [API];
     const only = (...algorithms: string[]) => {
       const issuers = [{ issuer: provider.issuer, audience, algorithms }];
       return oidcMint({ issuers: () => issuers });
     };
     const token = await provider.accessToken();
-    const secret = new TextEncoder().encode("a secret that both know, long enough for HS256");
+    const secret = new TextEncoder().encode("a shared secret, long enough for HS256");
     const shared = await new SignJWT(decodeJwt(token)).setProtectedHeader({ alg: "HS256" }).sign(secret);
     const refused = { status: 401, outcome: "unauthorized: algorithm_not_allowed" };
     expect(await only("HS256", "none").requestCreds(shared)).toMatchObject(refused);
@@ -162,10 +162,10 @@ describe("whose token it is", () => {
   });
 });
 
-describe("keys that change", () => {
-  test("a rotation is followed without one failure, also twice in quick succession", async () => {
+describe("a change of keys", () => {
+  test("is followed without a failure, also twice in quick succession", async () => {
     const [first, second, third] = [signingKey(), signingKey(), signingKey()];
-    const provider = await provide([first]);
+    const provider = await launchProvider([first]);
     const { requestCreds, warnings } = mintFor(provider);
     const outcomes: string[] = [];
     let isOver = false;
@@ -178,7 +178,7 @@ describe("keys that change", () => {
       while (outcomes.length < before + count) await new Promise((resolve) => setImmediate(resolve));
     };
     await more(20);
-    // No time to spread the new keys before they are used.
+    // The new keys are used as soon as they are published.
     provider.use([second, first]);
     provider.use([third, second, first]);
     await more(20);
@@ -191,9 +191,9 @@ describe("keys that change", () => {
     expect(warnings).toEqual([]);
   });
 
-  test("with a key that went, its tokens are forgotten; those of the others stay good", async () => {
+  test("that removes a key removes its cached tokens; those of other keys stay valid", async () => {
     const [old, next] = [signingKey("old"), signingKey("next")];
-    const provider = await provide([old]);
+    const provider = await launchProvider([old]);
     const { requestCreds } = mintFor(provider);
     const byOld = await provider.accessToken();
     expect((await requestCreds(byOld)).status).toBe(200);
@@ -209,8 +209,8 @@ describe("keys that change", () => {
     expect((await requestCreds(byNext)).status).toBe(200);
   });
 
-  test("keys are fetched again after ten minutes, while nobody waits", async () => {
-    const provider = await provide();
+  test("is noticed by a fetch every ten minutes, for which no request waits", async () => {
+    const provider = await launchProvider();
     await using keys = await gatedKeys(provider);
     const issuers = [{ ...trustedIssuer(provider), jwksUri: keys.url }];
     const { requestCreds, auth, clock, warnings } = oidcMint({ issuers: () => issuers });
@@ -230,14 +230,14 @@ describe("keys that change", () => {
     keys.open();
     const identity = await auth.authenticateToken(token, {});
     await until(() => (auth.keyAges()[0]?.seconds as number) < 10 * MINUTE);
-    // With the same keys, what is known stays known.
+    // With the same keys, the cached tokens stay.
     expect(await auth.authenticateToken(token, {})).toBe(identity);
     expect(keys.requests()).toBe(2);
     expect(warnings).toEqual([]);
   });
 
-  test("a key that is newer than the fetch under way is asked for once more", async () => {
-    const provider = await provide();
+  test("during a fetch is followed by a second fetch", async () => {
+    const provider = await launchProvider();
     await using keys = await gatedKeys(provider);
     const issuers = [{ ...trustedIssuer(provider), jwksUri: keys.url }];
     const { requestCreds, clock } = oidcMint({ issuers: () => issuers });
@@ -248,30 +248,30 @@ describe("keys that change", () => {
     clock.advance(11 * MINUTE);
     await requestCreds(token);
     await until(() => keys.requests() === 2);
-    // What is under way brings the old keys.
+    // The fetch in progress returns the old keys.
     provider.use([signingKey()]);
-    const asked = requestCreds(await provider.accessToken(2 * HOUR));
+    const pending = requestCreds(await provider.accessToken(2 * HOUR));
     keys.open();
-    expect((await asked).status).toBe(200);
+    expect((await pending).status).toBe(200);
     expect(keys.requests()).toBe(3);
   });
 
-  test("names of keys at random make few fetches, however many there are", async () => {
-    const provider = await provide();
+  test("causes few fetches when many tokens have random key IDs", async () => {
+    const provider = await launchProvider();
     const { requestCreds, clock, errors } = mintFor(provider);
     clock.stop();
     const key = signingKey();
     const claims = decodeJwt(await provider.accessToken());
     const signed = async (kid: string) =>
       new SignJWT(claims).setProtectedHeader({ alg: "RS256", kid }).sign(await importJWK(key));
-    const asked = await Promise.all(
+    const results = await Promise.all(
       Array.from({ length: 100 }, async (_, n) => requestCreds(await signed(`a${n}`))),
     );
-    for (let n = 0; n < 100; n++) asked.push(await requestCreds(await signed(`b${n}`)));
+    for (let n = 0; n < 100; n++) results.push(await requestCreds(await signed(`b${n}`)));
     expect(provider.fetches.keys).toBeLessThanOrEqual(1 + 5);
-    const outcomes = new Set(asked.map(({ status, outcome }) => `${status} ${outcome}`));
+    const outcomes = new Set(results.map(({ status, outcome }) => `${status} ${outcome}`));
     expect(outcomes).toEqual(new Set(["401 unauthorized: unknown_key", "503 issuer_unavailable"]));
-    // "unauthorized" would be final for a page, so it is only said after the issuer was asked. A good one still works.
+    // "unauthorized" is final for a page, so it is sent only after a fetch. A valid token is still accepted.
     expect((await requestCreds(await signed("a0"))).status).toBe(503);
     expect((await requestCreds(await provider.accessToken())).status).toBe(200);
 
@@ -279,7 +279,7 @@ describe("keys that change", () => {
     clock.advance(5);
     for (let n = 0; n < 20; n++) await requestCreds(await signed(`c${n}`));
     expect(provider.fetches.keys).toBe(before + 1);
-    // And a rotation in the middle of it is followed with the next fetch.
+    // A rotation at the same time is followed with the next fetch.
     provider.use([signingKey()]);
     const rotated = await provider.accessToken();
     expect(await requestCreds(rotated)).toMatchObject({
@@ -293,9 +293,9 @@ describe("keys that change", () => {
   });
 });
 
-describe("an issuer that is away", () => {
-  test("is done without for an hour: for tokens that are known, and for new ones with known keys", async () => {
-    const provider = await provide();
+describe("an unavailable issuer", () => {
+  test("is not needed for an hour: for cached tokens, and for new ones with known keys", async () => {
+    const provider = await launchProvider();
     const { requestCreds, clock, warnings } = mintFor(provider);
     const [known, fresh, later, unknown] = await Promise.all([
       provider.accessToken(3 * HOUR),
@@ -329,8 +329,8 @@ describe("an issuer that is away", () => {
     expect((await requestCreds(known)).status).toBe(200);
   });
 
-  test("and was never there: callers are told to come back", async () => {
-    const provider = await provide();
+  test("that was never available causes a 503 with Retry-After", async () => {
+    const provider = await launchProvider();
     const token = await provider.accessToken();
     const ended = await new SignJWT({ ...decodeJwt(token), exp: 1 })
       .setProtectedHeader({ alg: "RS256", kid: "of old" })
@@ -343,7 +343,7 @@ describe("an issuer that is away", () => {
       outcome: "issuer_unavailable",
       retryAfter: "5",
     });
-    // A page with a token that has ended needs no issuer to be told so: it can fetch another.
+    // An expired token is refused without the issuer, so that a page can get another.
     expect(await requestCreds(ended)).toMatchObject({ status: 401, outcome: "unauthorized: expired" });
     expect(warnings).toHaveLength(1);
     expect(auth.keyAges()).toEqual([]);
@@ -356,8 +356,8 @@ describe("an issuer that is away", () => {
     expect(warnings).toHaveLength(2);
   });
 
-  test("is asked once by all who wait for it, and not again at once", async () => {
-    const provider = await provide();
+  test("gets one request for all waiting tokens, and no other at once", async () => {
+    const provider = await launchProvider();
     const token = await provider.accessToken();
     let requests = 0;
     await using broken = serve(() => {
@@ -376,7 +376,7 @@ describe("an issuer that is away", () => {
   });
 });
 
-describe("an issuer that answers something else", () => {
+describe("an issuer with an invalid response", () => {
   const hang = () => new Promise<Response>(() => {});
   const endless = () =>
     new Response(
@@ -388,13 +388,13 @@ describe("an issuer that answers something else", () => {
   const privateKey = signingKey();
   const { d, p, q, dp, dq, qi, ...key } = privateKey as Record<string, unknown>;
 
-  /** What the issuer does, how it answers, and what the warning says. */
-  type Odd = [string, () => Response | Promise<Response>, string];
+  /** A description, the response, and the text of the warning. */
+  type InvalidResponse = [string, () => Response | Promise<Response>, string];
 
-  const discovery: Odd[] = [
-    ["nothing, ever", hang, "timed out"],
-    ["no end", endless, "longer than 262144 bytes"],
-    ["an error", () => new Response("", { status: 500 }), "the answer was 500"],
+  const discovery: InvalidResponse[] = [
+    ["no response", hang, "timed out"],
+    ["an endless body", endless, "longer than 262144 bytes"],
+    ["an error status", () => new Response("", { status: 500 }), "the answer was 500"],
     ["no JSON", () => new Response("<html>"), "is not JSON"],
     ["null", json(null), "names another issuer"],
     ["a list", json([]), "names another issuer"],
@@ -424,10 +424,10 @@ describe("an issuer that answers something else", () => {
     expect(followed).toBe(0);
   });
 
-  const keySets: Odd[] = [
-    ["nothing, ever", hang, "timed out"],
-    ["no end", endless, "longer than 262144 bytes"],
-    ["an error", () => new Response("", { status: 404 }), "the answer was 404"],
+  const keySets: InvalidResponse[] = [
+    ["no response", hang, "timed out"],
+    ["an endless body", endless, "longer than 262144 bytes"],
+    ["an error status", () => new Response("", { status: 404 }), "the answer was 404"],
     ["no JSON", () => new Response("keys"), "is not JSON"],
     ["null", json(null), "is not a JWK Set"],
     ["no list", json({ keys: {} }), "is not a JWK Set"],
@@ -456,13 +456,13 @@ describe("an issuer that answers something else", () => {
   ];
   for (const jwksUri of elsewhere) {
     test(`keys at ${JSON.stringify(jwksUri)}: they are not fetched`, async () => {
-      let asked = 0;
+      let fetches = 0;
       await using server = serve((request) => {
-        asked++;
+        fetches++;
         return Response.json({ issuer: new URL(request.url).origin, jwks_uri: jwksUri });
       });
       await expectUnavailable("jwks_uri", server.url);
-      expect(asked).toBe(1);
+      expect(fetches).toBe(1);
     });
   }
 
@@ -478,7 +478,7 @@ describe("an issuer that answers something else", () => {
     });
   }
 
-  /** Asks with a token that is all right, as far as that can be known without keys. */
+  /** Sends a token that is valid as far as that can be checked without keys. */
   async function expectUnavailable(why: string, issuer: string, jwksUri?: string) {
     const token = await new SignJWT({ iss: issuer, sub: "alice", aud: API })
       .setExpirationTime("5m")
@@ -501,24 +501,24 @@ describe("an issuer that answers something else", () => {
   }
 });
 
-describe("a list of issuers that changes", () => {
-  test("counts for a token that is being checked meanwhile", async () => {
-    const provider = await provide();
+describe("a change of the list of issuers", () => {
+  test("applies to a token that is being verified", async () => {
+    const provider = await launchProvider();
     await using keys = await gatedKeys(provider);
     let issuers = [{ ...trustedIssuer(provider), jwksUri: keys.url }];
     const { requestCreds } = oidcMint({ issuers: () => issuers });
-    const asked = requestCreds(await provider.accessToken());
+    const pending = requestCreds(await provider.accessToken());
     await until(() => keys.requests() === 1);
     issuers = [];
     keys.open();
-    expect((await asked).status).toBe(503);
+    expect((await pending).status).toBe(503);
     expect(await requestCreds(await provider.accessToken())).toMatchObject({
       outcome: "unauthorized: unknown_issuer",
     });
   });
 
-  test("an entry that stayed keeps its keys and tokens; one that changed or went loses them", async () => {
-    const [a, b] = [await provide(), await provide()];
+  test("keeps the keys and tokens of an unchanged entry, and drops those of a changed or removed one", async () => {
+    const [a, b] = [await launchProvider(), await launchProvider()];
     let issuers = [trustedIssuer(a), trustedIssuer(b)];
     const { requestCreds } = oidcMint({ issuers: () => issuers });
     const [ofA, ofB] = [await a.accessToken(), await b.accessToken()];
@@ -535,8 +535,8 @@ describe("a list of issuers that changes", () => {
     expect([a.fetches.keys, b.fetches.keys]).toEqual([2, 2]);
   });
 
-  test("keys are there before the first request, and their age is known", async () => {
-    const provider = await provide();
+  test("fetches the keys before the first request, and reports their age", async () => {
+    const provider = await launchProvider();
     const { requestCreds, auth, clock } = mintFor(provider);
     expect(auth.keyAges()).toEqual([]);
     await auth.warmUp();
@@ -555,7 +555,7 @@ describe("a list of issuers that changes", () => {
     expect(fetches.keys).toBe(2);
   });
 
-  test("what is being fetched is given up when its issuer goes, or everything ends", async () => {
+  test("cancels a fetch when its issuer is removed, or the verifier is closed", async () => {
     await using silent = serve(() => new Promise<Response>(() => {}));
     let issuers = [{ issuer: silent.url, audience: [API] }];
     const { auth, warnings } = oidcMint({ issuers: () => issuers, timeout: 24 * HOUR * 1000 });
@@ -568,8 +568,8 @@ describe("a list of issuers that changes", () => {
     expect(warnings).toEqual([]);
   });
 
-  test("where the keys are can be said, and then nothing is discovered", async () => {
-    const provider = await provide();
+  test("with a jwks_uri needs no discovery", async () => {
+    const provider = await launchProvider();
     const issuers = [{ ...trustedIssuer(provider), jwksUri: `${provider.issuer}/jwks` }];
     const { requestCreds } = oidcMint({ issuers: () => issuers });
     expect((await requestCreds(await provider.accessToken())).status).toBe(200);
@@ -577,13 +577,13 @@ describe("a list of issuers that changes", () => {
   });
 });
 
-test("an issuer's terminating slash goes before the path of the discovery document is appended", async () => {
+test("a slash at the end of the issuer is removed before the path of the discovery document is appended", async () => {
   const key = signingKey();
   const { d, p, q, dp, dq, qi, ...publicKey } = key as Record<string, unknown>;
-  const asked: string[] = [];
+  const paths: string[] = [];
   await using server = serve((request) => {
     const { origin, pathname } = new URL(request.url);
-    asked.push(pathname);
+    paths.push(pathname);
     return Response.json(
       pathname === "/keys"
         ? { keys: [publicKey] }
@@ -599,7 +599,7 @@ test("an issuer's terminating slash goes before the path of the discovery docume
     expect((await oidcMint({ issuers: () => issuers }).requestCreds(token)).status).toBe(200);
   }
   const wellKnown = ".well-known/openid-configuration";
-  expect(asked).toEqual([`/${wellKnown}`, "/keys", `/realm/${wellKnown}`, "/keys"]);
+  expect(paths).toEqual([`/${wellKnown}`, "/keys", `/realm/${wellKnown}`, "/keys"]);
 });
 
 function serve(fetch: (request: Request) => Response | Promise<Response>) {
@@ -607,7 +607,7 @@ function serve(fetch: (request: Request) => Response | Promise<Response>) {
   return { url: `http://127.0.0.1:${server.port}`, [Symbol.asyncDispose]: () => server.stop(true) };
 }
 
-/** The provider's keys as they are when they are asked for; a shut gate holds the answer back. */
+/** A server with the provider's keys at the time of the request. While the gate is shut, it holds the response back. */
 async function gatedKeys(provider: OpenIdProvider) {
   let gate = Promise.withResolvers<void>();
   let requests = 0;
@@ -627,7 +627,7 @@ async function gatedKeys(provider: OpenIdProvider) {
   };
 }
 
-/** Looks again and again; the test's own time limit ends it. */
+/** Polls until the condition is true or the test's own time limit is reached. */
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setImmediate(resolve));
 }

@@ -5,8 +5,8 @@ import { Provider } from "oidc-provider";
 import { freePorts } from "../ports.ts";
 
 /**
- * A real OpenID provider on this machine. It logs in whoever comes, and signs access tokens for an API and ID tokens
- * for a page by itself: nothing here makes a token.
+ * A real OpenID provider on this machine. It logs in every user without a password, and signs access tokens for an API
+ * and ID tokens for a page. No token is made by test code.
  */
 export interface OpenIdProvider {
   readonly issuer: string;
@@ -14,7 +14,7 @@ export interface OpenIdProvider {
   readonly fetches: { readonly keys: number; readonly discovery: number };
   /** By the client credentials grant; `subject` is the client's name. */
   accessToken(lifetime?: number): Promise<string>;
-  /** By the authorization code flow, for whoever logs in under the name. */
+  /** By the authorization code flow, for a user with this name. */
   idToken(user: string, lifetime?: number): Promise<string>;
   /** Publishes other keys from now on, and signs with the first. */
   use(keys: readonly SigningKey[]): void;
@@ -162,9 +162,9 @@ export async function startProvider(keys: readonly SigningKey[] = [signingKey()]
         code_challenge: createHash("sha256").update(verifier).digest("base64url"),
         code_challenge_method: "S256",
       });
-      const back = await follow(`${issuer}/auth?${query}`);
-      const code = back.searchParams.get("code");
-      if (!code) throw new Error(`the provider refused: ${back}`);
+      const callback = await follow(`${issuer}/auth?${query}`);
+      const code = callback.searchParams.get("code");
+      if (!code) throw new Error(`the provider refused: ${callback}`);
       idLifetimes.push(lifetime);
       const grant = {
         grant_type: "authorization_code",
@@ -183,7 +183,7 @@ interface Consent {
   session: { accountId: string };
 }
 
-/** What a browser does: goes where it is sent, with its cookies, until it is back at the page. */
+/** Follows redirects with cookies, as a browser does, until the URL is that of the page. */
 async function follow(start: string): Promise<URL> {
   const cookies = new Map<string, string>();
   let url = new URL(start);
@@ -195,7 +195,7 @@ async function follow(start: string): Promise<URL> {
       if (name) cookies.set(name, value ?? "");
     }
     const location = response.headers.get("Location");
-    if (!location) throw new Error(`the provider answered ${response.status}: ${await response.text()}`);
+    if (!location) throw new Error(`the provider responded ${response.status}: ${await response.text()}`);
     url = new URL(location, url);
   }
   return url;

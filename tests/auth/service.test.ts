@@ -9,7 +9,7 @@ import { runCommand } from "../policy/command.ts";
 import { freePorts } from "../ports.ts";
 import { API, type OpenIdProvider, startProvider } from "./provider.ts";
 
-/** The service with all its ways of logging in: a real provider before it, a real nats-server behind it. */
+/** The service with all authentication methods, a real OpenID provider, and a real nats-server. */
 
 const projectDir = join(import.meta.dirname, "../..");
 const RULE = { when: {}, grant: { role: "browser" } };
@@ -21,7 +21,7 @@ let dir: string;
 beforeAll(async () => {
   environment = await makeEnvironment();
   provider = await startProvider();
-  dir = mkdtempSync(join(tmpdir(), "ways-"));
+  dir = mkdtempSync(join(tmpdir(), "auth-methods-"));
 });
 afterAll(async () => {
   rmSync(dir, { recursive: true });
@@ -63,8 +63,8 @@ async function start(auth: string) {
   };
 }
 
-describe("a service that believes tokens and API keys", () => {
-  test("gives what the policy says, for the server that then enforces it", async () => {
+describe("a service with OpenID tokens and API keys", () => {
+  test("issues what the policy grants, and the server enforces it", async () => {
     writePolicy({ rules: [RULE] });
     await using service = await start("oidc,api-key");
     const token = await provider.idToken("alice");
@@ -93,7 +93,7 @@ describe("a service that believes tokens and API keys", () => {
     );
   });
 
-  test("takes a key for the user that it names, from the moment it is made", async () => {
+  test("accepts an API key as soon as it is made, for the user in the request", async () => {
     writePolicy({ rules: [RULE] });
     await using service = await start("oidc,api-key");
     const { out } = await runCommand(["api-key", "add", "--roles", "service"], {
@@ -111,7 +111,7 @@ describe("a service that believes tokens and API keys", () => {
     expect(service.output()).not.toContain(key);
   });
 
-  test("follows its policy, and keeps the last good one", async () => {
+  test("uses a changed policy, and keeps the last valid one", async () => {
     writePolicy({ rules: [RULE] });
     await using service = await start("oidc");
     const bearer = `Bearer ${await provider.accessToken()}`;
@@ -125,7 +125,7 @@ describe("a service that believes tokens and API keys", () => {
   });
 });
 
-test("who shows a proof that nobody takes is not believed by `dev` beside", async () => {
+test("a request with a proof that no method accepts is not authenticated by `dev`", async () => {
   writePolicy({ rules: [RULE] });
   await using service = await start("dev,oidc");
   for (const proof of ["Bearer opaque", "Basic YTpi", "Bearer a.b.c", "Bearer"]) {
@@ -137,7 +137,7 @@ test("who shows a proof that nobody takes is not believed by `dev` beside", asyn
   expect((await service.requestCreds(undefined, { user: "alice" })).status).toBe(200);
 });
 
-test("nobody is believed who shows nothing", async () => {
+test("a request without a proof is unauthorized", async () => {
   writePolicy({ rules: [RULE] });
   await using service = await start("api-key,oidc");
   expect((await service.requestCreds(undefined, { user: "alice" })).body.code).toBe("unauthorized");
@@ -146,17 +146,17 @@ test("nobody is believed who shows nothing", async () => {
 describe("the service does not start", () => {
   const refused = async (settings: Record<string, string>) => {
     await using service = launch("oidc", settings);
-    expect(await within(service.ended, "its end")).toBe(1);
+    expect(await within(service.ended, "the exit of the service")).toBe(1);
     return service.output();
   };
 
-  test("with a policy that is broken, or not there", async () => {
+  test("with a policy file that is invalid or missing", async () => {
     writePolicy({ rules: [{ grant: RULE.grant }] });
     expect(await refused({})).toContain("policy.json: rules[0].when: is missing");
     expect(await refused({ MINT_POLICY_FILE: join(dir, "none.json") })).toContain("none.json: ");
   });
 
-  test("with an issuer in a form that no token has in its iss; the message has the form to write", async () => {
+  test("with an issuer in a form that no token has in its iss; the message contains the correct form", async () => {
     writePolicy({ rules: [RULE] });
     const upperCase = provider.issuer.replace("http", "HTTP");
     expect(await refused({ OIDC_ISSUER: upperCase })).toMatch(
@@ -168,7 +168,7 @@ describe("the service does not start", () => {
     );
   });
 
-  test("with nobody to believe", async () => {
+  test("with oidc and no issuer", async () => {
     writePolicy({ rules: [RULE] });
     expect(await refused({ OIDC_ISSUER: "", OIDC_AUDIENCE: "" })).toContain("there is nobody to believe");
   });

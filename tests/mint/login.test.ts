@@ -13,7 +13,7 @@ import {
   within,
 } from "./parts.ts";
 
-/** How a credential lets in, how long, and how much may then be sent. */
+/** By which connections and for how long a credential can log in, and its limits. */
 
 let environment: Environment;
 
@@ -27,22 +27,22 @@ describe("a role's connection types", () => {
     environment.logIn({ user: "alice", role }, transport).then(
       async (client) => {
         await client.close();
-        return "in";
+        return "accepted";
       },
       ({ code }) => code,
     );
 
-  test("let the browser role in over WebSocket only", async () => {
-    expect(await tryLogin("browser", "ws")).toBe("in");
+  test("allow the browser role WebSocket only", async () => {
+    expect(await tryLogin("browser", "ws")).toBe("accepted");
     expect(await tryLogin("browser", "tcp")).toBe("AUTHORIZATION_VIOLATION");
   });
 
-  test("let the service role in either way", async () => {
-    expect(await tryLogin("service", "ws")).toBe("in");
-    expect(await tryLogin("service", "tcp")).toBe("in");
+  test("allow the service role both transports", async () => {
+    expect(await tryLogin("service", "ws")).toBe("accepted");
+    expect(await tryLogin("service", "tcp")).toBe("accepted");
   });
 
-  test("are what the servers in the answer go by: every one of them lets in, and none is left out", async () => {
+  test("determine the servers in the response: each of them accepts the login, and none is missing", async () => {
     for (const [role, count] of [
       ["browser", 1],
       ["service", 2],
@@ -58,14 +58,14 @@ describe("a role's connection types", () => {
 });
 
 describe("a role's limits", () => {
-  test("end the connection of a client that sends more than its payload", async () => {
+  test("end the connection of a client that sends more than the maximum payload", async () => {
     await using alice = await environment.logIn({ user: "alice" });
     const received = await alice.subscribe("users.alice.>");
     alice.nc.publish("users.alice.full", new Uint8Array(65_536));
     await alice.nc.flush();
     expect(received.subjects).toEqual(["users.alice.full"]);
 
-    // The client was told, and would stop here by itself; this one doesn't care.
+    // The client knows the limit and would refuse to send more, so its copy of the limit is raised.
     expect(alice.nc.info?.max_payload).toBe(65_536);
     Object.assign(alice.nc.info ?? {}, { max_payload: 1e6 });
     const closed = alice.nc.closed();
@@ -74,7 +74,7 @@ describe("a role's limits", () => {
     expect(received.subjects).toEqual(["users.alice.full"]);
   });
 
-  test("stop at 200 subscriptions", async () => {
+  test("allow 200 subscriptions and no more", async () => {
     await using observer = await environment.observer();
     await using alice = await environment.logIn({ user: "alice" });
     const received: string[] = [];
@@ -88,8 +88,8 @@ describe("a role's limits", () => {
   });
 });
 
-describe("a credential's end", () => {
-  /** Five to six seconds are left of the shortest lifetime there is. */
+describe("the expiry of a credential", () => {
+  /** A mint whose clock is late, so that five to six seconds are left of the shortest lifetime. */
   const aboutToEnd = () => environment.makeApp(() => Date.now() - 4000);
 
   async function expectEnd(role: string, transport: Transport): Promise<void> {
@@ -101,28 +101,28 @@ describe("a credential's end", () => {
     };
     await untilEnded();
     expect(Math.round(Date.now() / 1000)).toBeGreaterThanOrEqual(login.expires_at);
-    // Within its last second the server still lets it in, and ends the connection at once.
+    // Within the last second the server still accepts the login, and ends the connection at once.
     while (Date.now() / 1000 < login.expires_at + 1) {
       await untilEnded().catch(({ code }) => expect(code).toMatch(/^AUTH/));
     }
     expect(await refusal(login, environment.url(transport))).toBe("AUTHORIZATION_VIOLATION");
   }
 
-  test("ends the connection, whatever the role and the way in, and it can't log in again", async () => {
+  test("ends the connection for each role and transport, and a new login is refused", async () => {
     await Promise.all([expectEnd("browser", "ws"), expectEnd("service", "tcp")]);
   });
 });
 
 describe("a credential is refused by the server", () => {
-  test("without the seed it was made for", async () => {
-    const mine = await credentials(environment.app, { user: "alice" });
-    const yours = await credentials(environment.app, { user: "bob" });
-    expect(await refusal({ ...mine, ...(yours.seed && { seed: yours.seed }) })).toBe(
+  test("with the seed of another key pair", async () => {
+    const alices = await credentials(environment.app, { user: "alice" });
+    const bobs = await credentials(environment.app, { user: "bob" });
+    expect(await refusal({ ...alices, ...(bobs.seed && { seed: bobs.seed }) })).toBe(
       "AUTHORIZATION_VIOLATION",
     );
   });
 
-  test("when anything in it was changed", async () => {
+  test("when any of its claims was changed", async () => {
     const login = await credentials(environment.app, { user: "alice" });
     const [header, body = "", signature] = login.jwt.split(".");
     const claims = JSON.parse(Buffer.from(body, "base64url").toString());
@@ -139,7 +139,7 @@ describe("a credential is refused by the server", () => {
     }
   });
 
-  test("when a stolen role key signs more than its role: permissions, limits, other ways in", async () => {
+  test("when a stolen role key signs more than its role: permissions, limits, other transports", async () => {
     const { mint } = await readKeys(environment.recipe.env.KEYS_DIR ?? "");
     const signer = fromSeed(bytes(mint.roles.browser?.seed ?? ""));
     const { account } = await credentials(environment.app, { user: "alice" });
@@ -158,7 +158,7 @@ describe("a credential is refused by the server", () => {
     ]) {
       expect(await refusal(await forge(more, false))).toBe("AUTHORIZATION_VIOLATION");
     }
-    // The same key and the same claims without the extras: it is they that are refused.
+    // The same key and claims without the additions are accepted, so the additions are the reason.
     await using _ = await logIn(await forge({}, true));
   });
 });

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import type { CredsResponse } from "../../src/http/creds/response.ts";
 import { credentials, type Environment, flushAll, makeEnvironment, requestCreds } from "./parts.ts";
 
-/** A user is one literal token. Nothing else gets a credential, in whatever spelling it comes. */
+/** A user name is one literal subject token. No other text gets a credential, however it is written. */
 
 let environment: Environment;
 
@@ -130,14 +130,14 @@ describe("no credential", () => {
   }
 
   for (const json of NOT_TEXTS) {
-    test(`for the user ${json}, which is no text`, async () => {
+    test(`for the user ${json}, which is not a string`, async () => {
       const response = await requestCreds(environment.app, `{"user":${json}}`);
       expect(response.status).toBe(400);
       expect(await response.json()).toMatchObject({ code: "invalid_request" });
     });
   }
 
-  test("for a user under another name: inherited, in another case, beside a prototype", async () => {
+  test("for a user in another field: inherited, in another case, beside a prototype", async () => {
     for (const body of [
       '{"__proto__":{"user":"alice"}}',
       '{"constructor":{"prototype":{"user":"alice"}}}',
@@ -155,13 +155,13 @@ describe("no credential", () => {
     }
   });
 
-  test("for a user said twice, but as the one that is read", async () => {
+  test("for a user that is given twice, unless the last value is valid", async () => {
     expect((await requestCreds(environment.app, '{"user":"alice","user":"*"}')).status).toBe(422);
     expect((await credentials(environment.app, '{"user":"*","user":"alice"}')).user).toBe("alice");
     expect((await credentials(environment.app, '{"\\u0075ser":"\\u0061lice"}')).user).toBe("alice");
   });
 
-  test("for a tag that is not one token, in name or in value", async () => {
+  test("for a tag whose name or value is not one token", async () => {
     for (const text of [...TEXTS, "A".repeat(65)]) {
       const value = await requestCreds(environment.app, {
         user: "alice",
@@ -194,7 +194,7 @@ describe("any string as a user", () => {
     fc.stringMatching(/^[A-Za-z0-9_-]{1,70}$/),
   );
 
-  test("is refused, or is one token and gives that user's subjects alone", async () => {
+  test("is refused, or is one token and gets only that user's subjects", async () => {
     let given = 0;
     await fc.assert(
       fc.asyncProperty(anything, async (user) => {
@@ -219,7 +219,7 @@ describe("any string as a user", () => {
   });
 });
 
-describe("a name that looks like something else", () => {
+describe("a user name that looks like something else", () => {
   for (const user of [
     "__proto__",
     "constructor",
@@ -234,7 +234,7 @@ describe("a name that looks like something else", () => {
     "sys",
     "a".repeat(64),
   ]) {
-    test(`is a user like any other: ${user}`, async () => {
+    test(`is an ordinary user name: ${user}`, async () => {
       await using observer = await environment.observer();
       await using client = await environment.logIn({ user });
       const seen = await observer.subscribe(">");
@@ -248,7 +248,7 @@ describe("a name that looks like something else", () => {
 });
 
 describe("a tag", () => {
-  test("gives the rooms it names and no other, to the server as well", async () => {
+  test("gives access to the room that it names and no other, as enforced by the server", async () => {
     await using observer = await environment.observer();
     await using client = await environment.logIn({ user: "alice", role: "room", tags: { room: "Lobby" } });
     const seen = await observer.subscribe(">");
@@ -257,14 +257,14 @@ describe("a tag", () => {
     expect(seen.subjects).toEqual(["room.Lobby.x"]);
   });
 
-  test("that carries a second value in its own gives no second room", async () => {
+  test("with a second value inside its value gives no second room", async () => {
     for (const room of ["a,room:b", "a room:b", "a:b", "a\nroom:b"]) {
       const response = await requestCreds(environment.app, { user: "alice", role: "room", tags: { room } });
       expect(response.status).toBe(422);
     }
   });
 
-  test("named like what every object has is only a tag", async () => {
+  test("with the name of a property of every object is only a tag", async () => {
     const body = await credentials(
       environment.app,
       '{"user":"alice","role":"room","tags":{"room":"a","__proto__":"b","constructor":"c"}}',
@@ -274,8 +274,8 @@ describe("a tag", () => {
   });
 });
 
-describe("no credential for a key", () => {
-  test("that is not a user's public key", async () => {
+describe("no credential for a public key", () => {
+  test("that is not the public key of a user", async () => {
     const pair = createUser();
     const key = pair.getPublicKey();
     const seed = new TextDecoder().decode(pair.getSeed());
@@ -305,11 +305,11 @@ describe("no credential for a key", () => {
   });
 });
 
-/** Hostile text, harmless to the terminal of whoever runs this. */
+/** Hostile text, escaped so that it is harmless to a terminal. */
 function shown(text: string): string {
   const escaped = JSON.stringify(text.slice(0, 70)).replace(
     /[^ -~]/g,
     (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
-  return text.length > 70 ? `${escaped} and so on` : escaped;
+  return text.length > 70 ? `${escaped} …` : escaped;
 }

@@ -5,8 +5,8 @@ import { connect, credsAuthenticator, JSONCodec, type NatsConnection, StringCode
 import { accountEnv, bytes, type Environment, makeEnvironment, TIMEOUT } from "./parts.ts";
 
 /**
- * A client that knows nothing of the mint: it reads `.env.account`, signs a JWT with permissions of its own choice for
- * itself, and connects to the WebSocket. It says everything itself, as such a client would.
+ * A client without the mint: it reads `.env.account`, signs a JWT with permissions of its own choice, and connects to
+ * the WebSocket. It shares no code with the other tests, as such a client has none of it.
  */
 
 let environment: Environment;
@@ -45,8 +45,8 @@ const SESSION = {
   sub: { allow: ["session.alice.>", "_INBOX.>"] },
 };
 
-describe("what a client of the older recipe relies on", () => {
-  test(".env.account holds the account's identity and a seed of one of its signing keys, and nothing else", () => {
+describe("a client of the older recipe", () => {
+  test("finds the account's identity and the seed of one of its signing keys in .env.account, and nothing else", () => {
     const { NATS_ACCOUNT_KEY = "", NATS_ACCOUNT_SECRET = "", ...rest } = account;
     expect(rest).toEqual({});
     const claims = environment.recipe.account();
@@ -55,7 +55,7 @@ describe("what a client of the older recipe relies on", () => {
     expect(claims.nats.signing_keys.filter((key) => typeof key === "string")).toEqual([signingKey]);
   });
 
-  test("inline permissions: it publishes, subscribes and asks within them", async () => {
+  test("with inline permissions publishes, subscribes and sends requests within them", async () => {
     const nc = await logIn(SESSION);
     const { encode, decode } = StringCodec();
     const subscription = nc.subscribe("session.alice.>", { max: 1 });
@@ -68,7 +68,7 @@ describe("what a client of the older recipe relies on", () => {
     await nc.close();
   });
 
-  test("inline permissions: nothing beyond them", async () => {
+  test("with inline permissions can do nothing beyond them", async () => {
     const nc = await logIn(SESSION);
     const refused: string[] = [];
     const status = nc.status();
@@ -85,7 +85,7 @@ describe("what a client of the older recipe relies on", () => {
     await nc.close();
   });
 
-  test("JetStream: a stream, a consumer, and a key-value bucket", async () => {
+  test("uses JetStream: a stream, a consumer, and a key-value bucket", async () => {
     const nc = await logIn({ pub: { allow: [">"] }, sub: { allow: [">"] } });
     const manager = await nc.jetstreamManager();
     await manager.streams.add({ name: "ORDERS", subjects: ["orders.>"] });
@@ -109,7 +109,7 @@ describe("what a client of the older recipe relies on", () => {
     await nc.close();
   });
 
-  test("JetStream's messages outlive the server's restart, and so does the client's creds file", async () => {
+  test("keeps its JetStream messages and its creds file over a restart of the server", async () => {
     const creds = await makeCreds("client", { pub: { allow: [">"] }, sub: { allow: [">"] } });
     const again = () =>
       connect({ servers: environment.url("ws"), authenticator: credsAuthenticator(creds), timeout: TIMEOUT });
@@ -129,8 +129,8 @@ describe("what a client of the older recipe relies on", () => {
   });
 });
 
-describe("a JWT that says nothing about permissions", () => {
-  test("may do nothing, rather than everything", async () => {
+describe("a JWT without permissions", () => {
+  test("allows nothing, instead of everything", async () => {
     await using observer = await environment.observer();
     const seen = await observer.subscribe(">");
     const nc = await logIn({});
@@ -160,7 +160,7 @@ describe("the WebSocket", () => {
       socket.onerror = () => resolve("refused");
     });
 
-  test("takes programs without an Origin, and pages of the allowed origins alone", async () => {
+  test("accepts programs without an Origin, and pages of the allowed origins only", async () => {
     expect(await dial(undefined)).toBe("open");
     expect(await dial("http://localhost:8080")).toBe("open");
     for (const foreign of [
@@ -170,7 +170,7 @@ describe("the WebSocket", () => {
       "http://localhost:8080.evil.example.com",
       "null",
     ]) {
-      expect({ foreign, response: await dial(foreign) }).toEqual({ foreign, response: "refused" });
+      expect({ foreign, outcome: await dial(foreign) }).toEqual({ foreign, outcome: "refused" });
     }
   });
 });

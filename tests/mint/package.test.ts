@@ -18,7 +18,7 @@ import { freePorts } from "../ports.ts";
 import { expectSuccess } from "../recipe/recipe.ts";
 import { type Environment, logIn, makeEnvironment, runService } from "./parts.ts";
 
-/** The package as others get it: packed, installed in an empty project, compiled there without our settings, and run. */
+/** The package as its users get it: packed, installed in an empty project, compiled there without our settings, and run. */
 
 const projectDir = join(import.meta.dirname, "../..");
 
@@ -55,7 +55,7 @@ async function packAndInstall(folder: string, consumer: string): Promise<string[
     .split("\n");
 }
 
-/** An application with a login of its own, which has the mint under a path of its own. */
+/** An application with its own login that mounts the mint under a path. */
 const CONSUMER = `
 import { Hono } from "hono";
 import {
@@ -68,7 +68,7 @@ const { mint: keys } = await readKeys(process.argv[2] ?? "");
 const mint: Mint = createMint(keys);
 
 const app = new Hono();
-app.get("/", (c) => c.text("the application's own"));
+app.get("/", (c) => c.text("home page"));
 app.route(
   "/nats",
   createApp({
@@ -85,17 +85,17 @@ app.route(
   }),
 );
 
-const ask = (headers: Record<string, string>, body: object = {}) =>
+const requestCreds = (headers: Record<string, string>, body: object = {}) =>
   app.request("/nats/creds", {
     method: "POST",
     headers: { "Content-Type": "application/json", ...headers },
     body: JSON.stringify(body),
   });
 
-const given: CredsResponse = await (await ask({ "X-User": "alice" })).json();
+const given: CredsResponse = await (await requestCreds({ "X-User": "alice" })).json();
 const statuses: number[] = [];
-for (const answer of [ask({}), ask({ "X-User": "*" }), ask({ "X-User": "alice" }, { role: "service" })]) {
-  statuses.push((await answer).status);
+for (const response of [requestCreds({}), requestCreds({ "X-User": "*" }), requestCreds({ "X-User": "alice" }, { role: "service" })]) {
+  statuses.push((await response).status);
 }
 let code: string | undefined;
 try {
@@ -107,7 +107,7 @@ const home = await (await app.request("/")).text();
 console.log(JSON.stringify({ given, statuses, code, home }));
 `;
 
-interface Said {
+interface ConsumerOutput {
   given: CredsResponse;
   statuses: number[];
   code: string;
@@ -124,7 +124,7 @@ async function run(command: string[], cwd = dir) {
   return { code, output: code === 0 ? out : out + error };
 }
 
-test("it holds what was compiled and nothing else: no tests, no settings, no keys", async () => {
+test("the package contains the compiled files and nothing else: no tests, no settings, no keys", async () => {
   expect(files).toContain("package/package.json");
   expect(files).toContain("package/dist/index.js");
   expect(files).toContain("package/dist/index.d.ts");
@@ -144,7 +144,7 @@ test("it holds what was compiled and nothing else: no tests, no settings, no key
   expect(found).toEqual({ code: 1, output: "" });
 });
 
-test("a strict consumer compiles against its declarations, without Bun's types and with all libraries checked", async () => {
+test("a strict project compiles with its declarations, without Bun's types and with all libraries checked", async () => {
   writeFileSync(
     join(dir, "consumer/tsconfig.json"),
     JSON.stringify({
@@ -168,15 +168,15 @@ for (const [runtime, command] of [
   ["Node", ["node", "out/app.js"]],
   ["Bun", [process.execPath, "--no-env-file", "app.ts"]],
 ] as const) {
-  test(`it mints in another application on ${runtime}, and the server takes it`, async () => {
+  test(`it issues a credential in another application on ${runtime}, and the server accepts it`, async () => {
     const output = expectSuccess(
       await run([...command, environment.recipe.env.KEYS_DIR ?? ""], join(dir, "consumer")),
     );
-    const { given, statuses, code, home } = JSON.parse(output) as Said;
+    const { given, statuses, code, home } = JSON.parse(output) as ConsumerOutput;
     expect(decode<User>(given.jwt).name).toBe("alice");
     expect(statuses).toEqual([401, 422, 403]);
     expect(code).toBe("invalid_user");
-    expect(home).toBe("the application's own");
+    expect(home).toBe("home page");
     await using alice = await logIn(given, environment.url("ws"));
     const received = await alice.subscribe("users.alice.>");
     alice.nc.publish("users.alice.x", "hello");
@@ -185,7 +185,7 @@ for (const [runtime, command] of [
   });
 }
 
-test("the example runs: log in, ask for a credential, use it; without logging in there is none", async () => {
+test("the example issues a credential after its own login, and none without", async () => {
   const [port] = await freePorts(1);
   await using example = runService(
     [process.execPath, "--no-env-file", join(projectDir, "examples/hono-app.ts")],
@@ -223,7 +223,7 @@ test("the example runs: log in, ask for a credential, use it; without logging in
   expect(hostile.headers.get("Set-Cookie")).toBeNull();
 });
 
-describe("the package for pages, nats-mint-browser", () => {
+describe("the package nats-mint-browser", () => {
   const folder = join(projectDir, "packages/browser");
   const json = (...path: string[]) => JSON.parse(readFileSync(join(...path), "utf8"));
   let page: string;
@@ -234,12 +234,12 @@ describe("the package for pages, nats-mint-browser", () => {
     contents = await packAndInstall(folder, page);
   });
 
-  test("it has the version and the license of nats-mint", () => {
+  test("has the version and the license of nats-mint", () => {
     const { version, license } = json(projectDir, "package.json");
     expect(json(folder, "package.json")).toMatchObject({ version, license });
   });
 
-  test("it holds the compiled module, LICENSE and README, and nothing else", () => {
+  test("contains the compiled module, LICENSE and README, and nothing else", () => {
     const others = contents.filter((file) => !/^package\/dist\/[\w/-]+\.(js|d\.ts)$/.test(file));
     expect(others.sort()).toEqual(["package/LICENSE", "package/README.md", "package/package.json"]);
     expect(contents.filter((file) => /test|fixture/.test(file))).toEqual([]);
@@ -249,17 +249,17 @@ describe("the package for pages, nats-mint-browser", () => {
     );
   });
 
-  test("it installs no other package", () => {
+  test("installs no other package", () => {
     const packages = readdirSync(join(page, "node_modules")).filter((name) => !name.startsWith("."));
     expect(packages).toEqual(["nats-mint-browser"]);
   });
 
-  test("it exports what nats-mint/browser exports", async () => {
+  test("exports what nats-mint/browser exports", async () => {
     const installed = await import(Bun.resolveSync("nats-mint-browser", page));
     expect(Object.keys(installed).sort()).toEqual(Object.keys(browserModule).sort());
   });
 
-  test("the program of its README compiles against its declarations, and is bundled for a page", async () => {
+  test("has a program in its README that compiles with its declarations and can be bundled for a page", async () => {
     symlinkSync(join(projectDir, "node_modules/nats.ws"), join(page, "node_modules/nats.ws"));
     const program = blocks(readFileSync(join(folder, "README.md"), "utf8")).filter(
       ({ language }) => language === "ts",

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { headers } from "nats";
 import { type Client, type Environment, flushAll, makeEnvironment, TIMEOUT, within } from "./parts.ts";
 
-/** What one user can do to another, with the roles as shipped: nothing. */
+/** With the roles as shipped, a user can do nothing to another user. */
 
 let environment: Environment;
 let observer: Client;
@@ -18,7 +18,7 @@ for (const { role, own, transport } of [
   { role: "browser", own: "users", transport: "ws" },
   { role: "service", own: "services", transport: "tcp" },
 ] as const) {
-  describe(`alice, whose role is ${role},`, () => {
+  describe(`a user with the role ${role}`, () => {
     beforeEach(async () => {
       observer = await environment.observer();
       alice = await environment.logIn({ user: "alice", role }, transport);
@@ -28,7 +28,7 @@ for (const { role, own, transport } of [
       for (const client of [alice, bob, observer]) await client.close();
     });
 
-    test("publishes and subscribes on subjects of her own", async () => {
+    test("publishes and subscribes on its own subjects", async () => {
       const received = await alice.subscribe(`${own}.alice.>`);
       const seen = await observer.subscribe(">");
       alice.nc.publish(`${own}.alice.a.b`, "hello");
@@ -38,16 +38,16 @@ for (const { role, own, transport } of [
       expect(alice.denials).toEqual([]);
     });
 
-    test("requests and answers on subjects of her own", async () => {
+    test("requests and responds on its own subjects", async () => {
       alice.nc.subscribe(`${own}.alice.echo`, {
         callback: (_, message) => message.respond(message.data),
       });
-      const reply = await alice.nc.request(`${own}.alice.echo`, "anybody there?", { timeout: TIMEOUT });
-      expect(reply.string()).toBe("anybody there?");
+      const reply = await alice.nc.request(`${own}.alice.echo`, "hello", { timeout: TIMEOUT });
+      expect(reply.string()).toBe("hello");
       expect(reply.subject).toStartWith("_INBOX_alice.");
     });
 
-    test("publishes to nobody else's subjects", async () => {
+    test("can't publish to the subjects of others", async () => {
       const forbidden = [
         `${own}.bob.x`,
         `${own}.bob`,
@@ -112,8 +112,8 @@ for (const { role, own, transport } of [
       "$KV.>",
     ];
     for (const queue of [undefined, "workers", "*", ">"]) {
-      const how = queue ? `in the queue group ${queue}` : "plainly";
-      test(`subscribes to nobody else's subjects and inboxes, ${how}`, async () => {
+      const how = queue ? `in the queue group ${queue}` : "without a queue group";
+      test(`can't subscribe to the subjects and inboxes of others, ${how}`, async () => {
         const received = [];
         for (const subject of listening) {
           const subscription = await alice.subscribe(subject, queue);
@@ -130,7 +130,7 @@ for (const { role, own, transport } of [
       });
     }
 
-    test("can't read an inbox that she was not given, though replies pass through it", async () => {
+    test("can't read the inbox of another user while it receives replies", async () => {
       const listeners = [];
       for (const subject of ["_INBOX_bob.>", "_INBOX_*.>", "_INBOX_bob.*.*", ">"]) {
         listeners.push(await alice.subscribe(subject));
@@ -142,78 +142,78 @@ for (const { role, own, transport } of [
       expect(listeners.flatMap(({ messages }) => messages)).toEqual([]);
     });
 
-    test("gets no answer from bob, and bob never hears the question", async () => {
-      const asked = await bob.subscribe(`${own}.bob.>`);
+    test("can't send a request to another user, which receives nothing", async () => {
+      const requests = await bob.subscribe(`${own}.bob.>`);
       const response = alice.nc.request(`${own}.bob.echo`, "hello bob", { timeout: TIMEOUT }).then(
-        () => "answered",
+        () => "response",
         (error) => error.code,
       );
       expect(await response).toBe("PERMISSIONS_VIOLATION");
       await flushAll(alice, bob);
-      expect(asked.messages).toEqual([]);
+      expect(requests.messages).toEqual([]);
     });
 
-    test("can't answer for bob, neither on his subjects nor into his inbox", async () => {
-      const asked = await alice.subscribe(`${own}.bob.echo`);
-      expect(asked.denied).toBe(true);
-      // She is even told where the reply is wanted, and tries to be first.
-      const question = Promise.withResolvers<string>();
+    test("can't respond for another user, neither on its subjects nor to its inbox", async () => {
+      const requests = await alice.subscribe(`${own}.bob.echo`);
+      expect(requests.denied).toBe(true);
+      // Alice knows the reply subject, and tries to respond first.
+      const replySubject = Promise.withResolvers<string>();
       observer.nc.subscribe(`${own}.bob.echo`, {
         callback: async (_, message) => {
-          question.resolve(message.reply ?? "");
+          replySubject.resolve(message.reply ?? "");
           alice.nc.publish(message.reply ?? "", "from alice");
           await flushAll(alice, bob);
-          message.respond("from the one who may");
+          message.respond("from the observer");
         },
       });
       await observer.nc.flush();
-      const reply = await bob.nc.request(`${own}.bob.echo`, "who is it?", { timeout: TIMEOUT });
-      expect(reply.string()).toBe("from the one who may");
-      expect(alice.denials).toContain(`publish ${await question.promise}`);
+      const reply = await bob.nc.request(`${own}.bob.echo`, "hello", { timeout: TIMEOUT });
+      expect(reply.string()).toBe("from the observer");
+      expect(alice.denials).toContain(`publish ${await replySubject.promise}`);
     });
 
-    test("can't have her own answer sent to bob by naming him as the one who asked", async () => {
+    test("can't make its own service respond to another user by a forged reply subject", async () => {
       const received = [
         await bob.subscribe(`${own}.bob.>`),
         await bob.subscribe("_INBOX_bob.>"),
         await observer.subscribe(`${own}.bob.>`),
       ];
       const targets = [`${own}.bob.x`, "_INBOX_bob.x", `${own}.bob.y`];
-      const asked = Promise.withResolvers<void>();
+      const handled = Promise.withResolvers<void>();
       let left = targets.length;
       alice.nc.subscribe(`${own}.alice.trick`, {
         callback: (_, message) => {
           message.respond("from alice");
-          if (--left === 0) asked.resolve();
+          if (--left === 0) handled.resolve();
         },
       });
       for (const reply of targets) alice.nc.publish(`${own}.alice.trick`, "", { reply });
-      await asked.promise;
+      await handled.promise;
       await flushAll(alice, bob, observer);
       expect(received.flatMap(({ messages }) => messages)).toEqual([]);
       expect(alice.denials).toEqual(targets.map((target) => `publish ${target}`));
     });
 
-    test("can't have the server write to bob: no responders, a trace", async () => {
+    test("can't make the server send to another user: no responders, a trace", async () => {
       const received = [await bob.subscribe(`${own}.bob.>`), await bob.subscribe("_INBOX_bob.>")];
-      alice.nc.publish(`${own}.alice.nobody`, "", { reply: `${own}.bob.x` });
-      alice.nc.publish(`${own}.alice.nobody`, "", { reply: "_INBOX_bob.x" });
+      alice.nc.publish(`${own}.alice.unused`, "", { reply: `${own}.bob.x` });
+      alice.nc.publish(`${own}.alice.unused`, "", { reply: "_INBOX_bob.x" });
       for (const name of ["Nats-Trace-Dest", "nats-trace-dest", "traceparent"]) {
         const traced = headers();
         traced.set(name, `${own}.bob.trace`);
-        alice.nc.publish(`${own}.alice.nobody`, "", { headers: traced });
+        alice.nc.publish(`${own}.alice.unused`, "", { headers: traced });
       }
       await flushAll(alice, bob);
       expect(received.flatMap(({ subjects }) => subjects)).toEqual([]);
 
-      // Somebody who may write to bob can have a trace sent to him: it is the permission that makes the difference.
-      // The server sends traces one after the other, when it gets round to it: one of alice's would come before this one.
+      // A client that may publish to bob can have a trace sent there: the permission makes the difference.
+      // The server sends traces in order, some time later: one of alice's would arrive before this one.
       const arrives = Promise.withResolvers<void>();
       bob.nc.subscribe(`${own}.bob.trace`, { callback: () => arrives.resolve() });
       await bob.nc.flush();
       const traced = headers();
       traced.set("Nats-Trace-Dest", `${own}.bob.trace`);
-      observer.nc.publish(`${own}.alice.nobody`, "", { headers: traced });
+      observer.nc.publish(`${own}.alice.unused`, "", { headers: traced });
       await within(arrives.promise, "the trace");
       await bob.nc.flush();
       expect(received.flatMap(({ subjects }) => subjects)).toEqual([`${own}.bob.trace`]);
@@ -221,8 +221,8 @@ for (const { role, own, transport } of [
   });
 }
 
-describe("a user's name", () => {
-  test("gives a browser nothing of a service of the same name, and the reverse", async () => {
+describe("a browser and a service of the same name", () => {
+  test("have no access to each other's subjects", async () => {
     await using browser = await environment.logIn({ user: "orders", role: "browser" });
     await using service = await environment.logIn({ user: "orders", role: "service" });
     const toService = await service.subscribe("services.orders.>");

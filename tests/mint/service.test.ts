@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { freePorts } from "../ports.ts";
 import { type Environment, logIn, makeEnvironment, runService } from "./parts.ts";
 
-/** The mint as a process: how it starts, follows its keys, stops, and what it says meanwhile. */
+/** The mint as a process: its start, changes of its keys, its stop, and its output. */
 
 const projectDir = join(import.meta.dirname, "../..");
 const SECRET = /S[A-Z][A-Z2-7]{56}|eyJ[\w-]{10}/;
@@ -24,13 +24,13 @@ afterAll(async () => {
   await environment[Symbol.asyncDispose]();
 });
 
-/** The service with these settings and nothing else from around here. */
+/** The service with these settings, and no other variables but PATH. */
 function launch(settings: Record<string, string>) {
   const env = { PATH: process.env.PATH ?? "", ...settings };
   return runService([process.execPath, "--no-env-file", join(projectDir, "src/service/main.ts")], env);
 }
 
-/** The service, listening, on the recipe's keys unless it is told otherwise. */
+/** The service, listening, with the recipe's keys unless the settings name others. */
 async function start(settings: Record<string, string> = {}) {
   const [port] = await freePorts(1);
   const service = launch({
@@ -70,9 +70,9 @@ describe("a wrong configuration", () => {
 
   const good = { MINT_AUTH: "dev", MINT_KEYS_DIR: "/nowhere" };
 
-  test("ends it with 1 and one line for each variable: its name, what it got, what it wants", async () => {
+  test("ends the service with exit code 1 and one line for each variable: its name, its value, the expected form", async () => {
     const lines = await refused({
-      MINT_AUTH: "everybody",
+      MINT_AUTH: "unknown",
       MINT_PORT: "70000",
       MINT_DEFAULT_ROLE: "a.b",
       MINT_DEV_HOSTS: "http://mint.example.com",
@@ -93,7 +93,7 @@ describe("a wrong configuration", () => {
     for (const line of lines) expect(line).toMatch(/^[A-Z_]+: (got ".+"|is not set), wanted .+/);
   });
 
-  test("shows no secret that stands where it doesn't belong", async () => {
+  test("is reported without a secret that is in the wrong variable", async () => {
     const seed = `SA${"B".repeat(56)}`;
     const lines = await refused({
       ...good,
@@ -104,7 +104,7 @@ describe("a wrong configuration", () => {
     expect(lines.join()).not.toMatch(/SAB|hunter2/);
   });
 
-  test("is one that doesn't say how callers prove who they are", async () => {
+  test("is one without a valid authentication method", async () => {
     for (const auth of [
       {},
       { MINT_AUTH: "" },
@@ -118,13 +118,13 @@ describe("a wrong configuration", () => {
     }
   });
 
-  test("is one that believes everybody in production", async () => {
+  test("is one with dev authentication in production", async () => {
     const lines = await refused({ ...good, NODE_ENV: "production" });
     expect(lines).toHaveLength(1);
     expect(lines[0]).toMatch(/^MINT_AUTH: got "dev", wanted .*production/);
   });
 
-  test("is one whose port or address can't be had, in one sentence", async () => {
+  test("is one with a port or an address that can't be used; the error is one sentence", async () => {
     const taken = createServer().listen(0, "127.0.0.1");
     await once(taken, "listening");
     const { port } = taken.address() as { port: number };
@@ -139,13 +139,13 @@ describe("a wrong configuration", () => {
 });
 
 describe("keys", () => {
-  /** Switches the service's directory to what is in another, in one step, as the export does. */
+  /** Switches the directory of keys to another version in one step, as the export does. */
   function switchTo(keysDir: string, name: string): void {
     symlinkSync(name, join(keysDir, "new"));
     renameSync(join(keysDir, "new"), join(keysDir, "current"));
   }
 
-  test("may come later, change and break: it answers 503 until there are some, then with the last good ones", async () => {
+  test("may appear later, change and become invalid: the response is 503 until there are some, then the last valid ones are used", async () => {
     const keysDir = join(dir, "keys");
     mkdirSync(keysDir);
     await using service = await start({ MINT_KEYS_DIR: keysDir });
@@ -180,7 +180,7 @@ describe("keys", () => {
     expect(service.output()).not.toMatch(SECRET);
   });
 
-  test("of a role that is added to the recipe are in use without a restart, and the server knows them", async () => {
+  test("of a role that is added to the recipe are used without a restart, and the server accepts their credentials", async () => {
     await using service = await start();
     expect(await codeOf(service.requestCreds({ user: "alice", role: "guest" }))).toBe("role_not_allowed");
     environment.recipe.writeRole("guest", {
@@ -201,7 +201,7 @@ describe("keys", () => {
 
 describe("a stop", () => {
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    test(`by ${signal} ends it with 0 and soon, whoever is still connected`, async () => {
+    test(`by ${signal} ends it with exit code 0 and soon, although clients are still connected`, async () => {
       await using service = await start();
       const idle = await keepAlive(service);
       const slow = openSocket(service.port, "127.0.0.1");
@@ -209,7 +209,7 @@ describe("a stop", () => {
       await once(slow, "connect");
       const response = once(slow, "data");
       service.kill(signal);
-      // What has begun is finished: the body that never comes is waited for as long as always.
+      // A request that has begun is finished: the usual time limit applies to the body, which never arrives.
       expect(String(await response)).toStartWith("HTTP/1.1 408");
       expect(await service.ended).toBe(0);
       idle.destroy();
@@ -228,14 +228,14 @@ describe("a stop", () => {
 });
 
 describe("dev authentication", () => {
-  test("says in one warning that it believes everybody", async () => {
+  test("logs one warning that names are not verified", async () => {
     await using service = await start();
     await service.waitFor(/keys .* loaded/);
     expect(service.output().match(/"level":"warn"/g)).toHaveLength(1);
     expect(service.output()).toMatch(/"warn".*MINT_AUTH=dev .*believes/);
   });
 
-  test("answers for this machine's names and those of MINT_DEV_HOSTS alone", async () => {
+  test("accepts the host names of this machine and of MINT_DEV_HOSTS only", async () => {
     await using service = await start({ MINT_DEV_HOSTS: "mint.example.com, other.example.com" });
     const status = async (host: string) =>
       (await service.requestCreds({ user: "alice" }, { Host: host })).status;
@@ -262,14 +262,14 @@ describe("dev authentication", () => {
       "localhost:80:80",
       "localhost, evil.org",
     ]) {
-      // 404 where the host breaks the URL, so that there is no path either.
+      // 404 where the host makes the URL invalid, so that there is no path either.
       expect([host, await status(host)]).not.toEqual([host, 200]);
     }
   });
 });
 
-describe("what it prints", () => {
-  test("holds no seed and no JWT, whatever it is asked", async () => {
+describe("the output", () => {
+  test("contains no seed and no JWT, whatever the requests contain", async () => {
     await using service = await start();
     const { jwt, seed } = (await (await service.requestCreds({ user: "alice" })).json()) as never;
     for (const body of [

@@ -15,9 +15,9 @@ import { makeRecipe } from "../recipe/recipe.ts";
 import { bytes, type Client, flushAll, type Login, logIn, refusal, runService } from "./parts.ts";
 
 /**
- * The permissions that the mint shows in clear are those that the server enforces. Every template here becomes a scoped
- * key of one account on a real nats-server; a user of it logs in, tries a set of subjects, and what went through is
- * compared with what the shown permissions say, read by rules that are written out below.
+ * The permissions in the mint's response are those that the server enforces. Every template here becomes a scoped key of
+ * one account on a real nats-server. A user of it logs in and tries a set of subjects. What the server allows is compared
+ * with what the permissions allow by the rules that are written out below.
  */
 
 const USER = "alice";
@@ -25,25 +25,25 @@ const TAGS = { room: "Lobby", team: "a" };
 const ACCOUNT_TAGS = ["zone:eu", "zone:us", "size:s"];
 const WORDS = ["alice", "bob", "Lobby", "lobby", "a", "b", "eu", "us", "s", "APP", "q"];
 
-/** Templates with something peculiar about them; as many more are made at random below. */
+/** Templates with special cases; more are generated at random below. */
 const TEMPLATES: Record<string, RoleTemplate> = {
   "the user's name": both("b.{{name()}}"),
-  "the user's name, with blanks": both("b.{{ name() }}", "b.{{\tname()}}"),
+  "the user's name, with spaces": both("b.{{ name() }}", "b.{{\tname()}}"),
   "the user's key": both("b.{{subject()}}"),
   "the account's name and key": both("b.{{account-name()}}", "{{account-subject()}}.x"),
   "functions in capitals": both("b.{{NAME()}}", "b.{{Account-Name()}}"),
   "a name inside a token": both("b.x-{{name()}}", "{{name()}}{{name()}}.b"),
   "a tag": both("b.{{tag(room)}}"),
   "a tag, its name in capitals": both("b.{{tag(ROOM)}}"),
-  "TAG in capitals, which the server reads otherwise": both("b.{{TAG(room)}}", "a.b"),
+  "TAG in capitals, which the server interprets differently": both("b.{{TAG(room)}}", "a.b"),
   "two tags": both("{{tag(room)}}.{{tag(team)}}"),
   "one tag twice": both("{{tag(team)}}.{{tag(team)}}"),
-  "a tag that the user hasn't, beside one that is had": both("b.{{tag(none)}}", "b.{{tag(team)}}"),
-  "a tag that the user hasn't, and nothing else": both("b.{{tag(none)}}"),
+  "a tag that the user does not have, beside one that it has": both("b.{{tag(none)}}", "b.{{tag(team)}}"),
+  "a tag that the user does not have, and nothing else": both("b.{{tag(none)}}"),
   "an account's tag with two values": both("b.{{account-tag(zone)}}"),
   "two account's tags": both("{{account-tag(zone)}}.{{account-tag(size)}}"),
   "an account's tag twice": both("{{account-tag(zone)}}.{{account-tag(zone)}}"),
-  "an account's tag that is not there": both("b.{{account-tag(none)}}"),
+  "an account's tag that does not exist": both("b.{{account-tag(none)}}"),
   "an account's tag beside a user's": both("{{account-tag(zone)}}.{{tag(room)}}"),
   "something to deny": {
     pub: { allow: ["b.>"], deny: ["b.{{name()}}"] },
@@ -58,11 +58,11 @@ const TEMPLATES: Record<string, RoleTemplate> = {
     pub: { allow: [">"], deny: ["b.{{tag(room)}}"] },
     sub: { allow: [">"], deny: ["{{account-tag(zone)}}.>"] },
   },
-  "something to deny with a tag that the user hasn't": {
+  "something to deny with a tag that the user does not have": {
     pub: { allow: [">"], deny: ["b.{{tag(none)}}"] },
     sub: { allow: [">"] },
   },
-  "something to deny with an account's tag that is not there": {
+  "something to deny with an account's tag that does not exist": {
     pub: { allow: [">"] },
     sub: { allow: [">"], deny: ["b.{{account-tag(none)}}"] },
   },
@@ -81,7 +81,7 @@ const TEMPLATES: Record<string, RoleTemplate> = {
   "a wildcard inside a token": both("b.a*", "b.>a"),
   "> before the end": both("b.>.{{name()}}", "b.b"),
   wildcards: both("b.*", "{{name()}}.>", "*.{{tag(team)}}"),
-  "a wildcard that denies its own excess": {
+  "a wildcard that would also match the wildcard >": {
     pub: { allow: ["b.*"] },
     sub: { allow: ["b.*"], deny: ["b.*.>"] },
   },
@@ -172,7 +172,7 @@ afterAll(async () => {
 
 const seed = new TextDecoder().decode(key.getSeed());
 
-/** A JWT as the official library makes it, also for what the mint won't sign. */
+/** A JWT made by the official library, which also signs what the mint refuses. */
 async function official(role: string): Promise<Login> {
   const tags = Object.entries(TAGS).map(([name, value]) => `${name}:${value}`);
   const issuer = { getPublicKey: () => account.publicKey } as never;
@@ -181,7 +181,7 @@ async function official(role: string): Promise<Login> {
   return { jwt, seed, servers: [url] };
 }
 
-/** What the mint gives; undefined when it refuses. */
+/** What the mint issues; undefined when it refuses. */
 function minted(role: string) {
   try {
     const roles = { [role]: { seed: account.seeds[role] ?? "", ttl: 60 } };
@@ -194,41 +194,41 @@ function minted(role: string) {
 }
 
 /**
- * Whether a pattern covers a subject, which may hold wildcards itself. The server looks up a subscription's wildcards
- * like any other token, so that `*` also covers `>`: who may subscribe to `b.*` hears all of `b.>` if they ask for it.
+ * Whether a pattern covers a subject, which may contain wildcards itself. The server looks up a subscription's wildcards
+ * like any other token, so that `*` also covers `>`: a user that may subscribe to `b.*` may also subscribe to `b.>`.
  */
 function covers(pattern: string, subject: string): boolean {
-  const theirs = subject.split(".");
-  const ours = pattern.split(".");
-  for (const [i, token] of ours.entries()) {
-    const their = theirs[i];
-    if (token === "" || their === undefined) return false;
-    if (token === ">") return i === ours.length - 1;
-    if (token !== "*" && token !== their) return false;
+  const subjectTokens = subject.split(".");
+  const patternTokens = pattern.split(".");
+  for (const [i, token] of patternTokens.entries()) {
+    const subjectToken = subjectTokens[i];
+    if (token === "" || subjectToken === undefined) return false;
+    if (token === ">") return i === patternTokens.length - 1;
+    if (token !== "*" && token !== subjectToken) return false;
   }
-  return ours.length === theirs.length;
+  return patternTokens.length === subjectTokens.length;
 }
 
 const may = ({ allow, deny = [] }: SubjectRules, subject: string) =>
   (!allow || allow.some((pattern) => covers(pattern, subject))) &&
   !deny.some((pattern) => covers(pattern, subject));
 
-/** The same with queue groups: a list that names groups for a subject speaks, to groups, through those alone. */
+/** The same with queue groups: if a list names groups for a subject, only these entries count for a subscription with a group. */
 function maySubscribe(
   { allow, deny = [] }: SubjectRules,
   subject: string,
   queue: string | undefined,
 ): boolean {
-  const waitFor = (list: readonly string[]) => {
+  const matches = (list: readonly string[]) => {
     const hits = list.map((entry) => entry.split(" ")).filter(([pattern = ""]) => covers(pattern, subject));
     const groups = hits.map(([, group]) => group).filter((group) => group !== undefined);
     if (queue && groups.length > 0) return groups.some((group) => covers(group, queue));
     return hits.length > groups.length;
   };
-  return (!allow || waitFor(allow)) && !waitFor(deny);
+  return (!allow || matches(allow)) && !matches(deny);
 }
 
-/** What goes through, and what of it is heard, as the permissions say. */
+/** The allowed publishes and subscriptions, and the messages that arrive, according to the permissions. */
 function expected({ pub = {}, sub = {} }: Permissions) {
   const plain = (sub.deny ?? []).filter((entry) => !entry.includes(" "));
   return {
@@ -252,7 +252,7 @@ function subscriptions(): [subject: string, queue: string | undefined][] {
   ];
 }
 
-/** The same, as the server has it. */
+/** The same, as observed on the server. */
 async function observed(client: Client) {
   const seen = await observer.subscribe(">");
   for (const subject of subjects) client.nc.publish(subject);
@@ -291,7 +291,7 @@ const sorted = (all: {
   received: all.received.toSorted(),
 });
 
-describe("the server enforces what the mint shows for", () => {
+describe("the server enforces the permissions in the response for", () => {
   async function compare(role: string): Promise<void> {
     const credentials = minted(role);
     if (!credentials) {
@@ -299,43 +299,43 @@ describe("the server enforces what the mint shows for", () => {
       return;
     }
     await using client = await logIn({ jwt: credentials.jwt, seed, servers: [url] });
-    const really = sorted(await observed(client));
-    expect({ role, ...really }).toEqual({ role, ...sorted(expected(credentials.permissions)) });
+    const actual = sorted(await observed(client));
+    expect({ role, ...actual }).toEqual({ role, ...sorted(expected(credentials.permissions)) });
   }
 
   for (const role of Object.keys(TEMPLATES)) test(role, () => compare(role));
 
-  test("any template made of such parts", async () => {
+  test("random templates", async () => {
     for (const role of Object.keys(RANDOM)) await compare(role);
   });
 });
 
-describe("a right to respond", () => {
+describe("the right to respond in the response", () => {
   for (const [role, replies] of [
     ["the right to respond", 1],
     ["the right to respond and to publish", 1],
     ["the user's name", 0],
   ] as const) {
-    test(`is as shown: ${role}`, async () => {
+    test(`is what the server enforces: ${role}`, async () => {
       const { jwt = "", permissions } = minted(role) ?? {};
       expect(permissions?.resp?.max ?? 0).toBe(replies);
       await using client = await logIn({ jwt, seed, servers: [url] });
-      const responses = await observer.subscribe("answers.>");
+      const responses = await observer.subscribe("replies.>");
       client.nc.subscribe("b.alice", {
         callback: (_, message) => {
           for (const text of ["one", "two", "three"]) message.respond(text);
         },
       });
       await client.nc.flush();
-      observer.nc.publish("b.alice", "", { reply: "answers.x" });
+      observer.nc.publish("b.alice", "", { reply: "replies.x" });
       await flushAll(observer, client, client, observer);
       expect(responses.messages).toEqual(["one", "two", "three"].slice(0, replies));
     });
   }
 });
 
-describe("the templates here", () => {
-  test("are refused in part and let in for the most part, so that both sides are tried", () => {
+describe("the templates of this test", () => {
+  test("are in part refused and mostly accepted, so that both cases are tested", () => {
     const refused = Object.keys(TEMPLATES).filter((role) => !minted(role));
     expect(refused.length).toBeGreaterThan(5);
     expect(refused.length).toBeLessThan(Object.keys(TEMPLATES).length / 2);

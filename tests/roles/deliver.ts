@@ -3,11 +3,11 @@ import { type Client, TIMEOUT, within } from "../mint/parts.ts";
 import { until } from "./recipes.ts";
 
 /**
- * A consumer that delivers where nothing is subscribed by name. It looks for interest in a subject without a wildcard
- * only, but hears of changes through a channel that holds eight of them and drops the ninth. While it waits between two
- * messages (`replay_policy: original`) it does not read the channel: four times "gone" and "there again", and the last
- * "gone" is lost. Nothing is subscribed then, so the deliver subject may be changed, and the consumer stays active. A
- * subscription to `>` anywhere in the account would prevent the change.
+ * A consumer that delivers to a subject without a literal subscription. A consumer checks for interest in a subject
+ * without wildcards only, but gets changes of interest through a channel that holds eight of them and drops the ninth.
+ * While it waits between two messages (`replay_policy: original`) it does not read the channel: after "no interest" and
+ * "interest" four times, the last "no interest" is lost. Now nothing is subscribed, so the deliver subject may be
+ * changed, and the consumer stays active. A subscription to `>` anywhere in the account would prevent the change.
  */
 
 export interface Source {
@@ -16,7 +16,7 @@ export interface Source {
   readonly filter: string;
   /** A subject that the client may subscribe to. */
   readonly inbox: string;
-  /** Publishes a message that the filter lets through; its sequence. */
+  /** Publishes a message that matches the filter. Returns its sequence. */
   readonly publish: (text: string, more?: Record<string, string>) => Promise<number>;
 }
 
@@ -26,24 +26,24 @@ export interface ConsumerResponse {
   readonly config?: Record<string, unknown>;
 }
 
-/** What a client may publish to a stream, and read back through a consumer of its own. */
+/** A stream with a subject that a client may publish to and read through its own consumer. */
 export const sourceOf = (client: Client, stream: string, filter: string, subject: string): Source => ({
   client,
   stream,
   filter,
   inbox: "_INBOX_alice",
   async publish(text, more = {}) {
-    const real = headers();
+    const all = headers();
     for (const [name, value] of Object.entries({ "Nats-Msg-Id": crypto.randomUUID(), ...more }))
-      real.set(name, value);
-    const response = await client.nc.request(subject, text, { headers: real, timeout: TIMEOUT });
+      all.set(name, value);
+    const response = await client.nc.request(subject, text, { headers: all, timeout: TIMEOUT });
     const { seq, error } = response.json<{ seq: number; error?: { description: string } }>();
     if (error) throw new Error(error.description);
     return seq;
   },
 });
 
-/** The answer to a request for a consumer, or to change it; stream, name and filter are those of the subject. */
+/** The response to a request to create or update a consumer; stream, name and filter are those in the subject. */
 export async function consume(
   { client, stream, filter }: Pick<Source, "client" | "stream" | "filter">,
   config: object,
@@ -63,14 +63,15 @@ export async function consume(
 /** Milliseconds between the first two messages: the time that a consumer waits between them. */
 const GAP = 1000;
 
-/** Makes a consumer of the source and has it deliver to `target`, where nothing is subscribed by name. */
+/** Creates a consumer of the source and changes it to deliver to `target`, which has no literal subscription. */
 export async function redirect(source: Source, target: string, observer: Client) {
   const { client, stream, inbox, publish } = source;
   const manager = await observer.nc.jetstreamManager();
   const begin = await publish("first");
   const { time } = await manager.streams.getMessage(stream, { seq: begin });
-  const later = async () => Date.parse((await manager.streams.info(stream)).ts ?? "") > time.getTime() + GAP;
-  await until(later, "the gap", observer);
+  const isGapOver = async () =>
+    Date.parse((await manager.streams.info(stream)).ts ?? "") > time.getTime() + GAP;
+  await until(isGapOver, "the gap", observer);
   await publish("second");
 
   const subject = `${inbox}.${crypto.randomUUID()}`;
@@ -96,7 +97,7 @@ export async function redirect(source: Source, target: string, observer: Client)
   return { ...response, name };
 }
 
-/** Does it until it worked: until the consumer delivers there. Its name. */
+/** Repeats it until the consumer delivers there. Returns its name. */
 export async function deliverTo(target: string, source: Source, observer: Client): Promise<string> {
   const manager = await observer.nc.jetstreamManager();
   let done = "";

@@ -13,12 +13,12 @@ import {
 } from "./recipes.ts";
 
 /**
- * What NATS lets a person do to another although the role does not say so, because it checks the subject of a message
- * and of its reply subject, and of where a consumer delivers, only that they are not JetStream's own. docs/roles.md says
- * the same in words.
+ * What a user can do to another user beyond the permissions of its role. NATS checks the subject of a message against
+ * the permissions, but a reply subject and the deliver subject of a consumer only for JetStream's own subjects.
+ * docs/roles.md describes the same.
  */
 
-/** Roles that nobody should have, each a shipped one with one grant too many. */
+/** Unsafe roles: each is a shipped one with one permission too many. */
 const bad = {
   "with-direct-get": {
     pub: {
@@ -58,7 +58,7 @@ afterAll(async () => {
   await environment?.[Symbol.asyncDispose]();
 });
 
-/** A stream of somebody who is not in any of this, with a consumer, as each test finds it. */
+/** A stream that no role of these tests has access to, with a consumer, made again for each test. */
 async function makeOther(): Promise<void> {
   if ((await manager.streams.names().next()).includes("OTHER")) await manager.streams.delete("OTHER");
   await manager.streams.add({ name: "OTHER", subjects: ["other.*"], allow_direct: true });
@@ -72,9 +72,9 @@ const last = async (subject: string, stream = "KV_preferences") =>
   manager.streams.getMessage(stream, { last_by_subj: subject });
 
 async function logIn(role: string): Promise<void> {
-  const way = ["browser", "room"].includes(role) ? "ws" : "tcp";
-  alice = await environment.logIn(loginOf("alice", role), way);
-  bob = await environment.logIn(loginOf("bob", role), way);
+  const transport = ["browser", "room"].includes(role) ? "ws" : "tcp";
+  alice = await environment.logIn(loginOf("alice", role), transport);
+  bob = await environment.logIn(loginOf("bob", role), transport);
 }
 
 beforeEach(makeOther);
@@ -86,17 +86,17 @@ afterEach(async () => {
   await bob?.close();
 });
 
-/** Where alice's consumers are from: her keys with `preferences`, or what is said in the lobby with `room`. */
+/** The source of alice's consumers: her keys with `preferences`, or the messages of the lobby with `room`. */
 const source = {
   preferences: () =>
     sourceOf(alice, "KV_preferences", "$KV.preferences.alice.>", "$KV.preferences.alice.note"),
   room: () => sourceOf(alice, "ROOMS", "rooms.lobby.*.chat", "rooms.lobby.alice.chat"),
 };
 
-/** Asks as alice for a consumer of her keys. */
+/** Requests a consumer of her keys as alice. */
 const consume = (config: object, name?: string) => consumeFrom(source.preferences(), config, name);
 
-/** What is stored under a subject, oldest first. */
+/** The stored messages of a subject, oldest first. */
 async function stored(stream: string, subject: string) {
   const { first_seq, last_seq } = (await manager.streams.info(stream)).state;
   const all = [];
@@ -113,8 +113,8 @@ const put = (client: Client, key: string, value: string, more: Record<string, st
   return client.nc.request(`$KV.preferences.${key}`, value, { headers: set, timeout: TIMEOUT });
 };
 
-/** Ways to have JetStream send JSON of its own to any subject, with the role `preferences`. */
-const answers: Record<string, (reply: string) => void> = {
+/** Requests to which JetStream sends a response in JSON, which goes to any reply subject, with the role `preferences`. */
+const requests: Record<string, (reply: string) => void> = {
   "the acknowledgement of a put": (reply) => alice.nc.publish("$KV.preferences.alice.x", "x", { reply }),
   "the refusal of a put": (reply) => {
     const wrong = headers();
@@ -139,18 +139,18 @@ const answers: Record<string, (reply: string) => void> = {
     alice.nc.publish("$JS.API.CONSUMER.CREATE.KV_preferences.c.$KV.preferences.alice.>", "{", { reply }),
 };
 
-describe.each(Object.keys(answers))(
-  "with preferences, alice names somebody else's subject for the reply to %s, which",
-  (way) => {
-    const go = answers[way] as (reply: string) => void;
+describe.each(Object.keys(requests))(
+  "with preferences, %s that is sent to a subject of another user",
+  (kind) => {
+    const send = requests[kind] as (reply: string) => void;
     beforeEach(() => logIn("preferences"));
 
-    test("overwrites bob's key, with JSON and without headers", async () => {
+    test("overwrites a key of that user, with JSON and without headers", async () => {
       await put(bob, "bob.theme", "dark");
-      go("$KV.preferences.bob.theme");
+      send("$KV.preferences.bob.theme");
       await until(
         async () => (await last("$KV.preferences.bob.theme")).string() !== "dark",
-        "the answer",
+        "the response",
         admin,
       );
       const forged = await last("$KV.preferences.bob.theme");
@@ -158,7 +158,7 @@ describe.each(Object.keys(answers))(
       expect([...forged.header.keys()]).toEqual([]);
     });
 
-    test("is said in bob's name in rooms, services and tasks, without headers and without a reply subject", async () => {
+    test("arrives in that user's name in rooms, services and tasks, without headers and without a reply subject", async () => {
       const got: { subject: string; reply: string | undefined; headers: string[]; data: string }[] = [];
       const subjects = [
         "talk.lobby.bob.x",
@@ -180,8 +180,8 @@ describe.each(Object.keys(answers))(
         });
       }
       await admin.nc.flush();
-      for (const subject of subjects) go(subject);
-      await until(() => got.length === subjects.length, "the answers", admin);
+      for (const subject of subjects) send(subject);
+      await until(() => got.length === subjects.length, "the responses", admin);
       expect(got).toEqual(
         expect.arrayContaining(
           subjects.map((subject) => ({ subject, reply: undefined, headers: [], data: '{"' })),
@@ -189,29 +189,29 @@ describe.each(Object.keys(answers))(
       );
     });
 
-    test("is refused with the message, where that subject is JetStream's own", async () => {
+    test("is not sent to JetStream's own subjects: the server refuses the request", async () => {
       const before = await readJetStream(manager);
       const seen = await admin.subscribe("$KV.>");
-      const asked = await admin.subscribe("$JS.>");
+      const apiRequests = await admin.subscribe("$JS.>");
       const own = [
         ...apiCalls("OTHER", "worker", "other.x"),
         ...apiCalls("TASKS", "bob", "tasks.bob.>"),
         ...apiCalls("NEW", "c", "new"),
       ].map((call) => `$JS.API.${call}`);
       const subjects = [...own, ...reserved, "$JS.x"];
-      for (const subject of subjects) go(subject);
+      for (const subject of subjects) send(subject);
       await flushAll(alice, admin);
       expect(alice.denials).toEqual(subjects.map(() => "reply"));
-      expect([...seen.subjects, ...asked.subjects]).toEqual([]);
+      expect([...seen.subjects, ...apiRequests.subjects]).toEqual([]);
       expect(await readJetStream(manager)).toEqual(before);
     });
   },
 );
 
-describe("with preferences, alice", () => {
+describe("with preferences, a user", () => {
   beforeEach(() => logIn("preferences"));
 
-  test("has her own keys sent to bob, under their own subject, where he listens to a subject without a wildcard", async () => {
+  test("can deliver its own keys, under their own subjects, to a subscription of another user without a wildcard", async () => {
     const literal = await bob.subscribe("_INBOX_bob.literal");
     const wildcard = await bob.subscribe("_INBOX_bob.*");
     await put(alice, "alice.note", "from alice");
@@ -222,7 +222,7 @@ describe("with preferences, alice", () => {
     );
   });
 
-  test("is refused a consumer that delivers to JetStream, or into the bucket itself, new or changed", async () => {
+  test("can't create or update a consumer to deliver to JetStream or into the bucket itself", async () => {
     await put(alice, "alice.note", "");
     const { name } = await consume({ deliver_subject: "_INBOX_alice.w" });
     const before = await readJetStream(manager);
@@ -240,9 +240,9 @@ describe("with preferences, alice", () => {
     expect(await readJetStream(manager)).toEqual(before);
   });
 
-  test("turns bob's consumer to her own keys if she knows its name and its deliver subject, and never gets his", async () => {
+  test("can change another user's consumer to its own keys if it knows the name and the deliver subject, and never gets the other keys", async () => {
     const received = await bob.subscribe("_INBOX_bob.w");
-    const stolen = await alice.subscribe("_INBOX_alice.>");
+    const alicesMessages = await alice.subscribe("_INBOX_alice.>");
     const subject = "$JS.API.CONSUMER.CREATE.KV_preferences.bobs.$KV.preferences.bob.>";
     const config = {
       filter_subject: "$KV.preferences.bob.>",
@@ -255,28 +255,28 @@ describe("with preferences, alice", () => {
     expect((await consume({ deliver_subject: "_INBOX_alice.w" }, "bobs")).error?.description).toBe(
       "consumer name already in use",
     );
-    const { error, config: turned } = await consume({ deliver_subject: "_INBOX_bob.w" }, "bobs");
-    expect([error, turned?.filter_subject]).toEqual([undefined, "$KV.preferences.alice.>"]);
-    await put(bob, "bob.theme", "not heard by bob");
-    await put(alice, "alice.theme", "heard by bob");
-    await until(() => received.messages.includes("heard by bob"), "alice's key", bob);
-    expect(received.messages).not.toContain("not heard by bob");
+    const { error, config: changed } = await consume({ deliver_subject: "_INBOX_bob.w" }, "bobs");
+    expect([error, changed?.filter_subject]).toEqual([undefined, "$KV.preferences.alice.>"]);
+    await put(bob, "bob.theme", "not received by bob");
+    await put(alice, "alice.theme", "received by bob");
+    await until(() => received.messages.includes("received by bob"), "alice's key", bob);
+    expect(received.messages).not.toContain("not received by bob");
     await flushAll(bob, alice);
-    expect(stolen.messages).not.toContain("not heard by bob");
+    expect(alicesMessages.messages).not.toContain("not received by bob");
   });
 
-  test("makes a put of bob's count as a repetition for a tenth of a second, if she knows its Nats-Msg-Id, and no longer", async () => {
+  test("can make another user's put count as a duplicate for a tenth of a second, if it knows the Nats-Msg-Id", async () => {
     let id = "";
     await until(
       async () => {
         id = crypto.randomUUID();
         const [, response] = await Promise.all([
-          put(alice, "alice.x", "poison", { "Nats-Msg-Id": id }),
+          put(alice, "alice.x", "x", { "Nats-Msg-Id": id }),
           put(bob, "bob.theme", `lost ${id}`, { "Nats-Msg-Id": id }),
         ]);
         return response.json<{ duplicate?: boolean }>().duplicate === true;
       },
-      "a repetition",
+      "a duplicate",
       admin,
     );
     expect((await last("$KV.preferences.bob.theme")).string()).not.toBe(`lost ${id}`);
@@ -290,7 +290,7 @@ describe("with preferences, alice", () => {
     expect((await last("$KV.preferences.bob.theme")).string()).toBe("kept");
   });
 
-  test("learns whether a key of bob's is there, and when it was last written, not what it says", async () => {
+  test("can learn whether a key of another user exists and when it was last written, but not its value", async () => {
     const { seq } = (await put(bob, "bob.theme", "a secret")).json<{ seq: number }>();
     const expected = {
       "Nats-Expected-Last-Subject-Sequence": "0",
@@ -304,101 +304,105 @@ describe("with preferences, alice", () => {
   });
 });
 
-/** See deliver.ts. With `preferences` as with `room`. */
-describe.each(["preferences", "room"] as const)('with %s, a consumer that lost the last "gone"', (role) => {
-  const own = {
-    preferences: { subject: "$KV.preferences.alice.note", others: "rooms.lobby.bob.chat", stream: "ROOMS" },
-    room: {
-      subject: "rooms.lobby.alice.chat",
-      others: "$KV.preferences.bob.theme",
-      stream: "KV_preferences",
-    },
-  }[role];
-  beforeEach(() => logIn(role));
+/** See deliver.ts. Possible with `preferences` and with `room`. */
+describe.each(["preferences", "room"] as const)(
+  "with %s, a consumer that has not noticed that the interest has gone",
+  (role) => {
+    const own = {
+      preferences: { subject: "$KV.preferences.alice.note", others: "rooms.lobby.bob.chat", stream: "ROOMS" },
+      room: {
+        subject: "rooms.lobby.alice.chat",
+        others: "$KV.preferences.bob.theme",
+        stream: "KV_preferences",
+      },
+    }[role];
+    beforeEach(() => logIn(role));
 
-  test("is refused JetStream's own subjects, so that the stream stays", async () => {
-    const config = async () => (await manager.streams.info("OTHER")).config;
-    const before = [await config(), await messagesOfOther()];
-    const { error, name } = await redirect(source[role](), "$JS.API.STREAM.DELETE.OTHER", admin);
-    expect(error?.description).toBe("invalid push consumer deliver subject");
-    const info = () => manager.consumers.info(source[role]().stream, name).catch(() => undefined);
-    // It would send a heartbeat, an empty message, for as long as it is active.
-    await until(async () => (await info())?.push_bound !== true, "the consumer to stop", admin);
-    expect([await config(), await messagesOfOther()]).toEqual(before);
-  });
+    test("can't deliver to JetStream's own subjects", async () => {
+      const config = async () => (await manager.streams.info("OTHER")).config;
+      const before = [await config(), await messagesOfOther()];
+      const { error, name } = await redirect(source[role](), "$JS.API.STREAM.DELETE.OTHER", admin);
+      expect(error?.description).toBe("invalid push consumer deliver subject");
+      const info = () => manager.consumers.info(source[role]().stream, name).catch(() => undefined);
+      // It would send a heartbeat, an empty message, for as long as it is active.
+      await until(async () => (await info())?.push_bound !== true, "the consumer to stop", admin);
+      expect([await config(), await messagesOfOther()]).toEqual(before);
+    });
 
-  test.each(["_INBOX_bob.x", "users.bob.x", "rooms.cellar.bob.typing", "talk.lobby.bob.x"])(
-    "sends to %s, also where somebody listens with a wildcard: heartbeats under that subject, messages under their own",
-    async (target) => {
-      const received: { subject: string; text: string; reply: string; code: number | undefined }[] = [];
-      const prefix = target.slice(0, target.indexOf("."));
-      admin.nc.subscribe(`${prefix}.>`, {
-        callback: (_, message) =>
-          received.push({
-            subject: message.subject,
-            text: message.string(),
-            reply: message.reply?.split(".").slice(0, 3).join(".") ?? "",
-            code: message.headers?.code,
-          }),
-      });
-      await admin.nc.flush();
-      await deliverTo(target, source[role](), admin);
+    test.each(["_INBOX_bob.x", "users.bob.x", "rooms.cellar.bob.typing", "talk.lobby.bob.x"])(
+      "delivers to %s, also to wildcard subscriptions: heartbeats under that subject, messages under their own",
+      async (target) => {
+        const received: { subject: string; text: string; reply: string; code: number | undefined }[] = [];
+        const prefix = target.slice(0, target.indexOf("."));
+        admin.nc.subscribe(`${prefix}.>`, {
+          callback: (_, message) =>
+            received.push({
+              subject: message.subject,
+              text: message.string(),
+              reply: message.reply?.split(".").slice(0, 3).join(".") ?? "",
+              code: message.headers?.code,
+            }),
+        });
+        await admin.nc.flush();
+        await deliverTo(target, source[role](), admin);
+        await source[role]().publish("chosen by alice");
+        const reply = `$JS.ACK.${source[role]().stream}`;
+        const message = { subject: own.subject, text: "chosen by alice", reply, code: expect.anything() };
+        const heartbeat = { subject: target, text: "", reply: "", code: 100 };
+        await until(
+          () =>
+            received.some(({ text }) => text === message.text) && received.some(({ text }) => text === ""),
+          "both",
+          admin,
+        );
+        expect(received).toContainEqual(message);
+        expect(received).toContainEqual(heartbeat);
+        expect(alice.denials).toEqual([]);
+      },
+    );
+
+    test("fills another stream: with heartbeats under its subject, and messages under their own", async () => {
+      await deliverTo("other.x", source[role](), admin);
       await source[role]().publish("chosen by alice");
-      const reply = `$JS.ACK.${source[role]().stream}`;
-      const message = { subject: own.subject, text: "chosen by alice", reply, code: expect.anything() };
-      const heartbeat = { subject: target, text: "", reply: "", code: 100 };
-      await until(
-        () => received.some(({ text }) => text === message.text) && received.some(({ text }) => text === ""),
-        "both",
-        admin,
-      );
-      expect(received).toContainEqual(message);
-      expect(received).toContainEqual(heartbeat);
-      expect(alice.denials).toEqual([]);
-    },
-  );
+      const texts = async (subject: string) => (await stored("OTHER", subject)).map((each) => each.string());
+      await until(async () => (await texts("other.x")).length > 5, "empty messages", admin);
+      expect((await texts("other.x")).slice(0, 3)).toEqual(["one", "two", "three"]);
+      expect((await texts("other.x")).slice(3).every((text) => text === "")).toBe(true);
+      expect(await texts(own.subject)).toContain("chosen by alice");
+      const [forged] = (await stored("OTHER", own.subject)).slice(-1);
+      expect(forged?.header.has("Nats-Msg-Id")).toBe(true);
+    });
 
-  test("fills another stream: heartbeats under somebody's subject, messages under their own", async () => {
-    await deliverTo("other.x", source[role](), admin);
-    await source[role]().publish("chosen by alice");
-    const texts = async (subject: string) => (await stored("OTHER", subject)).map((each) => each.string());
-    await until(async () => (await texts("other.x")).length > 5, "empty messages", admin);
-    expect((await texts("other.x")).slice(0, 3)).toEqual(["one", "two", "three"]);
-    expect((await texts("other.x")).slice(3).every((text) => text === "")).toBe(true);
-    expect(await texts(own.subject)).toContain("chosen by alice");
-    const [forged] = (await stored("OTHER", own.subject)).slice(-1);
-    expect(forged?.header.has("Nats-Msg-Id")).toBe(true);
-  });
-
-  test("empties what is another's again and again, without the header of what is said", async () => {
-    const real = headers();
-    real.set("Nats-Msg-Id", crypto.randomUUID());
-    const write = () => admin.nc.request(own.others, "bob's", { headers: real, timeout: TIMEOUT });
-    await write();
-    await deliverTo(own.others, source[role](), admin);
-    const latest = () => last(own.others, own.stream);
-    for (const round of [1, 2]) {
-      await until(async () => (await latest()).string() === "", `an empty value, ${round}`, admin);
-      expect((await latest()).header.has("Nats-Msg-Id")).toBe(false);
+    test("replaces a message of another user by an empty one repeatedly, without the header of users' messages", async () => {
+      const real = headers();
       real.set("Nats-Msg-Id", crypto.randomUUID());
+      const write = () => admin.nc.request(own.others, "bob's", { headers: real, timeout: TIMEOUT });
       await write();
-    }
-  });
+      await deliverTo(own.others, source[role](), admin);
+      const latest = () => last(own.others, own.stream);
+      for (const round of [1, 2]) {
+        await until(async () => (await latest()).string() === "", `an empty value, ${round}`, admin);
+        expect((await latest()).header.has("Nats-Msg-Id")).toBe(false);
+        real.set("Nats-Msg-Id", crypto.randomUUID());
+        await write();
+      }
+    });
 
-  test("stays after alice has left, for longer than its inactive_threshold", async () => {
-    const seen = await admin.subscribe("users.bob.>");
-    const name = await deliverTo("users.bob.x", source[role](), admin);
-    await alice.close();
-    const count = seen.subjects.length;
-    const { config } = await manager.consumers.info(source[role]().stream, name);
-    // One heartbeat each tenth of a second: three times its threshold.
-    await until(() => seen.subjects.length > count + 30, "heartbeats", admin);
-    expect(config).toMatchObject({ inactive_threshold: 1e9, idle_heartbeat: 1e8 });
-    expect((await manager.consumers.info(source[role]().stream, name)).push_bound).toBe(true);
-  });
-});
+    test("stays after its user has disconnected, for longer than its inactive_threshold", async () => {
+      const seen = await admin.subscribe("users.bob.>");
+      const name = await deliverTo("users.bob.x", source[role](), admin);
+      await alice.close();
+      const count = seen.subjects.length;
+      const { config } = await manager.consumers.info(source[role]().stream, name);
+      // One heartbeat each tenth of a second: three times its threshold.
+      await until(() => seen.subjects.length > count + 30, "heartbeats", admin);
+      expect(config).toMatchObject({ inactive_threshold: 1e9, idle_heartbeat: 1e8 });
+      expect((await manager.consumers.info(source[role]().stream, name)).push_bound).toBe(true);
+    });
+  },
+);
 
-/** What each role for strangers may publish to, for alice. */
+/** A subject that alice may publish to, with each role for untrusted users. */
 const plain = {
   "own-subjects": "users.alice.x",
   "room-live": "talk.lobby.alice.x",
@@ -408,8 +412,8 @@ const plain = {
   service: "services.alice.x",
 };
 
-describe.each(Object.entries(plain))("with %s, alice", (role, own) => {
-  test("has the server send nothing: her message arrives where she sent it, whatever reply she names", async () => {
+describe.each(Object.entries(plain))("with %s, a user", (role, own) => {
+  test("can't make the server send anything: its message arrives at its subject, whatever the reply subject is", async () => {
     await logIn(role);
     await using observer = await environment.observer();
     const before = await readJetStream(manager);
@@ -430,21 +434,21 @@ describe.each(Object.entries(plain))("with %s, alice", (role, own) => {
   });
 });
 
-describe("who may pull or acknowledge (tasks-pull)", () => {
+describe("with tasks-pull, a user that may pull and acknowledge", () => {
   beforeEach(() => logIn("tasks-pull"));
 
   const empty: Record<string, (reply: string) => void> = {
-    "asking for a message where there is none": (reply) =>
+    "a request for a message when there is none": (reply) =>
       alice.nc.publish("$JS.API.CONSUMER.MSG.NEXT.TASKS.alice", '{"batch":1,"no_wait":true}', { reply }),
-    "asking in a wrong way": (reply) =>
+    "an invalid request": (reply) =>
       alice.nc.publish("$JS.API.CONSUMER.MSG.NEXT.TASKS.alice", '{"priority":{}}', { reply }),
-    "saying that work goes on": (reply) =>
+    "a progress acknowledgement": (reply) =>
       alice.nc.publish("$JS.ACK.TASKS.alice.1.1.1.1.1", "+WPI", { reply }),
   };
 
-  test.each(Object.keys(empty))("empties a key of bob's by %s", async (way) => {
+  test.each(Object.keys(empty))("can empty a key of another user by %s", async (kind) => {
     await put(admin, "bob.theme", "dark");
-    empty[way]?.("$KV.preferences.bob.theme");
+    empty[kind]?.("$KV.preferences.bob.theme");
     await until(
       async () => (await last("$KV.preferences.bob.theme")).string() === "",
       "an empty value",
@@ -453,16 +457,19 @@ describe("who may pull or acknowledge (tasks-pull)", () => {
     expect(alice.denials).toEqual([]);
   });
 
-  test.each(Object.keys(empty))("is refused JetStream's own subjects for the reply when %s", async (way) => {
-    const before = await readJetStream(manager);
-    const subjects = apiCalls("OTHER", "worker", "other.x").map((call) => `$JS.API.${call}`);
-    for (const reply of [...subjects, ...reserved]) empty[way]?.(reply);
-    await flushAll(alice, admin);
-    expect(alice.denials).toEqual([...subjects, ...reserved].map(() => "reply"));
-    expect(await readJetStream(manager)).toEqual(before);
-  });
+  test.each(Object.keys(empty))(
+    "can't use JetStream's own subjects as the reply subject of %s",
+    async (kind) => {
+      const before = await readJetStream(manager);
+      const subjects = apiCalls("OTHER", "worker", "other.x").map((call) => `$JS.API.${call}`);
+      for (const reply of [...subjects, ...reserved]) empty[kind]?.(reply);
+      await flushAll(alice, admin);
+      expect(alice.denials).toEqual([...subjects, ...reserved].map(() => "reply"));
+      expect(await readJetStream(manager)).toEqual(before);
+    },
+  );
 
-  test("sends her tasks to him, under their own subject", async () => {
+  test("can deliver its tasks to another user, under their own subject", async () => {
     await admin.nc.jetstream().publish("tasks.alice.x", "from a task");
     const received = await bob.subscribe("_INBOX_bob.literal");
     alice.nc.publish("$JS.API.CONSUMER.MSG.NEXT.TASKS.alice", "1", { reply: "_INBOX_bob.literal" });
@@ -470,7 +477,7 @@ describe("who may pull or acknowledge (tasks-pull)", () => {
     expect([received.subjects, received.messages]).toEqual([["tasks.alice.x"], ["from a task"]]);
   });
 
-  test("but does not take, acknowledge, end or put back the tasks of another", async () => {
+  test("can't pull, acknowledge, terminate or return the tasks of another user", async () => {
     await admin.nc.jetstream().publish("tasks.bob.x", "bob's");
     const bobs = await bob.nc.jetstream().consumers.get("TASKS", "bob");
     const task = await bobs.next();
@@ -479,7 +486,7 @@ describe("who may pull or acknowledge (tasks-pull)", () => {
       task?.info &&
       `$JS.ACK.TASKS.bob.1.${task.seq}.${task.info.deliverySequence}.${task.info.timestampNanos}.0`;
     for (const text of ["", "+ACK", "-NAK", "+TERM", "+WPI", "+NXT"]) alice.nc.publish(reply ?? "", text);
-    // Through her own consumer, with the numbers of his.
+    // Through alice's consumer, with the sequences of bob's.
     for (const text of ["+ACK", "-NAK", "+TERM"]) {
       alice.nc.publish(`$JS.ACK.TASKS.alice.1.${task?.seq}.${task?.info.deliverySequence}.1.0`, text);
     }
@@ -494,8 +501,8 @@ describe("who may pull or acknowledge (tasks-pull)", () => {
   });
 });
 
-/** Bob's key is emptied; the stream OTHER stays, since the reply subject that would delete it was refused. */
-async function expectEmptiedKeyAlone(): Promise<void> {
+/** Bob's key is empty. The stream OTHER still exists, since the reply subject that would delete it was refused. */
+async function expectOnlyKeyEmptied(): Promise<void> {
   await until(async () => (await last("$KV.preferences.bob.theme")).string() === "", "an empty value", admin);
   await flushAll(alice);
   await until(() => alice.denials.length > 0, "a refused reply subject", alice);
@@ -503,17 +510,17 @@ async function expectEmptiedKeyAlone(): Promise<void> {
   expect(await streams()).toContain("OTHER");
 }
 
-describe("a grant too many:", () => {
+describe("one permission or setting too many:", () => {
   afterEach(async () => {
     if ((await streams()).includes("KV_loose")) await manager.streams.delete("KV_loose");
   });
 
-  test("DIRECT.GET of one's own keys writes any key, in words of one's own", async () => {
+  test("DIRECT.GET of its own keys lets a user write any key, with any value", async () => {
     await manager.streams.add({ name: "KV_loose", subjects: ["$KV.loose.>"], allow_direct: true });
     await logIn("with-direct-get");
-    const said = headers();
-    said.set("Said", "chat");
-    await alice.nc.request("$KV.loose.alice.body", "chosen by alice", { headers: said, timeout: TIMEOUT });
+    const marked = headers();
+    marked.set("Said", "chat");
+    await alice.nc.request("$KV.loose.alice.body", "chosen by alice", { headers: marked, timeout: TIMEOUT });
     const get = (reply: string) =>
       alice.nc.publish("$JS.API.DIRECT.GET.KV_loose.$KV.loose.alice.body", "", { reply });
     get("$KV.preferences.bob.theme");
@@ -531,7 +538,7 @@ describe("a grant too many:", () => {
     expect(await readJetStream(manager)).toEqual(before);
   });
 
-  test("DIRECT.GET of one's own keys empties any key, even for those who write nothing", async () => {
+  test("DIRECT.GET of its own keys lets a user empty any key, even one that may not write", async () => {
     await manager.streams.add({ name: "KV_loose", subjects: ["$KV.loose.>"], allow_direct: true });
     await logIn("with-direct-get-only");
     await put(admin, "bob.theme", "dark");
@@ -539,10 +546,10 @@ describe("a grant too many:", () => {
       alice.nc.publish("$JS.API.DIRECT.GET.KV_loose.$KV.loose.alice.none", "", { reply });
     get("$JS.API.STREAM.DELETE.OTHER");
     get("$KV.preferences.bob.theme");
-    await expectEmptiedKeyAlone();
+    await expectOnlyKeyEmptied();
   });
 
-  test("a bucket with allow_msg_schedules lets whoever may write one key write any, in words of their own", async () => {
+  test("a bucket with allow_msg_schedules lets a user that may write one key write any, with any value", async () => {
     const open = {
       name: "KV_loose",
       subjects: ["$KV.loose.>"],
@@ -567,7 +574,7 @@ describe("a grant too many:", () => {
     await until(async () => (await written()) === "chosen by alice", "bob's key", admin);
   });
 
-  test("`responses` makes an honest service write wherever its clients name, but to JetStream", async () => {
+  test("`responses` lets clients make a service publish anywhere but to JetStream", async () => {
     const service = await environment.logIn(loginOf("orders-1", "with-responses"), "tcp");
     service.nc.subscribe("orders.ask.*.>", { queue: "orders", callback: (_, message) => message.respond() });
     await service.nc.flush();
@@ -586,7 +593,7 @@ describe("a grant too many:", () => {
     await service.close();
   });
 
-  test("without them, the server lets the service answer on its replies and nowhere else", async () => {
+  test("without `responses`, the service can publish on its reply subjects only", async () => {
     const service = await environment.logIn(loginOf("orders-1", "orders-service"), "tcp");
     service.nc.subscribe("orders.ask.*.>", { queue: "orders", callback: (_, message) => message.respond() });
     await service.nc.flush();
@@ -595,7 +602,7 @@ describe("a grant too many:", () => {
     const before = await readJetStream(manager);
     const targets = ["users.bob.x", "orders.ask.bob.x", "$KV.preferences.bob.x"];
     for (const reply of targets) alice.nc.publish("orders.ask.alice.x", "", { reply });
-    // Bob's replies are among them: this one the service itself must look at.
+    // Bob's reply subjects are allowed too: the service itself must check this one.
     alice.nc.publish("orders.ask.alice.x", "", { reply: "orders.reply.bob.x" });
     await until(() => received.subjects.length > 0, "what the service sends to bob", bob);
     await flushAll(service, admin);
@@ -604,7 +611,7 @@ describe("a grant too many:", () => {
     await service.close();
   });
 
-  test("a stream with allow_atomic empties any key for those who publish to it", async () => {
+  test("a stream with allow_atomic lets a user that may publish to it empty any key", async () => {
     await manager.streams.add({ name: "BATCHES", subjects: ["batches.>"], allow_atomic: true } as never);
     await logIn("with-batches");
     await put(admin, "bob.theme", "dark");
@@ -614,11 +621,11 @@ describe("a grant too many:", () => {
       first.set("Nats-Batch-Sequence", "1");
       alice.nc.publish("batches.alice.x", "x", { headers: first, reply });
     }
-    await expectEmptiedKeyAlone();
+    await expectOnlyKeyEmptied();
     await manager.streams.delete("BATCHES");
   });
 
-  test("a bucket with allow_rollup_hdrs is erased by whoever may write one key", async () => {
+  test("a bucket with allow_rollup_hdrs can be erased by a user that may write one key", async () => {
     await manager.streams.add({ name: "KV_loose", subjects: ["$KV.loose.>"], allow_rollup_hdrs: true });
     await logIn("with-rollup");
     await bob.nc.request("$KV.loose.bob.theme", "dark", { timeout: TIMEOUT });

@@ -11,7 +11,7 @@ import {
   subjectsOf,
 } from "./recipes.ts";
 
-/** What a person with one of the roles of docs/roles can do to another, who has it too: what the role says, no more. */
+/** A user with one of the roles of docs/roles can do to another user of the role what the role allows, and no more. */
 
 let environment: RoleEnvironment;
 
@@ -37,7 +37,7 @@ afterAll(async () => {
   await environment?.[Symbol.asyncDispose]();
 });
 
-/** What alice may do, as docs/roles.md says it in words: each an expression for whole subjects. */
+/** What alice may do according to docs/roles.md, as expressions for whole subjects. */
 const roles: Record<string, { publish: RegExp; receive: (subject: string, queue?: string) => boolean }> = {
   "own-subjects": {
     publish: /^(users\.alice|_INBOX_alice)\..+$/,
@@ -82,7 +82,7 @@ const publishes = [
   ...subjectsOf(">"),
   ...subjectsOf("Alice"),
   ...subjectsOf("alice2"),
-  // A level less, and a level more.
+  // One token less, and one token more.
   ...subjectsOf("alice").map((subject) => subject.slice(0, subject.lastIndexOf("."))),
   ...subjectsOf("alice").map((subject) => `x.${subject}`),
   "done.tasks.alice.x",
@@ -199,28 +199,28 @@ const published = [
   "$SRV.PING",
 ];
 
-test("the lists are about every role file", async () => {
+test("the table of this test has every role file", async () => {
   expect(Object.keys(roles).toSorted()).toEqual(Object.keys(roleFiles).toSorted());
 });
 
-test("somebody with every right gets through with all of it, and is seen", async () => {
+test("with all permissions, everything that the tests below forbid takes effect and is observed", async () => {
   await using unrestricted = await environment.observer();
   const seen = await environment.admin.subscribe(">");
-  // Where the server itself says no to everybody.
+  // All but the subjects that the server denies every user.
   const literal = publishes.filter((subject) => !subject.startsWith("$NRG."));
   const before = await readJetStream(environment.manager);
-  // A body that no call of JetStream's API takes.
-  for (const subject of literal) unrestricted.nc.publish(subject, "from the mighty");
+  // A body that is not valid for any call of JetStream's API.
+  for (const subject of literal) unrestricted.nc.publish(subject, "x");
   await flushAll(unrestricted, environment.admin);
   const received = new Set(seen.subjects);
   expect(literal.filter((subject) => !received.has(subject))).toEqual([]);
   expect(await readJetStream(environment.manager)).not.toEqual(before);
 });
 
-describe.each(Object.keys(roles))("alice, whose role is %s,", (role) => {
+describe.each(Object.keys(roles))("a user with the role %s", (role) => {
   const may = roles[role] as (typeof roles)[string];
 
-  test("publishes where the role says and nowhere else", async () => {
+  test("can publish to the subjects of the role only", async () => {
     await using observer = await environment.observer();
     await using alice = await environment.logIn(loginOf("alice", role), "tcp");
     const forbidden = publishes.filter((subject) => !may.publish.test(subject));
@@ -229,14 +229,14 @@ describe.each(Object.keys(roles))("alice, whose role is %s,", (role) => {
     const seen = await observer.subscribe(">");
     for (const subject of forbidden) alice.nc.publish(subject, "");
     await flushAll(alice, observer);
-    // The server itself reports on what others asked it before.
+    // The server publishes advisories about earlier API requests.
     expect(seen.subjects.filter((subject) => subject !== "$JS.EVENT.ADVISORY.API")).toEqual([]);
     expect(alice.denials).toEqual(forbidden.map((subject) => `publish ${subject}`));
     expect(await readJetStream(environment.manager)).toEqual(before);
   });
 
   test.each([undefined, "orders", "workers", "*", ">"])(
-    "hears what the role says and nothing else (queue group %p)",
+    "can subscribe to the subjects of the role only (queue group %p)",
     async (queue) => {
       await using alice = await environment.logIn(loginOf("alice", role), "tcp");
       const received = [];
@@ -252,7 +252,7 @@ describe.each(Object.keys(roles))("alice, whose role is %s,", (role) => {
     },
   );
 
-  test("has no trace of what others publish, and sends none to others", async () => {
+  test("can't have a trace sent to another user", async () => {
     await using alice = await environment.logIn(loginOf("alice", role), "tcp");
     await using bob = await environment.logIn(loginOf("bob", role), "tcp");
     const seen = await environment.admin.subscribe("users.bob.trace");
@@ -273,7 +273,7 @@ describe.each(Object.keys(roles))("alice, whose role is %s,", (role) => {
     await flushAll(alice, bob);
     const traced = headers();
     traced.set("Nats-Trace-Dest", "users.bob.trace");
-    // The same by one who may, which comes behind.
+    // The same by a client with the permission, which is processed later.
     environment.admin.nc.publish(own ?? "status.x", "", { headers: traced });
     while (seen.messages.length === 0) await flushAll(environment.admin);
     expect(seen.messages).toHaveLength(1);
@@ -282,7 +282,7 @@ describe.each(Object.keys(roles))("alice, whose role is %s,", (role) => {
 });
 
 describe("a role with a tag", () => {
-  test("gives nothing to those without it", async () => {
+  test("allows nothing without the tag", async () => {
     const { permissions } = await credentials(environment.app, { user: "alice", role: "room-live" });
     await using alice = await environment.logIn({ user: "alice", role: "room-live" }, "tcp");
     const received = await alice.subscribe("talk.lobby.>");
@@ -296,7 +296,7 @@ describe("a role with a tag", () => {
     expect(permissions).toEqual({ pub: { deny: [">"] }, sub: { deny: [">"] } });
   });
 
-  test("is not given for a room that is no name", async () => {
+  test("is not issued for a room with an invalid name", async () => {
     for (const room of ["*", ">", "lobby.alice", "", "a b", "{{name()}}"]) {
       const response = await requestCreds(environment.app, {
         user: "alice",
@@ -310,7 +310,7 @@ describe("a role with a tag", () => {
 
 describe("a dashboard", () => {
   test.each([undefined, "workers"])(
-    "hears a subject that it is denied through no wider subscription (queue group %p)",
+    "does not receive a denied subject through a wider subscription (queue group %p)",
     async (queue) => {
       await using alice = await environment.logIn(loginOf("alice", "dashboard"), "tcp");
       const received = [];
@@ -324,7 +324,7 @@ describe("a dashboard", () => {
     },
   );
 
-  test("can ask nobody, and stays connected", async () => {
+  test("can't send a request, and stays connected", async () => {
     await using alice = await environment.logIn(loginOf("alice", "dashboard"), "tcp");
     const response = alice.nc.request("status.web", "", {
       noMux: true,
@@ -337,7 +337,7 @@ describe("a dashboard", () => {
   });
 });
 
-describe("alice with her keys in the bucket preferences", () => {
+describe("a user with keys in the bucket preferences", () => {
   let alice: Client;
   let bob: Client;
 
@@ -350,7 +350,7 @@ describe("alice with her keys in the bucket preferences", () => {
     };
   });
 
-  /** The answer to a request for a consumer; its name and filter are those of the subject. */
+  /** The response to a request for a consumer; its name and filter are those in the subject. */
   async function consume(body: string | object, name: string = crypto.randomUUID()) {
     const text = typeof body === "string" ? body : JSON.stringify(body);
     const subject = `$JS.API.CONSUMER.CREATE.KV_preferences.${name}.$KV.preferences.alice.>`;
@@ -373,7 +373,7 @@ describe("alice with her keys in the bucket preferences", () => {
     ...more,
   });
 
-  test("gets the consumer that the role is for", async () => {
+  test("gets the consumer that the role is made for", async () => {
     const received = await alice.subscribe("_INBOX_alice.keys");
     const { error } = await consume(request());
     expect(error).toBeUndefined();
@@ -381,7 +381,7 @@ describe("alice with her keys in the bucket preferences", () => {
     expect(received.messages).toContain("alice's theme");
   });
 
-  test("gets no consumer of another's keys, whatever the request says", async () => {
+  test("gets no consumer of the keys of another user, in any form of request", async () => {
     const received = await alice.subscribe("_INBOX_alice.>");
     const before = (await readJetStream(environment.manager)).map(
       (stream) => (stream as { consumers: object[] }).consumers.length,
@@ -425,7 +425,7 @@ describe("alice with her keys in the bucket preferences", () => {
     ).toEqual(before);
   });
 
-  test("gets no consumer that stays for long, and none that answers for the bucket's", async () => {
+  test("gets no consumer with a long inactive threshold", async () => {
     expect((await consume(request({ inactive_threshold: 301e9 }))).error?.description).toContain(
       "inactive threshold",
     );
@@ -434,7 +434,7 @@ describe("alice with her keys in the bucket preferences", () => {
     await environment.manager.consumers.delete("KV_preferences", name);
   });
 
-  test("can't erase, end, number or schedule another's keys by headers", async () => {
+  test("can't delete, expire, count or schedule the keys of another user by headers", async () => {
     await bob.nc.request("$KV.preferences.bob.colour", "blue", { timeout: TIMEOUT });
     const before = await readJetStream(environment.manager);
     for (const set of [
@@ -459,7 +459,7 @@ describe("alice with her keys in the bucket preferences", () => {
     expect(await readJetStream(environment.manager)).toEqual(before);
   });
 
-  test("can't erase even a key of her own: nobody can, with every right", async () => {
+  test("has keys that can't be purged, even with all permissions", async () => {
     await expect(environment.manager.streams.purge("KV_preferences")).rejects.toThrow("purge not permitted");
     await expect(environment.manager.streams.deleteMessage("KV_preferences", 1)).rejects.toThrow(
       "delete not permitted",
