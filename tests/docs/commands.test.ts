@@ -10,7 +10,7 @@ import { freePorts } from "../ports.ts";
 import { decode, expectSuccess, type Outcome, type Recipe, startRecipe } from "../recipe/recipe.ts";
 import { blocks, codeSpans, rows, section } from "./markdown.ts";
 
-/** The commands in README.md and docs, run against a running recipe. Only ports and places are replaced. */
+/** The commands in README.md and docs, run with a running recipe. Only ports and paths are replaced. */
 
 const { projectDir } = readLocalConfig();
 const read = (path: string) => readFileSync(join(projectDir, path), "utf8");
@@ -43,7 +43,7 @@ function startMint(settings: Record<string, string> = {}): typeof mint {
   });
 }
 
-/** The only block of a language in a text that contains these words. */
+/** The only block of a language in a text that contains a string. */
 function block(from: string, text: string, language = "sh"): string {
   const found = blocks(from).filter((each) => each.language === language && each.text.includes(text));
   expect(found.map((each) => each.text)).toHaveLength(1);
@@ -59,7 +59,7 @@ function withPorts(command: string): string {
 const shell = (command: string, dir = recipe.dir): Promise<Outcome> =>
   recipe.run(["/bin/sh", "-c", `cd '${dir}'\n${withPorts(command)}`]);
 
-/** The arguments of nsc in a line such as `npm run nsc -- list accounts`, with a key in the place of the example's. */
+/** The arguments of nsc in a line such as `npm run nsc -- list accounts`, with a key instead of the example's. */
 function nscArguments(line: string, key = ""): string[] {
   const words = line.trim().split(" ");
   expect(words.slice(0, 4)).toEqual(["npm", "run", "nsc", "--"]);
@@ -83,13 +83,13 @@ async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<stri
   }
 }
 
-/** Waits until the mint has taken the present export into use. */
+/** Waits until the mint uses the current export. */
 const mintIsCurrent = () => until(mintLines, `keys ${realpathSync(join(recipe.dir, "keys/current"))} loaded`);
 
 async function until(output: AsyncGenerator<string>, text: string): Promise<void> {
   while (true) {
     const { value, done } = await output.next();
-    if (done) throw new Error(`it never said "${text}"`);
+    if (done) throw new Error(`the output ended without "${text}"`);
     if (value.includes(text)) return;
   }
 }
@@ -106,13 +106,13 @@ describe("the quick start", () => {
     expect(readFileSync(join(projectDir, "src/local/recipe.ts"), "utf8")).toContain(request);
   });
 
-  test("the client shows what the credential is good for", async () => {
+  test("the client shows what the credential allows", async () => {
     const output = expectSuccess(await shell(block(quickStart, "npm run client"), projectDir));
     expect(output).toContain("as alice, role browser");
     expect(output.match(/denied, as it should be/g)).toHaveLength(2);
   });
 
-  test("and over TCP", async () => {
+  test("the client also connects over TCP", async () => {
     const command = codeSpans(quickStart).find((code) => code.includes("USE_WEBSOCKET"));
     expect(expectSuccess(await shell(command ?? "", projectDir))).toContain("as alice, role service");
   });
@@ -154,12 +154,12 @@ describe("POST /creds", () => {
       body: JSON.stringify(body),
     });
 
-  test("answers with the fields of the table, and no others", async () => {
+  test("responds with the fields of the table, and no others", async () => {
     const response = await post({ user: "alice", tags: { a: "b" } });
     expect(Object.keys(await response.json()).sort()).toEqual(fields("## Response").sort());
   });
 
-  test("takes the fields of the table, and no others", async () => {
+  test("accepts the fields of the table, and no others", async () => {
     const public_key = decode<{ sub: string }>((await (await post({ user: "alice" })).json()).jwt).sub;
     const request = { user: "alice", public_key, role: "browser", tags: { a: "b" }, ttl: 60 };
     expect((await post(request)).status).toBe(200);
@@ -167,7 +167,7 @@ describe("POST /creds", () => {
     expect((await post({ ...request, more: 1 })).status).toBe(400);
   });
 
-  test("gives a creds file that logs in", async () => {
+  test("issues a creds file that can log in", async () => {
     expectSuccess(await shell(block(api, "printer.creds")));
     const nc = await logIn("printer.creds");
     expect(nc.info?.auth_required).toBe(true);
@@ -178,14 +178,14 @@ describe("POST /creds", () => {
 describe("adding a role", () => {
   const adding = section(roles, "## Add a role");
 
-  test("takes a file and another start; the mint goes on running, and has it", async () => {
+  test("needs a file and another start; the running mint then has the role", async () => {
     recipe.writeRole("helpdesk", block(adding, "description", "json"));
     expect(await recipe.up()).toContain("role helpdesk: added");
     await mintIsCurrent();
     expectSuccess(await shell(block(adding, "creds()")));
   });
 
-  test("the backend asks a page, which answers on a subject of its own", async () => {
+  test("lets a backend send a request to a page, which replies on its own subject", async () => {
     const page = Bun.spawn(
       ["/bin/sh", "-c", `cd '${recipe.dir}'\nexec ${withPorts(block(adding, " reply "))}`],
       {
@@ -209,7 +209,7 @@ describe("adding a role", () => {
 });
 
 describe("replies", () => {
-  test("a page that asks a backend gets its answer under its own subjects", async () => {
+  test("to a page's request arrive under the page's own subjects", async () => {
     const backend = await logIn("desk.creds");
     backend.subscribe("users.*.question", {
       callback: (_, message) => {
@@ -225,7 +225,7 @@ describe("replies", () => {
     await backend.close();
   });
 
-  test("with response permissions a client could publish anywhere, were its role not refused", async () => {
+  test("could go to any subject with response permissions, so such a role is refused", async () => {
     const template = { pub: { allow: ["own.{{name()}}"] }, sub: { allow: ["own.{{name()}}"] } };
     recipe.writeRole("echo", { ...template, responses: { max: 1, ttl: 60 } });
     expect((await recipe.init()).output).toContain("publish anywhere");
@@ -238,10 +238,10 @@ describe("replies", () => {
     await makeUser("witness", plainKey(), "--allow-pubsub", ">");
     await recipe.up();
     const [eve, witness] = await Promise.all([logIn("eve.creds"), logIn("witness.creds")]);
-    const seen = witness.subscribe("somebody.elses", { max: 1 });
+    const seen = witness.subscribe("other.subject", { max: 1 });
     await witness.flush();
     eve.subscribe("own.eve", { callback: (_, message) => void message.respond("here") });
-    eve.publish("own.eve", "", { reply: "somebody.elses" });
+    eve.publish("own.eve", "", { reply: "other.subject" });
     for await (const message of seen) expect(message.string()).toBe("here");
     await Promise.all([eve.close(), witness.close()]);
   });
@@ -260,7 +260,7 @@ describe("replies", () => {
 describe("operations", () => {
   const refused = (creds: string) =>
     logIn(creds).then(
-      () => "let in",
+      () => "accepted",
       ({ code }) => code,
     );
 
@@ -269,7 +269,7 @@ describe("operations", () => {
     expect(output).toContain("app");
   });
 
-  test("a user revoked by the key that monitoring lists is thrown out, and refused", async () => {
+  test("a user that is revoked by the key in monitoring is disconnected and refused", async () => {
     const nc = await logIn("desk.creds");
     const guide = read("docs/monitoring.md").replace(".data/", "");
     const [all = "", byName = "", byKey = ""] = blocks(guide)
@@ -321,7 +321,7 @@ describe("operations", () => {
     expect(expectSuccess(await shell(`set -e\n${commands}`))).toContain("Stream orders was created");
   });
 
-  test("a backup of the nsc store brings it back", async () => {
+  test("a backup of the nsc store can be restored", async () => {
     const account = recipe.account();
     expectSuccess(await shell(block(operations, "tar -czf nsc-backup.tgz").replace("-C .data", "-C .")));
     rmSync(join(recipe.dir, "nsc"), { recursive: true });
@@ -332,7 +332,7 @@ describe("operations", () => {
   });
 });
 
-test("the mint mounts in an application in the lines that the guide shows", async () => {
+test("the guide's lines mount the mint in an application", async () => {
   const snippet = block(read("docs/library.md"), "createApp", "ts")
     .replace('"nats-mint"', JSON.stringify(join(projectDir, "src/index.ts")))
     .replace('".data/keys"', JSON.stringify(join(recipe.dir, "keys")));
@@ -360,7 +360,7 @@ test("the mint mounts in an application in the lines that the guide shows", asyn
   });
 });
 
-test("the mint signs without HTTP in the lines that the guide shows", async () => {
+test("the guide's lines issue credentials without HTTP", async () => {
   const snippet = block(read("docs/library.md"), "createMint", "ts")
     .replace('"nats-mint"', JSON.stringify(join(projectDir, "src/index.ts")))
     .replace('".data/keys"', JSON.stringify(join(recipe.dir, "keys")));

@@ -32,7 +32,7 @@ test("CHANGELOG.md has a section for the version of package.json", () => {
 
 const isClone = existsSync(join(projectDir, ".git")) && Bun.which("git");
 
-test.skipIf(!isClone)("a clone as Git for Windows makes it has LF in all that containers mount", () => {
+test.skipIf(!isClone)("a clone by Git for Windows has LF in all files that containers mount", () => {
   const dir = mkdtempSync(join(tmpdir(), "clone-"));
   try {
     const git = ["git", "clone", "--quiet", "--config", "core.autocrlf=true", projectDir, dir];

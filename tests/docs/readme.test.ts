@@ -16,7 +16,7 @@ import { prepareTools } from "../../src/local/tools.ts";
 import { makeRecipe } from "../recipe/recipe.ts";
 import { anchors, codeSpans, links, rows, section } from "./markdown.ts";
 
-/** What README.md and docs say is so. The commands that they show are run in commands.test.ts. */
+/** The statements of README.md and docs are true. The commands that they show are run in commands.test.ts. */
 
 const config = readLocalConfig();
 const { projectDir } = config;
@@ -47,7 +47,7 @@ describe("the configuration tables", () => {
     ["cli", readCliConfig, CLI_VARIABLES],
     ["client", readClientConfig, CLIENT_VARIABLES],
   ] as const)("and the code for %s reads exactly the variables that it lists", (_, readConfig, variables) => {
-    const asked = new Set<PropertyKey>();
+    const readVariables = new Set<PropertyKey>();
     const env = {
       MINT_AUTH: AUTH_METHODS.join(),
       MINT_KEYS_DIR: "/keys",
@@ -56,14 +56,14 @@ describe("the configuration tables", () => {
     };
     const recorder: ProxyHandler<Env> = {
       get(target, variable) {
-        asked.add(variable);
+        readVariables.add(variable);
         return Reflect.get(target, variable);
       },
-      // All at once, to pass them on.
+      // A copy of all variables, to pass them on, reads none.
       ownKeys: () => [],
     };
     readConfig(new Proxy<Env>(env, recorder));
-    expect([...asked].sort()).toEqual([...variables].sort());
+    expect([...readVariables].sort()).toEqual([...variables].sort());
   });
 
   test("have the values of .env", () => {
@@ -99,7 +99,7 @@ test("the table of errors has every code that a caller can get, with its status"
       },
       authenticate: () => null,
       grant: () => {
-        throw new Error("nobody gets this far");
+        throw new Error("not reached");
       },
       servers: { websocket: [], tcp: [] },
       onError: () => {},
@@ -149,8 +149,8 @@ test.each(guides)("%s begins with its title and a sentence", (path) => {
   expect(read(path)).toMatch(/^# \S.*\n\n[A-Z].*[.:]\n\n/);
 });
 
-describe("what it points to is there:", () => {
-  test.each(documents)("every link in %s", (path) => {
+describe("references:", () => {
+  test.each(documents)("every link in %s has a target", (path) => {
     for (const link of links(read(path))) {
       const [target = "", anchor] = link.split("#");
       const file = target ? join(dirname(path), target) : path;
@@ -160,7 +160,7 @@ describe("what it points to is there:", () => {
     }
   });
 
-  test.each(documents)("every file that %s names", (path) => {
+  test.each(documents)("every file that %s names exists", (path) => {
     const made = ["fs/nats-export/secrets/.env.account", "fs/nats-init/roles/helpdesk.json"];
     const files = codeSpans(read(path)).filter(
       (code) =>
@@ -170,7 +170,7 @@ describe("what it points to is there:", () => {
     for (const file of files) expect([file, existsSync(join(projectDir, file))]).toEqual([file, true]);
   });
 
-  test.each(documents)("every function of a script that %s names", (path) => {
+  test.each(documents)("every function of a script that %s names exists", (path) => {
     const named = read(path).matchAll(/`(\w+)`(?: and `(\w+)`)? in \[`(fs\/[\w./-]+\.sh)`\]/g);
     for (const [, ...names] of named) {
       const script = read(names.pop() ?? "");
@@ -178,7 +178,7 @@ describe("what it points to is there:", () => {
     }
   });
 
-  test("every part of the layout", () => {
+  test("every path in the layout exists", () => {
     const layout = /```\n(docker-compose.yaml.*?)```/s.exec(read("CONTRIBUTING.md"))?.[1] ?? "";
     const paths = [...layout.matchAll(/(?:^|; )([\w./<>-]+)(?:: | {2,})/gm)];
     expect(paths.length).toBeGreaterThan(10);
@@ -188,7 +188,7 @@ describe("what it points to is there:", () => {
     }
   });
 
-  test.each(documents)("every npm script that %s names", (path) => {
+  test.each(documents)("every npm script that %s names exists", (path) => {
     const { scripts } = JSON.parse(read("package.json"));
     const named = [...read(path).matchAll(/npm (?:run )?(?:-s )?(start|test|(?<=run (?:-s )?)[\w:-]+)/g)].map(
       ([, it]) => it,
@@ -197,7 +197,7 @@ describe("what it points to is there:", () => {
   });
 });
 
-describe("the messages in the guide to troubleshooting", () => {
+describe("the messages in the troubleshooting guide", () => {
   const guide = read("docs/troubleshooting.md");
   const parts = (heading: string, column: string) =>
     rows(section(guide, heading), column)

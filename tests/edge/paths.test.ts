@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { BODY, type Service, start } from "./service.ts";
 
-/** Each path of the service has one form. What a proxy lets through or keeps out by its path is not reached by another. */
+/** Each path of the service has one form, so that a path that a proxy blocks can't be reached in another form. */
 
 let service: Service;
 beforeAll(async () => {
@@ -11,7 +11,7 @@ afterAll(() => service[Symbol.asyncDispose]());
 
 const PATHS = ["/metrics", "/healthz", "/readyz", "/docs", "/openapi.json", "/creds"];
 
-/** What servers, libraries and proxies may take for the same path. */
+/** Forms that some servers, libraries and proxies treat as the same path. */
 function otherForms(path: string): string[] {
   const name = path.slice(1);
   const coded = `%${name.charCodeAt(0).toString(16)}${name.slice(1)}`;
@@ -64,7 +64,7 @@ async function status(target: string, method: string, version = "1.1"): Promise<
 
 for (const path of PATHS) {
   const method = path === "/creds" ? "POST" : "GET";
-  describe(`${path} is answered`, () => {
+  describe(`${path} is found`, () => {
     test("under its one form, with and without a query, in both versions of HTTP", async () => {
       for (const target of [path, `${path}?`, `${path}?a=/../b`, `http://localhost${path}`]) {
         for (const version of ["1.0", "1.1"]) {
@@ -84,7 +84,7 @@ for (const path of PATHS) {
   });
 }
 
-test("a Host that reads like a path leads nowhere else", async () => {
+test("a Host header with a path does not change the path", async () => {
   for (const host of ["x/metrics?", "x/metrics#", "x/./metrics?", "a@x/metrics?", "x\\metrics?", ""]) {
     const response = await service.open(`GET /nothing HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)
       .closed;
@@ -93,7 +93,7 @@ test("a Host that reads like a path leads nowhere else", async () => {
   }
 });
 
-test("what is asked under another form is counted as a path that isn't there", async () => {
+test("a request for another form is counted as a path that does not exist", async () => {
   await status("/./metrics", "GET");
   const text = await (await service.get("/metrics")).text();
   expect(text).toMatch(/nats_mint_requests_total\{route="other",method="GET",status="404"\} \d+/);

@@ -6,12 +6,12 @@ import { type Environment, makeEnvironment, runService } from "../mint/parts.ts"
 import { freePorts } from "../ports.ts";
 import { install, missing, run } from "./schemathesis.ts";
 
-/** The service keeps what its document says, whatever it is asked. */
+/** The service conforms to its OpenAPI document, for any request. */
 
 const projectDir = join(import.meta.dirname, "../..");
 const why = missing();
-if (why && process.env.CI) throw new Error(`${why}, and CI does not go without Schemathesis`);
-if (why) console.warn(`SKIPPED, the document is not tried: ${why}`);
+if (why && process.env.CI) throw new Error(`${why}, and CI requires Schemathesis`);
+if (why) console.warn(`SKIPPED, the OpenAPI document is not tested: ${why}`);
 
 describe.skipIf(why !== undefined)("Schemathesis finds", () => {
   let environment: Environment;
@@ -40,16 +40,16 @@ describe.skipIf(why !== undefined)("Schemathesis finds", () => {
     if (dir) rmSync(dir, { recursive: true });
   });
 
-  test("no answer that the document doesn't have", async () => {
+  test("no response that differs from the document", async () => {
     const { code, output } = await run(dir, `${url}/openapi.json`);
     expect({ code, output: code === 0 ? "" : output }).toEqual({ code: 0, output: "" });
     expect(output).toContain("No issues found");
-    // It did ask: a few hundred times, of every path.
+    // It has sent a few hundred requests, to every path.
     expect(Number(/(\d+) generated/.exec(output)?.[1])).toBeGreaterThan(200);
     expect(output).toMatch(/Operations: +(\d+) selected \/ \1 total/);
   });
 
-  test("the answers that break a document which says something else", async () => {
+  test("the differences when the document is changed", async () => {
     const document = await (await fetch(`${url}/openapi.json`)).json();
     document.components.schemas.Creds.properties.expires_at.type = "string";
     delete document.paths["/creds"].post.responses["422"];
