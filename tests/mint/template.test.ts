@@ -161,7 +161,7 @@ beforeAll(async () => {
   await server.waitFor(/Server is ready/);
   const [, port] = await server.waitFor(/Listening for client connections on 127\.0\.0\.1:(\d+)/);
   url = `nats://127.0.0.1:${port}`;
-  observer = await logIn(await official("onlooker"), url);
+  observer = await logIn(await official("observer"), url);
 });
 
 afterAll(async () => {
