@@ -116,8 +116,8 @@ function keptServer(
   let sent = 0;
 
   async function loadFor(server: Running, seconds: number): Promise<LoadResult> {
-    const options = { ...requests, url: server.url, publicKeysFile: publicKeysFile(scratch) };
-    const result = await load(machine, { ...options, seconds, first: sent });
+    const loadOptions = { ...requests, url: server.url, publicKeysFile: publicKeysFile(scratch) };
+    const result = await load(machine, { ...loadOptions, seconds, first: sent });
     // Requests that had no response yet at the end were sent, but are not counted.
     sent += result.requests + 2 * requests.connections;
     return result;

@@ -91,7 +91,7 @@ export async function startProvider(keys: readonly SigningKey[] = [signingKey()]
         Session: 600,
       },
       findAccount: (_: unknown, accountId: string) => ({ accountId, claims: () => ({ sub: accountId }) }),
-      // Everybody consents to everything.
+      // Consent is granted without a prompt.
       loadExistingGrant: async ({ oidc }: { oidc: Consent }) => {
         const grant = new oidc.provider.Grant({
           clientId: oidc.client.clientId,

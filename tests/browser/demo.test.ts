@@ -153,7 +153,7 @@ describe("two users in a room", () => {
 });
 
 describe("the history", () => {
-  test("is shown in order after a reload, and to users who join later", async () => {
+  test("is shown in order after a reload, and to users that join later", async () => {
     const room = newRoom();
     const ada = await enter(room, "ada");
     const words = ["one", "two", "three"];

@@ -89,7 +89,7 @@ describe("a role's limits", () => {
 });
 
 describe("the expiry of a credential", () => {
-  /** A mint whose clock is late, so that five to six seconds are left of the shortest lifetime. */
+  /** A mint whose clock is behind, so that five to six seconds are left of the shortest lifetime. */
   const aboutToEnd = () => environment.makeApp(() => Date.now() - 4000);
 
   async function expectEnd(role: string, transport: Transport): Promise<void> {

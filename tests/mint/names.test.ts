@@ -122,7 +122,7 @@ const NOT_TEXTS = [
 
 describe("no credential", () => {
   for (const text of TEXTS) {
-    test(`for the user ${shown(text)}`, async () => {
+    test(`for the user ${escaped(text)}`, async () => {
       const response = await requestCreds(environment.app, { user: text });
       expect(response.status).toBe(422);
       expect(await response.json()).toMatchObject({ code: "invalid_user" });
@@ -195,7 +195,7 @@ describe("any string as a user", () => {
   );
 
   test("is refused, or is one token and gets only that user's subjects", async () => {
-    let given = 0;
+    let issued = 0;
     await fc.assert(
       fc.asyncProperty(anything, async (user) => {
         const response = await requestCreds(environment.app, { user });
@@ -203,7 +203,7 @@ describe("any string as a user", () => {
           expect(await response.json()).toMatchObject({ status: 422, code: "invalid_user" });
           return;
         }
-        given++;
+        issued++;
         const body = (await response.json()) as CredsResponse;
         expect(user).toMatch(/^[\w-]{1,64}$/);
         expect(user).not.toMatch(/[^A-Za-z0-9_-]/);
@@ -215,7 +215,7 @@ describe("any string as a user", () => {
       }),
       { numRuns: 500 },
     );
-    expect(given).toBeGreaterThan(20);
+    expect(issued).toBeGreaterThan(20);
   });
 });
 
@@ -257,7 +257,7 @@ describe("a tag", () => {
     expect(seen.subjects).toEqual(["room.Lobby.x"]);
   });
 
-  test("with a second value inside its value gives no second room", async () => {
+  test("with a second value inside its value gives no access to a second room", async () => {
     for (const room of ["a,room:b", "a room:b", "a:b", "a\nroom:b"]) {
       const response = await requestCreds(environment.app, { user: "alice", role: "room", tags: { room } });
       expect(response.status).toBe(422);
@@ -306,10 +306,10 @@ describe("no credential for a public key", () => {
 });
 
 /** Hostile text, escaped so that it is harmless to a terminal. */
-function shown(text: string): string {
-  const escaped = JSON.stringify(text.slice(0, 70)).replace(
+function escaped(text: string): string {
+  const ascii = JSON.stringify(text.slice(0, 70)).replace(
     /[^ -~]/g,
     (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
-  return text.length > 70 ? `${escaped} …` : escaped;
+  return text.length > 70 ? `${ascii} …` : ascii;
 }

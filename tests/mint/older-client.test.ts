@@ -6,7 +6,7 @@ import { accountEnv, bytes, type Environment, makeEnvironment, TIMEOUT } from ".
 
 /**
  * A client without the mint: it reads `.env.account`, signs a JWT with permissions of its own choice, and connects to
- * the WebSocket. It shares no code with the other tests, as such a client has none of it.
+ * the WebSocket. It shares no code with the other tests, since such a client has no code of this project.
  */
 
 let environment: Environment;

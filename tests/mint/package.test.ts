@@ -40,7 +40,7 @@ afterAll(async () => {
 
 /**
  * Packs the package of a folder, and installs it in a new project.
- * @returns the files that the package holds
+ * @returns the files in the package
  */
 async function packAndInstall(folder: string, consumer: string): Promise<string[]> {
   const packed = expectSuccess(await run(["npm", "pack", "--silent", "--pack-destination", dir], folder));

@@ -238,7 +238,7 @@ export function runService(command: string[], env: Record<string, string>) {
   };
 }
 
-/** Sends raw bytes and returns all that comes back until the other side closes the connection. */
+/** Sends raw bytes and returns all data that is received until the connection is closed. */
 export async function exchange(port: number, request: string | Uint8Array): Promise<string> {
   const socket = openSocket(port, "127.0.0.1");
   let response = "";

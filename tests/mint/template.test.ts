@@ -310,7 +310,7 @@ describe("the server enforces the permissions in the response for", () => {
   });
 });
 
-describe("the right to respond in the response", () => {
+describe("the right to respond that the mint shows", () => {
   for (const [role, replies] of [
     ["the right to respond", 1],
     ["the right to respond and to publish", 1],

@@ -86,7 +86,7 @@ async function make(source: Parameters<typeof consume>[0], config: object, name:
   expect([name, error]).toEqual([name, undefined]);
 }
 
-test("removes those that deliver to no inbox of a user who may have made them, and reports each", async () => {
+test("removes those that deliver to no inbox of a user that may have created them, and reports each", async () => {
   const rooms = ["users.bob.echo", "rooms.lobby.bob.typing", "other.x", "_INBOX.x", "_INBOX_bob", "$JS.x"];
   for (const [i, deliver_subject] of rooms.entries()) await make(room(), { deliver_subject }, `r${i}`);
   const others = ["_INBOX_bob.x", "_INBOX_mallory2.x", "users.mallory.x", "rooms.lobby.bob.chat"];
@@ -113,8 +113,8 @@ test("decides by what each role grants and denies", async () => {
   const cases: [string, string, string, boolean][] = [
     ["own-team", "log.red.>", "_INBOX_red.x", true],
     ["other-team", "log.red.>", "_INBOX_blue.x", false],
-    ["heard", "log.red.x", "log2.red.x", false],
-    ["not-heard", "log.red.>", "_INBOX_red.no.x", false],
+    ["received", "log.red.x", "log2.red.x", false],
+    ["not-received", "log.red.>", "_INBOX_red.no.x", false],
     ["denied", "log.red.>", "anywhere", true],
     ["wider", "log.>", "anywhere", true],
     ["wildcard", "log.*.>", "anywhere", true],
@@ -140,7 +140,7 @@ test("removes one that would never expire, and its messages stop", async () => {
   expect(await sweep()).toEqual([`${name} ROOMS users.bob.x`]);
   await environment.admin.nc.flush();
   const before = received.messages.length;
-  await room().publish("to nobody");
+  await room().publish("without a receiver");
   await environment.admin.nc.flush();
   expect(received.messages.length).toBe(before);
 });
@@ -286,16 +286,16 @@ test("finds them although a client made them too big for a page of the list", as
   const big = Array.from({ length: 60 }, (_, i) => `big${i}`);
   for (const name of big) await make(room(), { deliver_subject: "users.bob.x", metadata }, name);
   await make(room(), { deliver_subject: "_INBOX_alice.x" }, "own");
-  const asked = await environment.admin.subscribe("$JS.API.CONSUMER.INFO.ROOMS.*");
+  const lookups = await environment.admin.subscribe("$JS.API.CONSUMER.INFO.ROOMS.*");
   expect((await sweep()).toSorted()).toEqual(big.map((name) => `${name} ROOMS users.bob.x`).toSorted());
   await environment.admin.nc.flush();
-  expect(asked.subjects).toHaveLength(big.length + 1);
+  expect(lookups.subjects).toHaveLength(big.length + 1);
   expect(await names("ROOMS")).toEqual(["own"]);
 });
 
 test("reports nothing about one that was deleted meanwhile", async () => {
   await make(room(), { deliver_subject: "users.bob.x" }, "gone");
-  // Each consumer is deleted twice, and the first answer is not shown.
+  // Each consumer is deleted twice, and the first response is not shown.
   using nats = replaceNats(
     `case "$*" in *CONSUMER.DELETE*) "$nats" "$@" >/dev/null </dev/null ;; esac\nexec "$nats" "$@"`,
   );
@@ -303,7 +303,7 @@ test("reports nothing about one that was deleted meanwhile", async () => {
   expect(await names("ROOMS")).toEqual([]);
 });
 
-test("uses a user who may look at consumers and delete them, and nothing else", async () => {
+test("uses a user that may read and delete consumers, and nothing else", async () => {
   const copy = join(environment.recipe.dir, "sweeper.creds");
   using nats = replaceNats(
     `case "$*" in *CONSUMER.LIST*) for each; do case $each in *consumers.creds) cp "$each" ${copy} ;; esac; done ;; esac\nexec "$nats" "$@"`,

@@ -35,17 +35,17 @@ afterAll(() => environment?.[Symbol.asyncDispose]());
 /** A client that sends any protocol lines, and reads only as long as it isn't paused. */
 async function rawClient(port: number, { jwt, seed = "" }: CredsResponse) {
   const socket = openSocket(port, "127.0.0.1");
-  let heard = "";
+  let received = "";
   const listeners = new Set<() => void>();
   socket.on("data", (data) => {
-    heard += data;
+    received += data;
     for (const listener of listeners) listener();
   });
   socket.on("error", () => {});
   const until = (pattern: RegExp) => {
     const { promise, resolve } = Promise.withResolvers<string[]>();
     const look = () => {
-      const found = pattern.exec(heard);
+      const found = pattern.exec(received);
       if (found) resolve(found);
     };
     listeners.add(look);

@@ -16,7 +16,7 @@ const write = ({ env }: Recipe, file: string, stream: unknown) =>
 const read = ({ env }: Recipe, file: string) =>
   JSON.parse(readFileSync(join(env.STREAMS_DIR ?? "", file), "utf8"));
 
-/** A user who may do everything in the account, with its streams. */
+/** A user with all permissions in the account, and its streams. */
 async function logInAsAdmin(recipe: Recipe) {
   expectSuccess(await recipe.export());
   const everything = { allow: [">"] };
@@ -276,7 +276,7 @@ describe("while it makes streams, the recipe", () => {
     expect(expectSuccess(await recipe.run(["find", join(recipe.dir, "nsc"), "-name", "*stream*"]))).toBe("");
   });
 
-  test("uses a user who may look at a stream and make it, and nothing else", async () => {
+  test("uses a user that may read and create a stream, and nothing else", async () => {
     await using recipe = await makeUsed();
     const copy = `case "$*" in *STREAM.INFO*) while [ "$1" != --creds ]; do shift; done; cp "$2" ${recipe.dir}/stream.creds; exit 1 ;; esac\nexec "$nats" "$@"`;
     await recipe.push({ ...replaceNats(recipe, copy), PUSH_PATIENCE: "1" });

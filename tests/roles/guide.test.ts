@@ -101,7 +101,7 @@ test("the guide shows every role and stream file as it is, and links to it", () 
 });
 
 const UNTRUSTED = "untrusted users";
-const TRUSTED = "users who trust each other";
+const MUTUALLY_TRUSTING = "users who trust each other";
 
 /** The kind of users of each role, according to the tables of the guides. */
 const usersOf: Record<string, string> = {
@@ -124,8 +124,8 @@ test("the guide names the kind of users of each role in its section and in the t
         ?.at(-1) ?? "";
     expect([role, section(guide, heading)]).toEqual([role, expect.stringContaining(usersOf[role] ?? "?")]);
   }
-  expect([usersOf.browser, usersOf.room, usersOf.service]).toEqual([UNTRUSTED, TRUSTED, UNTRUSTED]);
-  expect(section(reference, "## Rooms")).toContain(`The role is for ${TRUSTED}.`);
+  expect([usersOf.browser, usersOf.room, usersOf.service]).toEqual([UNTRUSTED, MUTUALLY_TRUSTING, UNTRUSTED]);
+  expect(section(reference, "## Rooms")).toContain(`The role is for ${MUTUALLY_TRUSTING}.`);
 });
 
 test("roles for untrusted users have no JetStream subjects and no stored subjects", () => {
@@ -207,7 +207,7 @@ test("a service: each request gets one reply, which only its sender receives", a
   await using alice = await logInWithInbox("alice", "orders-client", "orders.reply.alice");
   await using bob = await logInWithInbox("bob", "orders-client", "orders.reply.bob");
   await using mallory = await environment.logIn(loginOf("mallory", "preferences"), "tcp");
-  const answers = await environment.admin.subscribe("orders.reply.>");
+  const replies = await environment.admin.subscribe("orders.reply.>");
   const toBob = await bob.subscribe("orders.reply.bob.>");
   const { shown, show } = screen();
   for (const reply of ["orders.reply.bob.x", "orders.reply.x", "orders.reply.bobby.x", "_INBOX_bob.x"]) {
@@ -220,7 +220,7 @@ test("a service: each request gets one reply, which only its sender receives", a
   await run(request, { nc: alice.nc, show });
   await flushAll(first, second, environment.admin, bob);
   expect(shown).toEqual(["nothing on order for alice"]);
-  expect(answers.messages).toEqual(["nothing on order for alice"]);
+  expect(replies.messages).toEqual(["nothing on order for alice"]);
   expect(toBob.messages).toEqual([]);
   for (const client of [first, second, alice, bob]) expect(client.denials).toEqual([]);
 });
