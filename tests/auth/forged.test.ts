@@ -629,7 +629,7 @@ function flip(bytes: Buffer): Buffer {
   return bytes;
 }
 
-/** The same scalar, written as another number, which RFC 8032, section 5.1.7, requires to refuse. */
+/** The same scalar, written as another number, which must be refused (RFC 8032, section 5.1.7). */
 function addOrder(bytes: Buffer): Buffer {
   const order = 2n ** 252n + 27742317777372353535851937790883648493n;
   const scalar = BigInt(`0x${Buffer.from(bytes.subarray(32)).reverse().toString("hex")}`) + order;

@@ -10,9 +10,9 @@ import { freePorts } from "../ports.ts";
  */
 export interface OpenIdProvider {
   readonly issuer: string;
-  /** How often documents were fetched, by path. */
+  /** The number of fetches of each document. */
   readonly fetches: { readonly keys: number; readonly discovery: number };
-  /** By the client credentials grant; `subject` is the client's name. */
+  /** By the client credentials grant; `sub` is the client's name. */
   accessToken(lifetime?: number): Promise<string>;
   /** By the authorization code flow, for a user with this name. */
   idToken(user: string, lifetime?: number): Promise<string>;

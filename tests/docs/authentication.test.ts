@@ -28,7 +28,7 @@ function steps(): Step[] {
   });
 }
 
-/** A line of … alone stands for any lines, or none; elsewhere … stands for any text within a line. */
+/** A line with only … matches any lines, or none; … within a line matches any text. */
 function pattern(expected: string): RegExp {
   const lines = expected.split("\n").map((line) => {
     if (line === "…") return "(?:.*\\n)*?";

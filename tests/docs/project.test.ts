@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { anchors, links } from "./markdown.ts";
 
-/** The documents about the project itself, which link into the guides, and a clone of it. */
+/** The documents about the project itself, whose links lead to the guides, and a clone of the repository. */
 
 const projectDir = join(import.meta.dirname, "../..");
 const read = (path: string) => readFileSync(join(projectDir, path), "utf8");

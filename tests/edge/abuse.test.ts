@@ -168,11 +168,11 @@ describe("a flood", () => {
   });
 
   test("of requests that must wait is refused above a number; health checks get their responses", async () => {
-    const waiting: (() => void)[] = [];
+    const release = Promise.withResolvers<void>();
     await using elsewhere = Bun.serve({
       hostname: "127.0.0.1",
       port: 0,
-      fetch: () => new Promise<Response>((resolve) => waiting.push(() => resolve(new Response("alice")))),
+      fetch: () => release.promise.then(() => new Response("alice")),
     });
     const held = { HELD_BY: `http://127.0.0.1:${elsewhere.port}`, IN_FLIGHT: "5" };
     await using small = await start(held, "tests/edge/held-service.ts");
@@ -185,7 +185,7 @@ describe("a flood", () => {
     expect((await small.get("/readyz")).status).toBe(200);
     // A request without its body does not count among them.
     const one = small.open(`${HEAD}Content-Length: 500\r\n\r\n{`);
-    for (const respond of waiting) respond();
+    release.resolve();
     const rest = (await Promise.all(flood)).map(({ status }) => status).sort();
     expect(rest).toEqual([200, 200, 200, 200, 200, 503]);
     expect(statuses(await one.closed)).toEqual([408]);

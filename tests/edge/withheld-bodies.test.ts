@@ -8,7 +8,7 @@ const WITHHELD = [
   `${HEAD}Content-Length: 500\r\n\r\n{"user":`,
   `${HEAD}Transfer-Encoding: chunked\r\n\r\n4\r\n{"us`,
 ];
-/** How often each client begins again. */
+/** The number of requests that each client begins, one after the other. */
 const ROUNDS = 2;
 
 /**

@@ -100,7 +100,7 @@ export const apiCalls = (stream: string, consumer: string, subject: string) => [
   `ACCOUNT.STREAM.CANCEL_MOVE.A.${stream}`,
 ];
 
-/** JetStream's own subjects besides its API, and an API of a domain: neither a reply nor a consumer may name them. */
+/** JetStream's own subjects besides its API, and an API of a domain: refused as reply subject and as deliver subject. */
 export const reserved = [
   "$JS.hub.API.STREAM.DELETE.OTHER",
   "$JS.ACK.TASKS.bob.1.1.1.1.0",
