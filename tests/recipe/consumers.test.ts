@@ -16,7 +16,7 @@ import { expectSuccess } from "./recipe.ts";
 
 const QUIET = "nats-push: nothing to push: all is in force\n";
 
-/** Roles that share a stream: of a tag, with an inbox that is called otherwise, and of a backend. */
+/** Roles that share a stream: of a tag, with another inbox name, and of a backend. */
 const create = "$JS.API.CONSUMER.CREATE.LOG";
 const more = {
   team: {
@@ -184,7 +184,7 @@ test("keeps those in use, and those of backends", async () => {
   };
   expect(await next([])).toEqual(["one", "one", "dark"]);
 
-  // A backend's: with a filter that no role names, with several, with none; and one that is pulled from.
+  // Consumers of a backend: with a filter that no role has, with several, with none; and a pull consumer.
   const ack_policy = AckPolicy.Explicit;
   const deliver_subject = "deliver.tasks.alice";
   await manager.consumers.add("TASKS", {
@@ -202,7 +202,7 @@ test("keeps those in use, and those of backends", async () => {
   })) {
     await manager.consumers.add("ROOMS", { durable_name, ack_policy, ...more });
   }
-  // A client's with an inbox of its own making.
+  // A consumer of a client with a self-made inbox.
   await make(room(), { deliver_subject: "_INBOX_carol.some.where" }, "inbox");
 
   const before = [await names("ROOMS"), await names("KV_preferences"), await names("TASKS")];
@@ -280,7 +280,7 @@ function replaceNats(script: string) {
   return { PATH: `${bin}:${env.PATH}`, [Symbol.dispose]: () => rmSync(bin, { recursive: true }) };
 }
 
-test("finds them although a client made them too big for a page of the list", async () => {
+test("finds them although they are too large for a page of the list", async () => {
   // In JSON, "<" takes six bytes.
   const metadata = { big: "<".repeat(60_000) };
   const big = Array.from({ length: 60 }, (_, i) => `big${i}`);

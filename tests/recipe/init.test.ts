@@ -120,7 +120,7 @@ describe("a second run", () => {
     expect(await everything(recipe)).toBe(before);
   });
 
-  test("refuses to start anew beside the data of an operator whose keys are gone", async () => {
+  test("refuses to make a new store when there is data of an operator whose keys are missing", async () => {
     await using recipe = await startRecipe();
     rmSync(join(recipe.dir, "nsc"), { recursive: true });
     const { code, output } = await recipe.init();
@@ -193,7 +193,7 @@ describe("settings", () => {
     expect(recipe.account().nats.limits).toMatchObject({ streams: 5, consumer: 7 });
   });
 
-  test("the connections of an account that an older version made without a limit are limited, those that were set are not changed unasked", async () => {
+  test("the connections of an account that an older version made without a limit are limited, those that were set are not changed", async () => {
     await using recipe = await startRecipe();
     const record = join(recipe.dir, "nsc/current/recipe/applied/account.json");
     const olderVersion = async (conns: string) => {
@@ -511,7 +511,7 @@ test("of several runs at the same time one succeeds, the others fail with a mess
     );
     const outcomes = await Promise.all(edits);
     expect(outcomes.some(({ code }) => code === 0)).toBe(true);
-    // An edit that reported success is in force: no other one replaced it unseen.
+    // An edit that reported success is active: no concurrent run has replaced it.
     for (const { code, output, tag } of outcomes)
       if (code === 0) expect(recipe.account().nats.tags).toContain(tag);
       else expect(output).toContain("was changed by another run at the same time");
@@ -550,7 +550,7 @@ test("a missing link to the store in force is made again, however old the store 
   expectSuccess(await recipe.init());
   expect(recipe.account().sub).toBe(account);
 
-  // As a run leaves it that is killed while it moves both links.
+  // The state after a run that was killed while it moved both links.
   symlinkSync(store, link("previous"));
   rmSync(link("current"));
   expectSuccess(await recipe.init());
@@ -559,7 +559,7 @@ test("a missing link to the store in force is made again, however old the store 
   expect(readlinkSync(link("previous"))).toBe(store);
 });
 
-test("an account whose name ends like another one's is not taken for it", async () => {
+test("an account whose name ends like another one's is not confused with it", async () => {
   await using recipe = await makeRecipe();
   expectSuccess(await recipe.init());
   for (const name of ["my SYS", "my app"]) expectSuccess(await recipe.nsc("add", "account", "-n", name));

@@ -4,7 +4,7 @@ import { cpSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { expectSuccess, makeRecipe, type Recipe, startRecipe } from "./recipe.ts";
 
-/** Starts a script in a process group of its own and kills all of it, with its children, after a while. */
+/** Starts a script in its own process group, and kills it with its children after a time. */
 async function killAfter(milliseconds: number, recipe: Recipe, script: string): Promise<boolean> {
   const child = spawn("/bin/sh", [join(import.meta.dirname, "../../fs", script)], {
     env: recipe.env,
@@ -40,8 +40,8 @@ const isWhole = async (recipe: Recipe) =>
   );
 
 /**
- * How long a script takes here, so that kills hit all of it on any machine. Where it ends sooner than the kill comes,
- * the machine has become quicker: it takes no longer than that.
+ * The duration of a script on this machine, so that kills are spread over all of it. If a script ends before its kill,
+ * the machine has become faster, and the duration is reduced.
  */
 async function duration(work: () => Promise<unknown>): Promise<number> {
   const start = performance.now();

@@ -79,7 +79,7 @@ describe("in the server's directory of accounts", () => {
         const own = recipe.account();
         rmSync(target);
         plant(target, recipe);
-        // beside it, links of the names under which a file could be written aside
+        // beside it, links with the names that a temporary file could have
         for (const name of [".new", ".tmp", ".part"]) symlinkSync(operatorKey(recipe), target + name);
         expectSuccess(await recipe.init());
         expect(privateKeys(recipe)).toEqual(keys);
@@ -311,7 +311,7 @@ test("the store before the last change is kept, and the one before that is not",
     (name) => readlinkSync(join(recipe.dir, "nsc", name)).split("/")[1] ?? "",
   );
   expect(recipe.generations().sort()).toEqual(linked.sort());
-  // the README's way back, and a change after it
+  // restore it as in the README, and make a change
   expectSuccess(
     await recipe.run([
       "sh",
@@ -331,7 +331,7 @@ test("a killed run leaves its temporary keys in the state directory only, and th
   const reached = join(recipe.dir, "reached");
   mkdirSync(bin);
   mkdirSync(temporary);
-  // nats-export compares what it has written aside; there it is held, with keys in its scratch files
+  // nats-export compares its new files with the old ones; it is held there, with keys in its scratch files
   writeFileSync(join(bin, "diff"), `#!/bin/sh\n: >"${reached}"\nexec sleep 1000\n`, { mode: 0o755 });
   const child = spawn("/bin/sh", [join(import.meta.dirname, "../../fs/nats-export/export.sh")], {
     env: { ...recipe.env, PATH: `${bin}:${recipe.env.PATH}`, TMPDIR: temporary },
@@ -356,7 +356,7 @@ test("a killed run leaves its temporary keys in the state directory only, and th
   expect(readdirSync(temporary)).toEqual([]);
 });
 
-test("a recipe works in a directory whose name holds a dollar sign and a space", async () => {
+test("a recipe works in a directory whose name contains a dollar sign and a space", async () => {
   await using recipe = await start();
   const odd = join(recipe.dir, "a $HOME b");
   mkdirSync(odd, { mode: 0o700 });

@@ -131,7 +131,7 @@ describe("an account all of whose connections one credential has taken", () => {
   test("accepts no other login", async () => {
     for (const way of ["ws", "tcp"] as const) {
       const role = way === "ws" ? "browser" : "service";
-      // The server closes the connection behind its error, which the client may no longer be able to read.
+      // The server closes the connection after its error, which the client may no longer be able to read.
       await expect(environment.logIn({ user: "alice", role }, way)).rejects.toThrow();
     }
     const log = readFileSync(join(environment.recipe.dir, "nats-server.log"), "utf8");

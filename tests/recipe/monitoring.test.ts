@@ -54,7 +54,7 @@ test("responds with errors at paths that can be guessed, and web pages can't rea
 test("responds under a path of 128 random bits that only the server's user can read", async () => {
   for (const path of ENDPOINTS) {
     const { status } = await fetch(recipe.monitoring() + path);
-    // A server by itself has no Raft groups to tell of.
+    // A single server has no Raft groups to report.
     expect([path, status]).toEqual([path, path === "/raftz" ? 404 : 200]);
   }
   expect(readFileSync(file, "utf8")).toMatch(/^http_base_path: "\/[0-9a-f]{32}"\n$/);

@@ -379,7 +379,7 @@ describe("nats-push", () => {
     await using recipe = await startRecipe();
     expectSuccess(await recipe.nsc("edit", "operator", "--sk", "generate"));
     expectSuccess(await recipe.init());
-    // The question after the one for a restart is held back until the server has gone.
+    // The request after the one for a restart is held back until the server has exited.
     const at = (name: string) => join(recipe.dir, name);
     mkdirSync(at("bin"));
     writeFileSync(
@@ -387,7 +387,7 @@ describe("nats-push", () => {
       `#!/bin/sh
 case "$*" in *--replies*STATSZ*)
   if [ -e "$SERVER_DIR/config/restart" ] && [ ! -e ${at("gone")} ]; then
-    : >${at("asked")}
+    : >${at("requested")}
     until [ -e ${at("gone")} ]; do sleep 0.05; done
   fi
 esac
@@ -396,7 +396,7 @@ PATH=\${PATH#*:} exec nats "$@"
       { mode: 0o755 },
     );
     const push = recipe.push({ PATH: `${at("bin")}:${recipe.env.PATH}` });
-    while (!existsSync(at("asked"))) await Bun.sleep(20);
+    while (!existsSync(at("requested"))) await Bun.sleep(20);
     await recipe.stopServer();
     writeFileSync(at("gone"), "");
     await Bun.sleep(500);
