@@ -67,7 +67,7 @@ export async function makeUsers(scratch: string): Promise<Users> {
     ["large", large, SCOPED_LARGE, INLINE_LARGE],
   ] as const) {
     const credentials = Array.from({ length: USERS }, (_, i) =>
-      mint.issue({ role, user: parseSubjectToken(`user-${i}`) }),
+      mint.issue({ role, user: parseSubjectToken(`client-${i}`) }),
     );
     write(
       scopedKind,
