@@ -319,7 +319,7 @@ test("tasks: a user gets its tasks until they are acknowledged, and forged tasks
   // While alice is not connected, a task arrives, and JetStream's acknowledgement of a put.
   mallory.nc.publish("$KV.preferences.mallory.x", "x", { reply: "tasks.alice.forged" });
   await run(give, { backend: backend.nc });
-  await until(async () => (await info("alice")).num_pending === 2, "two tasks to wait", environment.admin);
+  await until(async () => (await info("alice")).num_pending === 2, "two pending tasks", environment.admin);
   await run(take, { nc: alice.nc, show });
   await until(
     async () => (await info("alice")).ack_floor.consumer_seq === 2,
@@ -375,7 +375,11 @@ test("tasks: a user gets its tasks until they are acknowledged, and forged tasks
   expect(await info("bob")).toMatchObject({ num_ack_pending: 1 });
   // Bob can.
   bob.nc.publish("done.tasks.bob", bobsTask);
-  await until(async () => (await info("bob")).num_ack_pending === 0, "bob's task to be done", bob);
+  await until(
+    async () => (await info("bob")).num_ack_pending === 0,
+    "the acknowledgement of bob's task",
+    bob,
+  );
   expect([...alice.denials, ...bob.denials, ...mallory.denials]).toEqual([]);
 });
 
