@@ -6,8 +6,8 @@ import { encodeBase32 } from "../src/util/base32.ts";
 import type { State } from "./state.ts";
 
 /**
- * The least that a user JWT takes: its claims, their hash, and a signature, by what the platform has. Nothing is checked.
- * What is faster than this is faster than a mint can be.
+ * The minimum work for a user JWT: its claims, their hash, and a signature, with native functions. Nothing is validated.
+ * No mint can be faster.
  */
 
 /** Signs bytes with the role's key. */
@@ -16,7 +16,7 @@ export function bareSign({ seed }: State): (data: Uint8Array) => Buffer {
   return (data) => sign(null, data, key);
 }
 
-/** Makes user JWTs, with the claims that the mint gives them. */
+/** Makes user JWTs with the same claims as the mint. */
 export function bareJwt(state: State): (name: string, publicKey: string) => string {
   const signBytes = bareSign(state);
   const iss = fromSeed(Buffer.from(state.seed)).getPublicKey();

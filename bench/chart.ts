@@ -1,11 +1,11 @@
-/** A bar chart as SVG: one bar for each contender, a line over it from the least to the most. Readable on light and dark. */
+/** A bar chart as SVG: one bar for each contender, with a line from the minimum to the maximum. For light and dark themes. */
 
 export interface Bar {
   readonly label: string;
   readonly median: number;
   readonly least: number;
   readonly most: number;
-  /** Ours stand out. */
+  /** Bars of this project have another color. */
   readonly ours: boolean;
 }
 
@@ -52,7 +52,7 @@ function row({ label, median, least, most, ours }: Bar, y: number, x: (value: nu
 <text x="${(x(most) + 8).toFixed(1)}" y="${middle + 4}">${figure(median)}</text>`;
 }
 
-/** 12345 as 12,300: more digits would say more than was measured. */
+/** 12345 as 12,300: the measurement is not precise enough for more digits. */
 export function figure(value: number): string {
   const step = 10 ** Math.max(0, Math.floor(Math.log10(value)) - 2);
   return (Math.round(value / step) * step).toLocaleString("en-US");

@@ -1,11 +1,11 @@
 import { join } from "node:path";
 import { MAX_REMEMBERED } from "../src/auth/jwt/verifier.ts";
 import { AUDIENCE, startIssuer } from "./issuer.ts";
-import { type Load, type Loaded, load } from "./load.ts";
+import { type Load, type LoadResult, load } from "./load.ts";
 import { bun, on, processorSeconds, type Running, type ServerOptions, serve } from "./process.ts";
-import { inTurn, type Measurement, spreadOf } from "./rounds.ts";
+import { type Measurement, measureInTurn, spreadOf } from "./rounds.ts";
 import { checkJwt, keysDir, publicKeysFile, type State, stateFile } from "./state.ts";
-import type { Measuring, Part } from "./targets.ts";
+import type { Part, PartOptions } from "./targets.ts";
 
 /** `POST /creds`, each server on one core, the load on another. */
 
@@ -21,18 +21,18 @@ const TWO_WORKERS = "nats-mint, all cores, `MINT_WORKERS=2`";
 type Requests = Pick<Load, "connections" | "tokensFile">;
 
 /**
- * Seconds of load before anything is measured. The compiler of JavaScript is at work on the server's core for the first
- * thirty thousand requests or so: the more, the more code there is.
+ * Seconds of load before anything is measured. During the first thirty thousand requests or so the JavaScript compiler
+ * works on the server's core, the longer the more code there is.
  */
 const WARM_UP = 15;
 const CONNECTIONS = 32;
 const BURST = 512;
-/** Tokens that come again and again: more people than one, few enough for all to have come in the warm-up. */
+/** Tokens that are sent repeatedly: of many users, but few enough that all are sent in the warm-up. */
 const RETURNING_TOKENS = 1000;
-/** Each is forgotten long before it comes again. */
+/** So many that none is in the cache when it is sent again. */
 const FIRST_SEEN_TOKENS = 4 * MAX_REMEMBERED;
 
-/** The service as it is shipped, but for limits that a load from one address would reach at once. */
+/** The service as it is shipped, but with higher rate limits, since all requests come from one address. */
 export function ours(
   scratch: string,
   core: number | undefined,
@@ -51,13 +51,13 @@ export function ours(
   };
 }
 
-export async function http(options: Measuring): Promise<Part> {
-  const { scratch, machine, rounds, say } = options;
+export async function http(options: PartOptions): Promise<Part> {
+  const { scratch, machine, rounds, report } = options;
   const { goPeers, cores } = machine;
   await using issuer = await startIssuer();
   const firstSeen = { tokensFile: join(scratch, "tokens") };
   const returning = { tokensFile: join(scratch, "returning-tokens") };
-  say(`signing ${FIRST_SEEN_TOKENS} OIDC tokens ...`);
+  report(`signing ${FIRST_SEEN_TOKENS} OIDC tokens ...`);
   await issuer.writeTokens(firstSeen.tokensFile, FIRST_SEEN_TOKENS);
   await issuer.writeTokens(returning.tokensFile, RETURNING_TOKENS);
 
@@ -76,7 +76,7 @@ export async function http(options: Measuring): Promise<Part> {
   await using servers = new AsyncDisposableStack();
   const contender = (name: string, server: ServerOptions, requests: Partial<Requests> = {}) => ({
     name,
-    measure: servers.use(kept(options, server, { connections: CONNECTIONS, ...requests })).measure,
+    measure: servers.use(keptServer(options, server, { connections: CONNECTIONS, ...requests })).measure,
   });
   const dev = ours(scratch, cores?.work, { MINT_AUTH: "dev" });
   const contenders = [
@@ -90,7 +90,7 @@ export async function http(options: Measuring): Promise<Part> {
     contender(ONE_WORKER, ours(scratch, undefined, { MINT_AUTH: "dev" })),
     contender(TWO_WORKERS, ours(scratch, undefined, { MINT_AUTH: "dev", MINT_WORKERS: "2" })),
   ];
-  const measured = await inTurn(contenders, rounds, say);
+  const measured = await measureInTurn(contenders, rounds, report);
   const p99 = spreadOf(measured, OURS, "p99")?.median;
   return {
     rounds: measured,
@@ -106,23 +106,27 @@ export async function http(options: Measuring): Promise<Part> {
   };
 }
 
-/** A server that is started and warmed up for the first measurement, and stays for the others. */
-function kept({ scratch, state, machine, seconds }: Measuring, options: ServerOptions, requests: Requests) {
+/** A server that is started and warmed up for the first measurement, and kept for the others. */
+function keptServer(
+  { scratch, state, machine, seconds }: PartOptions,
+  options: ServerOptions,
+  requests: Requests,
+) {
   let running: Running | undefined;
   let sent = 0;
 
-  async function loadFor(server: Running, seconds: number): Promise<Loaded> {
-    const what = { ...requests, url: server.url, publicKeysFile: publicKeysFile(scratch) };
-    const loaded = await load(machine, { ...what, seconds, first: sent });
-    // What was under way at the end isn't counted, but was sent.
-    sent += loaded.requests + 2 * requests.connections;
-    return loaded;
+  async function loadFor(server: Running, seconds: number): Promise<LoadResult> {
+    const loadOptions = { ...requests, url: server.url, publicKeysFile: publicKeysFile(scratch) };
+    const result = await load(machine, { ...loadOptions, seconds, first: sent });
+    // Requests that had no response yet at the end were sent, but are not counted.
+    sent += result.requests + 2 * requests.connections;
+    return result;
   }
 
   async function warm(): Promise<Running> {
     running = await serve(options);
     sent = 0;
-    checkJwt(await askOnce(running, requests, state), state);
+    checkJwt(await requestJwt(running, requests, state), state);
     await loadFor(running, WARM_UP);
     return running;
   }
@@ -137,11 +141,11 @@ function kept({ scratch, state, machine, seconds }: Measuring, options: ServerOp
       try {
         const server = running ?? (await warm());
         const usedBefore = processorSeconds(server.pid);
-        const loaded = await loadFor(server, seconds);
+        const result = await loadFor(server, seconds);
         const used = processorSeconds(server.pid) - usedBefore;
-        return { ...loaded, perProcessorSecond: used > 0 ? loaded.requests / used : undefined };
+        return { ...result, perProcessorSecond: used > 0 ? result.requests / used : undefined };
       } catch (error) {
-        // Nobody knows what it has been through: the next round has a new one.
+        // The state of the server is unknown: the next round starts a new one.
         await stop();
         throw error;
       }
@@ -150,14 +154,15 @@ function kept({ scratch, state, machine, seconds }: Measuring, options: ServerOp
   };
 }
 
-/** The JWT in the answer to one request. */
-async function askOnce({ url }: Running, { tokensFile }: Requests, state: State): Promise<unknown> {
+/** The JWT in the response to one request. */
+async function requestJwt({ url }: Running, { tokensFile }: Requests, state: State): Promise<unknown> {
   const token = tokensFile && (await Bun.file(tokensFile).text()).split("\n")[0];
   const response = await fetch(`${url}/creds`, {
     method: "POST",
     headers: { "Content-Type": "application/json", ...(token && { Authorization: `Bearer ${token}` }) },
-    body: JSON.stringify({ public_key: state.publicKeys[0], ...(!token && { user: "someone" }) }),
+    body: JSON.stringify({ public_key: state.publicKeys[0], ...(!token && { user: "alice" }) }),
   });
-  if (response.status !== 200) throw new Error(`answered ${response.status}: ${await response.text()}`);
+  if (response.status !== 200)
+    throw new Error(`the response was ${response.status}: ${await response.text()}`);
   return ((await response.json()) as { jwt: unknown }).jwt;
 }

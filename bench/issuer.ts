@@ -2,17 +2,17 @@ import { createWriteStream } from "node:fs";
 import { finished } from "node:stream/promises";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
 
-/** An OpenID issuer on this machine, which is not measured: discovery, its key, and tokens. */
+/** An OpenID issuer on this machine, which is not measured itself: discovery, its key, and tokens. */
 export interface Issuer extends AsyncDisposable {
   readonly url: string;
-  /** Writes so many different tokens to a file, one a line, numbered from the start. */
+  /** Writes `count` different tokens to a file, one per line. */
   writeTokens(file: string, count: number): Promise<void>;
 }
 
 export const AUDIENCE = "nats";
 
 const ALGORITHM = "RS256";
-const AT_ONCE = 200;
+const BATCH = 200;
 
 export async function startIssuer(): Promise<Issuer> {
   const { publicKey, privateKey } = await generateKeyPair(ALGORITHM, { modulusLength: 2048 });
@@ -32,10 +32,10 @@ export async function startIssuer(): Promise<Issuer> {
   });
   const url: string = `http://127.0.0.1:${server.port}`;
 
-  // The claims that providers commonly send.
+  // Claims that providers usually include.
   const token = (name: string) =>
     new SignJWT({
-      name: `Person ${name}`,
+      name: `User ${name}`,
       email: `${name}@example.com`,
       email_verified: true,
       scope: "openid",
@@ -52,9 +52,9 @@ export async function startIssuer(): Promise<Issuer> {
     url,
     async writeTokens(file, count) {
       const out = createWriteStream(file, { mode: 0o600 });
-      for (let first = 0; first < count; first += AT_ONCE) {
-        const length = Math.min(AT_ONCE, count - first);
-        const some = await Promise.all(Array.from({ length }, (_, i) => token(`person-${first + i}`)));
+      for (let first = 0; first < count; first += BATCH) {
+        const length = Math.min(BATCH, count - first);
+        const some = await Promise.all(Array.from({ length }, (_, i) => token(`user-${first + i}`)));
         out.write(`${some.join("\n")}\n`);
       }
       out.end();

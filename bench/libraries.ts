@@ -1,20 +1,20 @@
 import { PAIRS, type Pair } from "./libraries/contenders.ts";
 import { megabytes } from "./memory.ts";
-import { answerOf, bun, on } from "./process.ts";
+import { bun, on, runJson } from "./process.ts";
 import { table } from "./report.ts";
-import { type Contender, inTurn, type Measurement, type Rounds, spreadOf } from "./rounds.ts";
-import type { Measuring } from "./targets.ts";
+import { type Contender, type Measurement, measureInTurn, type Rounds, spreadOf } from "./rounds.ts";
+import type { PartOptions } from "./targets.ts";
 
-/** Libraries beside hand-made code for the same work, each in a process of its own, measured in turn. */
+/** Compares libraries with hand-made code for the same work, each in its own process, in turn. */
 
-/** Microseconds of processor time that a request takes at good hours: see "Where the time of a request goes". */
+/** Microseconds of processor time per request, when the machine is fast: see "Where the time of a request goes" in docs/performance.md. */
 const REQUEST = 115;
 
-export async function libraries({ machine, rounds, seconds, say }: Measuring): Promise<Rounds> {
+export async function libraries({ machine, rounds, seconds, report }: PartOptions): Promise<Rounds> {
   const contender = (pair: string, side: Side): Contender => ({
     name: nameOf(pair, side),
     measure: () =>
-      answerOf<Measurement>(
+      runJson<Measurement>(
         on(machine.cores?.work, bun("bench/libraries/run.ts", pair, side, String(seconds))),
       ),
   });
@@ -22,10 +22,10 @@ export async function libraries({ machine, rounds, seconds, say }: Measuring): P
     contender(pair, "handMade"),
     contender(pair, "library"),
   ]);
-  return inTurn(contenders, rounds, say);
+  return measureInTurn(contenders, rounds, report);
 }
 
-/** One row for each pair. */
+/** A table with one row for each pair. */
 export function librariesTable(rounds: Rounds): string[] {
   const rows = Object.entries(PAIRS).map(([pair, { what }]) => {
     const [handMade, library] = [measuredOf(rounds, pair, "handMade"), measuredOf(rounds, pair, "library")];
@@ -44,7 +44,7 @@ export function librariesTable(rounds: Rounds): string[] {
     "what",
     "hand-made",
     "library",
-    `difference, of a request of ${REQUEST} µs`,
+    `difference, relative to a request of ${REQUEST} µs`,
     "memory, hand-made",
     "memory, library",
   ];

@@ -6,21 +6,21 @@ import { spread } from "./rounds.ts";
 import { publicKeysFile } from "./state.ts";
 import type { Bound } from "./targets.ts";
 
-/** What the service takes of a machine: memory over a long run, and time to start. */
+/** The resources of the service: memory over a long run, and time to start. */
 
 const CONNECTIONS = 32;
-/** Seconds of load between two looks at the memory. */
+/** Seconds of load in one step. */
 const STEP = 2;
 
 export interface Sample {
-  /** Credentials given so far. */
+  /** Credentials issued so far. */
   readonly credentials: number;
   /** Bytes. */
   readonly resident: number;
 }
 
 export interface Upkeep {
-  /** The memory at the start and after each quarter. Empty when it could not be measured. */
+  /** The memory at the start and after each quarter. Empty if it could not be measured. */
   readonly samples: readonly Sample[];
   /** Milliseconds from start to the first 200 of `/readyz`, one for each start. */
   readonly starts: readonly number[];
@@ -29,15 +29,15 @@ export interface Upkeep {
 export interface UpkeepOptions {
   readonly scratch: string;
   readonly machine: Machine;
-  /** How many to give in all. */
+  /** Total number of credentials to issue. */
   readonly credentials: number;
   readonly starts: number;
-  readonly say: (line: string) => void;
+  readonly report: (line: string) => void;
 }
 
 export async function upkeep(options: UpkeepOptions): Promise<Upkeep> {
   const samples = await memory(options).catch((error: Error) => {
-    options.say(`!! NO MEASUREMENT of the memory: ${error.message}`);
+    options.report(`!! NO MEASUREMENT of the memory: ${error.message}`);
     return [];
   });
   const starts: number[] = [];
@@ -45,30 +45,30 @@ export async function upkeep(options: UpkeepOptions): Promise<Upkeep> {
     await using service = await serve(ours(options.scratch, undefined, { MINT_AUTH: "dev" }));
     starts.push(service.startedWithin);
   }
-  options.say(`started ${starts.length} times`);
+  options.report(`started ${starts.length} times`);
   return { samples, starts };
 }
 
-/** Each credential is for another user: what is kept by caller would show. */
-async function memory({ scratch, machine, credentials, say }: UpkeepOptions): Promise<Sample[]> {
+/** Each credential is for another user, so that memory that is kept for each caller is noticed. */
+async function memory({ scratch, machine, credentials, report }: UpkeepOptions): Promise<Sample[]> {
   await using service = await serve(ours(scratch, machine.cores?.work, { MINT_AUTH: "dev" }));
   const samples: Sample[] = [{ credentials: 0, resident: residentBytes(service.pid) }];
-  let given = 0;
-  let patience = 3;
+  let issued = 0;
+  let retries = 3;
   for (let quarter = 1; quarter <= 4; quarter++) {
-    while (given < (credentials * quarter) / 4) {
-      const step = { url: service.url, connections: CONNECTIONS, seconds: STEP, first: given };
+    while (issued < (credentials * quarter) / 4) {
+      const step = { url: service.url, connections: CONNECTIONS, seconds: STEP, first: issued };
       try {
-        given += (await load(machine, { ...step, publicKeysFile: publicKeysFile(scratch) })).requests;
+        issued += (await load(machine, { ...step, publicKeysFile: publicKeysFile(scratch) })).requests;
       } catch (error) {
-        // What it has given before is in its memory all the same.
-        if (--patience < 0) throw error;
-        say(`!! ${STEP} s are not counted: ${(error as Error).message}`);
+        // The memory of earlier steps is still valid, so the run continues.
+        if (--retries < 0) throw error;
+        report(`!! ${STEP} s of load are not counted: ${(error as Error).message}`);
       }
     }
-    const sample = { credentials: given, resident: residentBytes(service.pid) };
+    const sample = { credentials: issued, resident: residentBytes(service.pid) };
     samples.push(sample);
-    say(`${given} credentials: ${megabytes(sample.resident).toFixed(1)} MB resident`);
+    report(`${issued} credentials: ${megabytes(sample.resident).toFixed(1)} MB resident`);
   }
   return samples;
 }
@@ -85,7 +85,7 @@ export function upkeepBounds({ samples, starts }: Upkeep): Bound[] {
       measured: end && megabytes(end.resident),
     },
     {
-      what: "its growth in the last half",
+      what: "growth of memory in the second half",
       unit: "%",
       target: 5,
       measured: end && half && (end.resident / half.resident - 1) * 100,

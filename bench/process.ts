@@ -2,7 +2,7 @@ import { closeSync, openSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 
-/** Programs that are measured, and the one that makes the load. */
+/** Starts the measured programs and the one that generates the load. */
 
 const projectDir = join(import.meta.dirname, "..");
 
@@ -14,14 +14,14 @@ export const bun = (file: string, ...args: string[]): string[] => [
   ...args,
 ];
 
-/** The command, kept on one core; as it is without one. */
+/** The command, pinned to a core; unchanged without one. */
 export const on = (core: number | undefined, command: string[]): string[] =>
   core === undefined ? command : ["taskset", "-c", String(core), ...command];
 
-/** Nothing from around here changes what a contender does. */
+/** No other variable is passed on, so that the results do not depend on the environment. */
 const environment = { PATH: process.env.PATH ?? "", GOMAXPROCS: "1" };
 
-/** What runs. Nothing of it is left behind, however this ends. */
+/** Running programs. They are killed when this process exits. */
 const children = new Set<Bun.Subprocess>();
 process.on("exit", () => {
   for (const child of children) child.kill("SIGKILL");
@@ -36,9 +36,9 @@ function track<T extends Bun.Subprocess>(child: T): T {
 /**
  * Runs a program to its end.
  * @returns the JSON that it has printed
- * @throws with what it said, when it fails
+ * @throws with its output, if it fails
  */
-export async function answerOf<T>(command: string[]): Promise<T> {
+export async function runJson<T>(command: string[]): Promise<T> {
   const child = track(Bun.spawn(command, { env: environment, stdio: ["ignore", "pipe", "pipe"] }));
   const [out, error, code] = await Promise.all([
     new Response(child.stdout).text(),
@@ -50,26 +50,26 @@ export async function answerOf<T>(command: string[]): Promise<T> {
   return JSON.parse(json);
 }
 
-/** A server that answers, until it is disposed of. */
+/** A running server, until it is disposed of. */
 export interface Running extends AsyncDisposable {
   readonly pid: number;
   readonly url: string;
-  /** Milliseconds from its start to its first answer. */
+  /** Milliseconds from its start until it was ready. */
   readonly startedWithin: number;
 }
 
 export interface ServerOptions {
-  /** The command, once it is known which port it gets. */
+  /** The command, with its port. */
   readonly command: (port: number) => string[];
   readonly env?: (port: number) => Record<string, string>;
-  /** What to ask for to know that it is ready; every answer but 503 will do. */
+  /** The path that shows whether the server is ready: any response but 503. */
   readonly ready: string;
-  /** What its standard output is added to; it goes nowhere without. */
+  /** A file to which standard output is appended; without it, standard output is discarded. */
   readonly log?: string;
 }
 
-/** Milliseconds. */
-const PATIENCE = 20_000;
+/** Milliseconds to wait until a server is ready. */
+const TIMEOUT = 20_000;
 
 export async function serve({ command, env, ready, log }: ServerOptions): Promise<Running> {
   const port = await freePort();
@@ -83,11 +83,11 @@ export async function serve({ command, env, ready, log }: ServerOptions): Promis
     }),
   );
   if (output !== undefined) closeSync(output);
-  while (!(await answers(url + ready))) {
+  while (!(await isReady(url + ready))) {
     if (child.exitCode !== null) throw new Error(`${command(port).join(" ")} ended with ${child.exitCode}`);
-    if (performance.now() - began > PATIENCE) {
+    if (performance.now() - began > TIMEOUT) {
       child.kill("SIGKILL");
-      throw new Error(`${command(port).join(" ")} is not ready after ${PATIENCE / 1000} s`);
+      throw new Error(`${command(port).join(" ")} is not ready after ${TIMEOUT / 1000} s`);
     }
     await Bun.sleep(2);
   }
@@ -102,7 +102,7 @@ export async function serve({ command, env, ready, log }: ServerOptions): Promis
   };
 }
 
-async function answers(url: string): Promise<boolean> {
+async function isReady(url: string): Promise<boolean> {
   try {
     const { status } = await fetch(url, { keepalive: false });
     return status !== 503;
@@ -119,7 +119,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** Bytes of memory that the process has. Taken from `ps` where the system doesn't show them as files. */
+/** The resident memory of a process in bytes. Read from `ps` on systems without /proc. */
 export function residentBytes(pid: number): number {
   let kibibytes: string | undefined;
   try {
@@ -133,8 +133,8 @@ export function residentBytes(pid: number): number {
 }
 
 /**
- * Seconds that processors have worked for the process and its children so far, at the 100 ticks a second that Linux shows;
- * NaN elsewhere.
+ * Seconds of processor time of a process and its children so far, with the 100 ticks per second of Linux; NaN on other
+ * systems.
  */
 export function processorSeconds(pid: number): number {
   try {

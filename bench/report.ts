@@ -4,14 +4,14 @@ import { type Bar, chart, figure } from "./chart.ts";
 import type { Machine } from "./machine.ts";
 import { megabytes, type Upkeep } from "./memory.ts";
 import { type Rounds, spread, spreadOf } from "./rounds.ts";
-import type { Measuring, Verdict } from "./targets.ts";
+import type { PartOptions, Verdict } from "./targets.ts";
 
-/** Writes what was measured into `docs/performance.md`: between markers, so that what stands around them is kept. */
+/** Writes the results into `docs/performance.md`, between markers, so that the text around them is kept. */
 
 const docsDir = join(import.meta.dirname, "../docs");
 const document = join(docsDir, "performance.md");
 
-/** Replaces one block; at the end if there is none of that name. */
+/** Replaces the block with this name, or appends it at the end. */
 export function writeBlock(name: string, lines: readonly string[]): void {
   const [begin, end] = [`<!-- bench:begin ${name} -->`, `<!-- bench:end ${name} -->`];
   const block = [begin, "", ...lines, "", end].join("\n");
@@ -24,7 +24,7 @@ export function writeBlock(name: string, lines: readonly string[]): void {
   );
 }
 
-/** @returns the line that shows it */
+/** @returns the line of Markdown that shows the chart */
 export function writeChart(name: string, title: string, rounds: Rounds): string {
   const bars = [...rounds.keys()].flatMap((label): Bar[] => {
     const measured = spreadOf(rounds, label);
@@ -35,15 +35,15 @@ export function writeChart(name: string, title: string, rounds: Rounds): string 
   return `![${title}](performance/${name}.svg)`;
 }
 
-export type Length = Pick<Measuring, "rounds" | "seconds">;
+export type Length = Pick<PartOptions, "rounds" | "seconds">;
 
-/** With what it was measured, and for how long. */
-export function howMeasured({ description, missing }: Machine, { rounds, seconds }: Length): string {
-  const how = `${rounds} rounds of ${seconds} s each, in turn; the median, the least and the most.`;
+/** The machine, the programs and the duration of a measurement. */
+export function conditions({ description, missing }: Machine, { rounds, seconds }: Length): string {
+  const how = `${rounds} rounds of ${seconds} s each, in turn; median, minimum and maximum.`;
   return [`${description}; ${how}`, ...missing].join(" ");
 }
 
-/** One row for each contender. */
+/** A table with one row for each contender. */
 export function roundsTable(rounds: Rounds): string[] {
   const hasLatency = [...rounds.values()].flat().some((measured) => measured?.p99 !== undefined);
   const rows = [...rounds.keys()].map((name) => {
@@ -79,10 +79,10 @@ export function upkeepTable({ samples, starts }: Upkeep): string[] {
   ]);
   const started = spread(starts);
   return [
-    ...table(["credentials given", "resident memory"], memory),
+    ...table(["credentials issued", "resident memory"], memory),
     "",
     started
-      ? `From its start to the first 200 of \`/readyz\`: ${started.median.toFixed(0)} ms (${started.least.toFixed(0)} to ${started.most.toFixed(0)}, ${starts.length} starts).`
+      ? `From start to the first 200 of \`/readyz\`: ${started.median.toFixed(0)} ms (${started.least.toFixed(0)} to ${started.most.toFixed(0)}, ${starts.length} starts).`
       : "The start was not measured.",
   ];
 }

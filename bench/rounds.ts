@@ -1,54 +1,55 @@
 /**
- * Contenders are measured in turn, A, B, C, A, B, C: a machine that is slower for a while is so for all of them. What is
- * compared is what was measured in the same round.
+ * Contenders are measured in turn, A, B, C, A, B, C, so that a machine that is slower for a time affects all of them.
+ * Ratios compare measurements of the same round.
  */
 
 export interface Measurement {
   readonly perSecond: number;
-  /** The same for each second that a processor worked for it: what else runs on the machine shows less in that. */
+  /** The same per second of processor time, which depends less on other programs on the machine. */
   readonly perProcessorSecond?: number | undefined;
-  /** Milliseconds within which 99 of 100 answers came. */
+  /** Milliseconds within which 99 of 100 responses arrived. */
   readonly p99?: number;
-  /** Bytes by which the process has grown. */
+  /** Growth of the process in bytes. */
   readonly grownBy?: number;
 }
 
 export interface Contender {
   readonly name: string;
-  /** @throws when it could not be measured; that round has nothing for it then */
+  /** @throws if it could not be measured; its result of that round is undefined then */
   readonly measure: () => Promise<Measurement>;
 }
 
-/** By contender: one for each round, undefined where it failed. */
+/** The measurements of each contender: one for each round, undefined if it failed. */
 export type Rounds = ReadonlyMap<string, readonly (Measurement | undefined)[]>;
 
-export async function inTurn(
+export async function measureInTurn(
   contenders: readonly Contender[],
   rounds: number,
-  say: (line: string) => void,
+  report: (line: string) => void,
 ): Promise<Rounds> {
   const all = new Map<string, (Measurement | undefined)[]>(contenders.map(({ name }) => [name, []]));
   for (let round = 1; round <= rounds; round++) {
     for (const { name, measure } of contenders) {
       const measured = await measure().catch((error: Error) => {
-        say(`!! NO MEASUREMENT of "${name}": ${error.message}`);
+        report(`!! NO MEASUREMENT of "${name}": ${error.message}`);
         return undefined;
       });
       all.get(name)?.push(measured);
-      if (measured) say(`round ${round} of ${rounds}: ${name}: ${Math.round(measured.perSecond)} a second`);
+      if (measured)
+        report(`round ${round} of ${rounds}: ${name}: ${Math.round(measured.perSecond)} per second`);
     }
   }
   return all;
 }
 
-/** The middle one, and the least and the most. */
+/** Median, minimum and maximum. */
 export interface Spread {
   readonly median: number;
   readonly least: number;
   readonly most: number;
 }
 
-/** Undefined of nothing. */
+/** Undefined if there are no values. */
 export function spread(values: readonly number[]): Spread | undefined {
   if (values.length === 0) return undefined;
   const sorted = [...values].sort((a, b) => a - b);
@@ -64,7 +65,7 @@ export function spread(values: readonly number[]): Spread | undefined {
 export const spreadOf = (rounds: Rounds, name: string, of: keyof Measurement = "perSecond") =>
   spread((rounds.get(name) ?? []).flatMap((measured) => measured?.[of] ?? []));
 
-/** How many times as fast one is as the other, round by round. */
+/** The ratio of the rates of two contenders, of all rounds. */
 export function ratio(
   rounds: Rounds,
   one: string,

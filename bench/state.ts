@@ -4,26 +4,26 @@ import { join } from "node:path";
 import { createUser, decode } from "@nats-io/jwt";
 import { makeAccount, type RoleTemplate } from "../src/core/roles/account.fixture.ts";
 
-/** What all contenders are given: an account, the key of its role `browser`, and users. New for each run. */
+/** The input of all contenders: an account, the key of its role `browser`, and users. New for each run. */
 export interface State {
   readonly account: string;
   readonly accountJwt: string;
   /** The seed of the role's key. */
   readonly seed: string;
-  /** Seconds that a user lives. */
+  /** The lifetime of a user JWT in seconds. */
   readonly ttl: number;
-  /** What the role gives, for those who write it into each JWT. */
+  /** The permissions of the role, for contenders that write them into each JWT. */
   readonly permissions: { readonly pub: readonly string[]; readonly sub: readonly string[] };
-  /** So many that nothing is gained by remembering the last. */
+  /** So many that a cache of recent keys does not help. */
   readonly publicKeys: readonly string[];
 }
 
 const PUBLIC_KEYS = 1000;
 
-/** The directory that holds everything of one run; nobody else may look into it. */
+/** The directory with all files of one run, readable by this user only. */
 export const makeScratch = (): string => mkdtempSync(join(tmpdir(), "bench-"));
 
-/** Makes the state and writes it: for the contenders one file, for the service a directory as `nats-export` leaves it. */
+/** Makes the state and writes it: one file for the contenders, and a directory as `nats-export` writes it for the service. */
 export async function makeState(scratch: string): Promise<State> {
   const { template, ttl } = readBrowserRole();
   const { accountJwt, publicKey, seeds } = await makeAccount({ browser: template });
@@ -57,12 +57,12 @@ export const stateFile = (scratch: string) => join(scratch, "state.json");
 export const publicKeysFile = (scratch: string) => join(scratch, "public-keys");
 export const keysDir = (scratch: string) => join(scratch, "keys");
 
-/** For a contender, which is told the file's name. */
+/** Reads the file that a contender gets on its command line. */
 export const readState = (file: string): State => JSON.parse(readFileSync(file, "utf8"));
 
-/** @throws when a contender has made something else than a user of this account */
+/** @throws if a contender has made something else than a user JWT of this account */
 export function checkJwt(jwt: unknown, { account }: State): void {
   const { sub, nats } = decode<{ issuer_account: string }>(String(jwt));
   if (nats.issuer_account !== account || !sub.startsWith("U"))
-    throw new Error("this is no user of the account");
+    throw new Error("the contender made a JWT that is not of a user of the account");
 }

@@ -2,9 +2,9 @@ import type { Machine } from "./machine.ts";
 import { type Rounds, ratio } from "./rounds.ts";
 import type { State } from "./state.ts";
 
-/** What is to be reached, and what was. */
+/** The targets, and whether they were reached. */
 
-/** How many times as fast one contender must be as another. */
+/** The target for the ratio of two contenders. */
 export interface Comparison {
   readonly what: string;
   readonly one: string;
@@ -12,34 +12,34 @@ export interface Comparison {
   readonly target: number;
 }
 
-/** A figure that must stay below something. */
+/** The upper limit of a figure. */
 export interface Bound {
   readonly what: string;
   readonly unit: string;
   readonly target: number;
-  /** Undefined when it could not be measured. */
+  /** Undefined if it could not be measured. */
   readonly measured: number | undefined;
 }
 
-/** What a part of the benchmark is given. */
-export interface Measuring {
+/** The input of one part of the benchmark. */
+export interface PartOptions {
   readonly scratch: string;
   readonly state: State;
   readonly machine: Machine;
   readonly rounds: number;
-  /** Of one measurement. */
+  /** The duration of one measurement. */
   readonly seconds: number;
-  readonly say: (line: string) => void;
+  readonly report: (line: string) => void;
 }
 
-/** One part of the benchmark, measured. */
+/** The results of one part of the benchmark. */
 export interface Part {
   readonly rounds: Rounds;
   readonly comparisons: readonly Comparison[];
   readonly bounds: readonly Bound[];
 }
 
-/** What became of one target, ready to be printed. */
+/** The result for one target, as text. */
 export interface Verdict {
   readonly what: string;
   readonly target: string;
@@ -61,7 +61,7 @@ export function verdicts({ rounds, comparisons, bounds }: Part): Verdict[] {
           ? `${times(measured.median)} (${times(measured.least)} to ${times(measured.most)})`
           : "—",
         byProcessor: byProcessor ? times(byProcessor.median) : "—",
-        verdict: judge(measured && measured.median >= target),
+        verdict: verdictOf(measured && measured.median >= target),
       };
     }),
     ...bounds.map(
@@ -70,7 +70,7 @@ export function verdicts({ rounds, comparisons, bounds }: Part): Verdict[] {
         target: `≤ ${target} ${unit}`,
         measured: measured === undefined ? "—" : `${round(measured)} ${unit}`,
         byProcessor: "",
-        verdict: judge(measured === undefined ? undefined : measured <= target),
+        verdict: verdictOf(measured === undefined ? undefined : measured <= target),
       }),
     ),
   ];
@@ -79,7 +79,7 @@ export function verdicts({ rounds, comparisons, bounds }: Part): Verdict[] {
 const times = (ratio: number) => ratio.toFixed(2);
 const round = (value: number) => (value < 10 ? value.toFixed(1) : value.toFixed(0));
 
-function judge(reached: boolean | undefined): Verdict["verdict"] {
+function verdictOf(reached: boolean | undefined): Verdict["verdict"] {
   if (reached === undefined) return "not measured";
   return reached ? "reached" : "falls short";
 }

@@ -1,6 +1,6 @@
 /**
- * The mint inside an application that has its own login: `bun examples/hono-app.ts` beside `npm start`, or with the
- * exported keys in MINT_KEYS_DIR. In your own code, import from "nats-mint".
+ * The mint inside an application with its own login. Run `npm start`, then `bun examples/hono-app.ts`, or set
+ * MINT_KEYS_DIR to the directory of exported keys. In your own code, import from "nats-mint".
  */
 import { Hono } from "hono";
 import { getCookie, setCookie } from "hono/cookie";
@@ -11,20 +11,20 @@ const sessions = new Map<string, { user: string; expiresAt: number }>();
 
 const app = new Hono();
 app.onError((error, c) =>
-  error instanceof MintError ? c.text(`${error.message}\n`, 422) : c.text("sorry\n", 500),
+  error instanceof MintError ? c.text(`${error.message}\n`, 422) : c.text("internal error\n", 500),
 );
 
-// The application's own login: any password will do here.
+// The application's own login. This example checks no password.
 app.post("/login", async (c) => {
   const { user } = await c.req.parseBody();
   const id = crypto.randomUUID();
   sessions.set(id, { user: parseSubjectToken(user), expiresAt: Date.now() / 1000 + 3600 });
   setCookie(c, "session", id, { httpOnly: true, sameSite: "Strict" });
-  return c.text("welcome\n");
+  return c.text("logged in\n");
 });
-app.get("/", (c) => c.text(sessions.get(getCookie(c, "session") ?? "")?.user ?? "nobody"));
+app.get("/", (c) => c.text(sessions.get(getCookie(c, "session") ?? "")?.user ?? "not logged in"));
 
-// And POST /nats/creds for whoever is logged in.
+// POST /nats/creds for logged-in users.
 const keys = await watchKeys(process.env.MINT_KEYS_DIR ?? ".data/keys");
 app.route(
   "/nats",
@@ -38,7 +38,7 @@ app.route(
     },
     grant: ({ subject }) => ({ role: "browser", user: parseSubjectToken(subject) }),
     servers: { websocket: ["ws://127.0.0.1:9222"], tcp: [] },
-    // The login is a cookie: a 401 has no Bearer token to ask for.
+    // The login is a cookie, so a 401 must not request a Bearer token.
     bearerChallenge: false,
   }),
 );

@@ -1,20 +1,20 @@
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** Programs run side by side, each with its output in one piece. */
+/** Runs programs in parallel. The output of each is kept together. */
 
 export interface Job {
   readonly name: string;
   readonly command: readonly string[];
   readonly env?: Record<string, string>;
-  /** Takes much memory: few of these run at the same time. */
+  /** Needs much memory: few of these run at the same time. */
   readonly isLarge?: boolean;
 }
 
-export interface Ended {
+export interface FinishedJob {
   readonly job: Job;
   readonly exitCode: number;
-  /** What it wrote to its output and its error output, in order. */
+  /** Standard output and standard error, in order. */
   readonly output: string;
   readonly seconds: number;
 }
@@ -26,15 +26,15 @@ interface Options {
   readonly cwd: string;
   /** A directory for the jobs' output. */
   readonly dir: string;
-  readonly onEnd: (ended: Ended) => void;
+  readonly onEnd: (ended: FinishedJob) => void;
 }
 
-/** A job that runs longer hangs, and is ended. */
-const LIMIT = 20 * 60_000;
+/** Milliseconds after which a job is killed. */
+const TIME_LIMIT = 20 * 60_000;
 
 const groups = new Set<number>();
 
-/** Runs all jobs, in their order as far as large ones need not wait. */
+/** Runs all jobs in order, except that a large job may have to wait for another one. */
 export async function runJobs(jobs: readonly Job[], options: Options): Promise<void> {
   const waiting = [...jobs];
   let large = 0;
@@ -43,7 +43,7 @@ export async function runJobs(jobs: readonly Job[], options: Options): Promise<v
     while (true) {
       const next = waiting.findIndex(({ isLarge }) => !isLarge || large < options.large);
       const [job] = next < 0 ? [] : waiting.splice(next, 1);
-      // What waits now are large jobs. The workers that have one take the next.
+      // Only large jobs are left. The workers that run one take the next.
       if (!job) return;
       if (job.isLarge) large++;
       const ended = await runJob(job, options);
@@ -55,11 +55,11 @@ export async function runJobs(jobs: readonly Job[], options: Options): Promise<v
   await Promise.all(Array.from({ length: options.workers }, work));
 }
 
-async function runJob(job: Job, { cwd, dir }: Options): Promise<Ended> {
+async function runJob(job: Job, { cwd, dir }: Options): Promise<FinishedJob> {
   const began = performance.now();
   const log = join(dir, `${job.name.replaceAll("/", "-")}.log`);
   const file = openSync(log, "a");
-  // In a process group of its own, which ends with it: nothing that it started stays.
+  // In its own process group, which is killed when the job has ended, with all processes that it started.
   const child = Bun.spawn([...job.command], {
     cwd,
     env: { ...process.env, ...job.env },
@@ -68,7 +68,7 @@ async function runJob(job: Job, { cwd, dir }: Options): Promise<Ended> {
   });
   closeSync(file);
   groups.add(child.pid);
-  const timer = setTimeout(() => killGroup(child.pid), LIMIT);
+  const timer = setTimeout(() => killGroup(child.pid), TIME_LIMIT);
   const exitCode = await child.exited;
   clearTimeout(timer);
   killGroup(child.pid);
@@ -76,7 +76,7 @@ async function runJob(job: Job, { cwd, dir }: Options): Promise<Ended> {
   return { job, exitCode, output: readFileSync(log, "utf8"), seconds: (performance.now() - began) / 1000 };
 }
 
-/** Ends all that runs. */
+/** Kills all running jobs. */
 export function killJobs(): void {
   for (const group of groups) killGroup(group);
 }
@@ -85,6 +85,6 @@ function killGroup(leader: number): void {
   try {
     process.kill(-leader, "SIGKILL");
   } catch {
-    // It is empty.
+    // The group has no process any more.
   }
 }

@@ -4,8 +4,8 @@ import { findPortProblem } from "../src/util/port.ts";
 /** Ports for programs that a test starts later, or starts again. */
 
 /**
- * Below the ports that a system uses for outgoing connections (32768 and up on Linux, 49152 and up elsewhere), so that
- * a free port is not taken by one before the test opens it.
+ * Below the ports that a system uses for outgoing connections (32768 and up on Linux, 49152 and up on other systems), so
+ * that no outgoing connection uses a free port before the test opens it.
  */
 const FIRST = 12_000;
 const LAST = 32_767;
@@ -15,7 +15,7 @@ export const hasIPv6 = Object.values(networkInterfaces()).some((list) =>
   list?.some(({ address }) => address === "::1"),
 );
 
-/** The returned ports stay bound for UDP until this process ends, so that no other process of the tests gets them. */
+/** The returned ports stay bound for UDP until this process ends, so that no other test process gets them. */
 const reserved: Bun.udp.Socket<"buffer">[] = [];
 
 /** Ports that no program listens on. */

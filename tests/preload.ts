@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 /**
- * `TESTS_DIR` is a directory for what test files share. tests/run.ts gives one to all its processes; a `bun test` that is
- * run by hand makes its own.
+ * `TESTS_DIR` is a directory for files that test files share. tests/run.ts sets it for all its processes; a `bun test`
+ * that is run by hand creates its own.
  */
 if (!process.env.TESTS_DIR) {
   const dir = mkdtempSync(join(tmpdir(), "tests-"));

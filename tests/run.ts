@@ -1,13 +1,13 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism, constants, tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Ended, type Job, killJobs, runJobs } from "./jobs.ts";
+import { type FinishedJob, type Job, killJobs, runJobs } from "./jobs.ts";
 import { findSuites } from "./suites.ts";
 
 /**
- * `npm test`: types, lint, shell and all tests but those of the compose file, which want a Docker engine:
- * `npm run test:compose`. Suites run side by side, each in a process of its own; `TEST_WORKERS` is how many at the same
- * time. Ends with one line that counts.
+ * `npm test`: types, lint, shell scripts and all tests but those of the compose file, which need a Docker engine:
+ * `npm run test:compose`. Suites run in parallel, each in its own process; `TEST_WORKERS` limits their number. The last
+ * line has the totals.
  */
 
 interface Tally {
@@ -17,11 +17,11 @@ interface Tally {
 }
 
 const projectDir = join(import.meta.dirname, "..");
-/** The TypeScript projects: what runs on a server has no DOM, what runs in a page has no types of Bun. */
-const TYPE_SIDES = [".", "src/browser", "demo", "tests/browser/page", "tests"];
-/** Suites wait for events most of the time. */
+/** The TypeScript projects: server code has no DOM types, page code has no Bun types. */
+const TYPE_PROJECTS = [".", "src/browser", "demo", "tests/browser/page", "tests"];
+/** More than processors, since suites wait for events most of the time. */
 const WORKERS = Number(process.env.TEST_WORKERS) || 2 * availableParallelism();
-/** Suites with a browser at the same time: one takes half a gigabyte. */
+/** Suites with a browser at the same time: each needs half a gigabyte. */
 const BROWSERS = 2;
 
 const isCompose = process.argv[2] === "compose";
@@ -39,9 +39,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 const checks = isCompose ? [] : findChecks();
 const suites = findSuites(projectDir, isCompose ? ["tests/compose"] : process.argv.slice(2));
 if (suites.length === 0) {
-  console.error(
-    `there is no test file in ${process.argv.slice(2).join(", ")}; name files or folders of tests`,
-  );
+  console.error(`no test file in ${process.argv.slice(2).join(", ")}; give files or folders of tests`);
   process.exit(1);
 }
 const env = await makeEnvironment();
@@ -59,19 +57,19 @@ process.exit(total.failed > 0 ? 1 : 0);
 
 function findChecks(): Job[] {
   const jobs: Job[] = [
-    ...TYPE_SIDES.map((side) => ({
-      name: `types of ${side}`,
-      command: ["node_modules/.bin/tsc", "-p", side],
+    ...TYPE_PROJECTS.map((project) => ({
+      name: `types of ${project}`,
+      command: ["node_modules/.bin/tsc", "-p", project],
     })),
     { name: "format and lint", command: ["node_modules/.bin/biome", "check", "--error-on-warnings", "."] },
   ];
-  // ShellCheck reads each program with the files that it sources, since variables of one are used in others.
+  // ShellCheck checks each program together with the files that it sources, which share variables.
   const files = [...new Bun.Glob("{fs,src,tools}/**/*.sh").scanSync(projectDir), ".ci/run"];
   const programs = files.filter((file) => readFileSync(join(projectDir, file), "utf8").startsWith("#!"));
   if (Bun.which("shellcheck")) {
     jobs.push({ name: "shell", command: ["shellcheck", "--check-sourced", ...programs.sort()] });
   } else if (isCI) {
-    console.error("shell: ShellCheck is not on PATH, and CI does not go without it");
+    console.error("shell: ShellCheck is not on PATH, and CI requires it");
     total.failed++;
   } else {
     console.log("shell: SKIPPED, ShellCheck is not on PATH");
@@ -81,7 +79,7 @@ function findChecks(): Job[] {
   return jobs;
 }
 
-/** Of the suites. What they share and what they leave behind is in one directory. */
+/** The variables of the suites. Shared and temporary files are in one directory. */
 async function makeEnvironment(): Promise<Record<string, string>> {
   const shared = join(dir, "shared");
   const temporary = join(dir, "tmp");
@@ -89,7 +87,7 @@ async function makeEnvironment(): Promise<Record<string, string>> {
   mkdirSync(temporary);
   const environment = { TESTS_DIR: shared, TMPDIR: temporary };
   if (!suites.some(({ hasBrowser }) => hasBrowser)) return environment;
-  // The first call unpacks it, which only one process may do.
+  // The first call unpacks the browser, which only one process may do.
   const { executablePath } = await import("./browser/chromium.ts");
   return { ...environment, CHROMIUM: await executablePath() };
 }
@@ -99,7 +97,7 @@ function suiteJob({ name, files, hasBrowser }: (typeof suites)[number]): Job {
     "--timeout=120000",
     "--reporter=junit",
     `--reporter-outfile=${reportOf(name)}`,
-    // A log that is kept is read for what failed.
+    // The log in CI is read only for failures.
     ...(isCI ? ["--only-failures"] : []),
   ];
   return {
@@ -110,12 +108,12 @@ function suiteJob({ name, files, hasBrowser }: (typeof suites)[number]): Job {
   };
 }
 
-function report({ job, exitCode, output, seconds }: Ended): void {
+function report({ job, exitCode, output, seconds }: FinishedJob): void {
   const isCheck = checks.includes(job);
   const tally = isCheck ? { passed: 0, failed: 0, skipped: 0 } : readReport(reportOf(job.name));
   const hasReport = tally.passed + tally.failed + tally.skipped > 0;
   if (isCheck && exitCode === 0) tally.passed = 1;
-  // A suite without a report crashed, or ended before its tests did.
+  // A suite without a report has crashed, or has exited before its tests ended.
   else if (exitCode !== 0 || !hasReport) tally.failed = Math.max(tally.failed, 1);
   for (const key of ["passed", "failed", "skipped"] as const) total[key] += tally[key];
   if (tally.failed > 0) failed.push(job.name);
@@ -127,13 +125,13 @@ function reportOf(suite: string): string {
   return join(dir, `${suite.replaceAll("/", "-")}.xml`);
 }
 
-/** What bun test counted in its JUnit report, which is written at the end. */
+/** The counts in the JUnit report, which bun test writes at the end. */
 function readReport(file: string): Tally {
   let text = "";
   try {
     text = readFileSync(file, "utf8");
   } catch {
-    // There is none.
+    // There is no report.
   }
   const summary = /<testsuites\b[^>]*>/.exec(text)?.[0] ?? "";
   const count = (name: string) => Number(new RegExp(`\\b${name}="(\\d+)"`).exec(summary)?.[1] ?? 0);

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join, normalize } from "node:path";
 
-/** The test files, as the suites that run side by side: each file of tests/ is one, and those of src/ and of demo/ together. */
+/** The test files, grouped into suites that run in parallel: each file of tests/ is one, and those of src/ and demo/ are one. */
 
 export interface Suite {
   readonly name: string;
@@ -10,7 +10,7 @@ export interface Suite {
   readonly hasBrowser: boolean;
 }
 
-/** The suites that take longest, longest first: they start first, so that none of them ends alone. */
+/** The suites that take longest, longest first: they start first, so that none of them runs alone at the end. */
 const LONG = [
   "tests/recipe/kill.test.ts",
   "tests/browser/stream.test.ts",
@@ -22,7 +22,7 @@ const LONG = [
   "tests/recipe/consumers.test.ts",
   "tests/local/start.test.ts",
   "tests/browser/demo.test.ts",
-  "tests/edge/crowd.test.ts",
+  "tests/edge/withheld-bodies.test.ts",
   "tests/edge/abuse.test.ts",
   "tests/browser/cluster.test.ts",
   "src",
@@ -33,7 +33,7 @@ const LONG = [
 ];
 
 /**
- * @param paths files and folders; without any, all but those of the compose file
+ * @param paths files and folders; if empty, all but tests/compose
  * @returns the suites, those that take longest first
  */
 export function findSuites(projectDir: string, paths: readonly string[]): Suite[] {

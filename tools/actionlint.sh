@@ -1,6 +1,6 @@
 #!/bin/sh
-# Checks the workflows in .github/workflows, and with ShellCheck the scripts in them, with the actionlint that
-# tools/actionlint/go.mod pins. Without Go it checks nothing, and fails only in CI.
+# Checks the workflows in .github/workflows with the actionlint that tools/actionlint/go.mod pins, and the scripts in them
+# with ShellCheck. Without Go it checks nothing, and fails only in CI.
 set -eu
 cd "$(dirname "$0")/actionlint"
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Lists the pinned packages and programs of which a newer version exists: npm's, then those of tools/go.mod. The images'
-# versions in .env follow: nats-server's and Bun's are compared by a test, nats-box's is looked up by hand.
+# Lists the pinned packages and programs that have a newer version: npm packages, then the programs of tools/go.mod. A
+# test compares the versions of nats-server and Bun in .env with these; look up the version of nats-box by hand.
 set -eu
 cd "$(dirname "$0")/.."
 

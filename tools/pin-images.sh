@@ -1,7 +1,7 @@
 #!/bin/sh
-# Pins the images in .env by digest too: NATS_VER=2.15.3-alpine becomes NATS_VER=2.15.3-alpine@sha256:…, which a registry
-# can't serve other content for. It pulls each image, so it needs Docker and the images' registry. Run again after a
-# version was changed; a version from the environment brings its own digest, or none.
+# Pins the images in .env by digest too: NATS_VER=2.15.3-alpine becomes NATS_VER=2.15.3-alpine@sha256:…, for which a
+# registry can't serve other content. It pulls each image, so it needs Docker and access to the registry. Run it again
+# after a change of a version. A version from the environment replaces the digest too.
 set -eu
 env_file=${1:-$(dirname "$0")/../.env}
 
@@ -12,7 +12,7 @@ pin() { # pin VARIABLE IMAGE
     return 1
   }
   docker pull -q "$2:$version" >/dev/null
-  # the digest of the list of all platforms' images, where there is one
+  # the digest of the multi-platform index, if there is one
   digest=$(docker image inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' "$2:$version" |
     sed -n "s|^.*$2@\(sha256:[0-9a-f]\{64\}\)\$|\1|p" | head -n 1)
   [ -n "$digest" ] || {
@@ -20,7 +20,7 @@ pin() { # pin VARIABLE IMAGE
     return 1
   }
   sed "s/^$1=.*/$1=$version@$digest/" "$env_file" >"$env_file.new"
-  cat "$env_file.new" >"$env_file" # keeps its owner and mode
+  cat "$env_file.new" >"$env_file" # keeps the owner and mode of the file
   rm "$env_file.new"
   echo "$1=$version@$digest"
 }

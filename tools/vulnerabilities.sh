@@ -1,6 +1,6 @@
 #!/bin/sh
-# Looks for known vulnerabilities in the Go programs of .tools, with govulncheck. Exits 1 when it finds some, and 0 with
-# a sentence where its database (https://vuln.go.dev) can't be reached.
+# Searches the Go programs in .tools for known vulnerabilities, with govulncheck. Exits 1 if it finds one, and 0 with a
+# message if its database (https://vuln.go.dev) can't be reached.
 set -eu
 cd "$(dirname "$0")/.."
 

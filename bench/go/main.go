@@ -17,7 +17,7 @@ import (
 	"github.com/nats-io/nkeys"
 )
 
-// state is what bench/state.ts wrote.
+// state is the file that bench/state.ts wrote.
 type state struct {
 	Account     string `json:"account"`
 	Seed        string `json:"seed"`
@@ -43,7 +43,7 @@ func main() {
 	case "serve":
 		fail(serve(state, os.Args[3], os.Args[4], os.Args[5]))
 	default:
-		fail(fmt.Errorf("there is no command %s", command))
+		fail(fmt.Errorf("unknown command %q: use given, creds or serve", command))
 	}
 }
 
@@ -56,14 +56,14 @@ func readState(file string) *state {
 	return state
 }
 
-// scopedUser makes a JWT whose permissions stand in the account's.
+// scopedUser makes a JWT whose permissions are in the account JWT.
 func (s *state) scopedUser(name, publicKey string) (string, error) {
 	claims := s.claims(name, publicKey)
 	claims.SetScoped(true)
 	return claims.Encode(s.key)
 }
 
-// newUser makes a key pair, a JWT that holds its permissions, and a creds file of both.
+// newUser makes a key pair, a JWT with inline permissions, and a creds file of both.
 func (s *state) newUser(name string) string {
 	pair := must(nkeys.CreateUser())
 	claims := s.claims(name, must(pair.PublicKey()))
@@ -80,7 +80,7 @@ func (s *state) claims(name, publicKey string) *jwt.UserClaims {
 	return claims
 }
 
-// timed does the work for as many seconds as it was told, after a warm-up, and prints how many times a second.
+// timed repeats the work for the given number of seconds, after a warm-up, and prints the rates.
 func timed(once func(i int) string) {
 	seconds := must(strconv.ParseFloat(os.Args[3], 64))
 	var made string
@@ -100,7 +100,7 @@ func timed(once func(i int) string) {
 	}))))
 }
 
-// processorSeconds is what this process has used so far.
+// processorSeconds is the processor time that this process has used so far.
 func processorSeconds() float64 {
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {

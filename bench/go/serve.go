@@ -14,11 +14,11 @@ type request struct {
 	PublicKey string `json:"public_key"`
 }
 
-type answer struct {
+type response struct {
 	JWT string `json:"jwt"`
 }
 
-// serve answers POST /creds: an OIDC token and a public key in, a user JWT out. The token is verified each time.
+// serve handles POST /creds, which takes an OIDC token and a public key and returns a user JWT. It verifies the token each time.
 func serve(state *state, port, issuer, audience string) error {
 	provider, err := oidc.NewProvider(context.Background(), issuer)
 	if err != nil {
@@ -37,18 +37,18 @@ func serve(state *state, port, issuer, audience string) error {
 			http.Error(w, "unauthorized", http.StatusUnauthorized)
 			return
 		}
-		var asked request
-		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 8192)).Decode(&asked); err != nil {
+		var body request
+		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 8192)).Decode(&body); err != nil {
 			http.Error(w, "invalid request", http.StatusBadRequest)
 			return
 		}
-		made, err := state.scopedUser(identity.Subject, asked.PublicKey)
+		made, err := state.scopedUser(identity.Subject, body.PublicKey)
 		if err != nil {
 			http.Error(w, "invalid public key", http.StatusUnprocessableEntity)
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(answer{JWT: made})
+		_ = json.NewEncoder(w).Encode(response{JWT: made})
 	})
 	return http.ListenAndServe(net.JoinHostPort("127.0.0.1", port), nil)
 }

@@ -4,8 +4,8 @@ import { bareJwt } from "../bare.ts";
 import { readState } from "../state.ts";
 
 /**
- * The least that a service takes: `<state file> <port>` believes every name; with `<issuer> <audience>` behind it, it
- * verifies an OIDC token each time. Nothing else is checked, limited, counted or written down.
+ * The minimum work of a service: with `<state file> <port>` it accepts every name; with `<issuer> <audience>` in addition
+ * it verifies an OIDC token each time. Nothing else is checked, limited, counted or logged.
  */
 
 const [, , file = "", port, issuer, audience = ""] = process.argv;

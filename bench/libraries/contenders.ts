@@ -3,7 +3,7 @@ import { Counter, Histogram, Registry } from "prom-client";
 import { FastCounter, FastHistogram } from "./fast-metrics.ts";
 import { TwoMaps } from "./two-maps.ts";
 
-/** What a library and hand-made code do for one request, with the same input. */
+/** The work of a library and of hand-made code for one request, with the same input. */
 
 /** Does the work of request number `i`. */
 type Work = (i: number) => void;
@@ -44,10 +44,10 @@ function bothLimits(makeStore: (max: number) => Store): Work {
   };
 }
 
-/** An attack: the same address returns only after all others were forgotten. */
+/** An attack: an address is used again only when it is no longer stored. */
 const flood = (store: Store): Work => takeTokens(store, 2 ** 24);
 
-/** Keys that each rate limit of the service remembers. */
+/** The maximum number of keys that each rate limit of the service stores. */
 const KEYS = 20_000;
 const MANY_KEYS = 100_000;
 const lru = (max: number): Store => new LRUCache<string, Bucket>({ max });
@@ -114,12 +114,12 @@ export const PAIRS: Readonly<Record<string, Pair>> = {
     handMade: () => bothLimits(twoMaps),
   },
   flood: {
-    what: "one rate limit, each request from another address, 20,000 remembered",
+    what: "one rate limit, each request from another address, 20,000 stored",
     library: () => flood(lru(KEYS)),
     handMade: () => flood(twoMaps(KEYS)),
   },
   "large-flood": {
-    what: "the same, 100,000 remembered",
+    what: "the same, 100,000 stored",
     library: () => flood(lru(MANY_KEYS)),
     handMade: () => flood(twoMaps(MANY_KEYS)),
   },

@@ -4,7 +4,7 @@
  */
 
 interface Observations {
-  /** Observations in each bucket that are in no lower one; the last element counts those above all bounds. */
+  /** The number of observations in each bucket without those of lower buckets; the last element counts those above all bounds. */
   readonly counts: number[];
   sum: number;
 }

@@ -3,15 +3,15 @@ import { PAIRS } from "./contenders.ts";
 
 /**
  * Measures one side of one pair: `<pair> library|handMade <seconds>` on its command line. Prints one line of JSON:
- * operations a second, the same for a second of processor time, and by how many bytes the process has grown.
+ * operations per second, operations per second of processor time, and the growth of the process in bytes.
  */
 
 const [, , pair = "", side = "", seconds = "1"] = process.argv;
 const work = PAIRS[pair]?.[side === "library" ? "library" : "handMade"]();
-if (!work) throw new Error(`no pair ${pair}; there are ${Object.keys(PAIRS).join(", ")}`);
+if (!work) throw new Error(`unknown pair "${pair}"; use one of ${Object.keys(PAIRS).join(", ")}`);
 
-/** The clock is read once for so many: it costs as much as some of what is measured. */
-const AT_ONCE = 1000;
+/** Operations between two readings of the clock, which takes as long as some operations. */
+const BATCH = 1000;
 let done = 0;
 
 function run(milliseconds: number) {
@@ -19,7 +19,7 @@ function run(milliseconds: number) {
   const usedBefore = process.cpuUsage();
   const before = done;
   while (performance.now() - began < milliseconds) {
-    for (let i = 0; i < AT_ONCE; i++) work?.(done++);
+    for (let i = 0; i < BATCH; i++) work?.(done++);
   }
   const count = done - before;
   const { user, system } = process.cpuUsage(usedBefore);

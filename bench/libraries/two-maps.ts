@@ -7,7 +7,7 @@ export class TwoMaps<Value> {
   #older = new Map<string, Value>();
   readonly #max: number;
 
-  /** @param max keys that are remembered at most */
+  /** @param max the maximum number of stored keys */
   constructor({ max }: { readonly max: number }) {
     this.#max = max;
   }

@@ -1,4 +1,4 @@
-/** What the benchmark uses of autocannon, which brings no types. */
+/** What the benchmark uses of autocannon, which has no types of its own. */
 declare module "autocannon" {
   interface Request {
     readonly headers?: Record<string, string>;

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import autocannon from "autocannon";
 
-/** The same requests as `wrk.lua`, for machines without wrk: `<url> <connections> <seconds>`, then what that gets. */
+/** The same requests as `wrk.lua`, for machines without wrk: `<url> <connections> <seconds>`, then the arguments of `wrk.lua`. */
 
 const [, , url = "", connections, seconds, keysFile = "", tokensFile = "", first] = process.argv;
 const lines = (file: string) => readFileSync(file, "utf8").trim().split("\n");

@@ -1,5 +1,5 @@
 -- Arguments: <public keys file> <tokens file or ""> <number of the first request>.
--- Each request has the next public key and the next token, or the next user where there are no tokens.
+-- Each request has the next public key and the next token, or the next user if there are no tokens.
 
 local keys, tokens, number
 

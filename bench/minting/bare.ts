@@ -1,5 +1,5 @@
 import { bareJwt } from "../bare.ts";
 import { timed } from "./timed.ts";
 
-/** The least that a user JWT takes. */
+/** The minimum work for a user JWT. */
 await timed((state) => ({ once: bareJwt(state) }));

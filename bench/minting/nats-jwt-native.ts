@@ -2,7 +2,7 @@ import { encodeUser, fromPublic, fromSeed, type KeyPair } from "@nats-io/jwt";
 import { bareSign } from "../bare.ts";
 import { timed } from "./timed.ts";
 
-/** `@nats-io/jwt` with a key that signs with the platform's own Ed25519, and derives nothing twice. */
+/** `@nats-io/jwt` with a key that signs with the platform's Ed25519, and derives its parts once. */
 await timed((state) => {
   const key = fromSeed(Buffer.from(state.seed));
   const publicKey = key.getPublicKey();

@@ -1,7 +1,7 @@
 import { encodeUser, fromPublic, fromSeed } from "@nats-io/jwt";
 import { timed } from "./timed.ts";
 
-/** `@nats-io/jwt` as its documentation has it: its keys sign in JavaScript. */
+/** `@nats-io/jwt` as in its documentation: its keys sign in JavaScript. */
 await timed(({ account, seed, ttl }) => {
   const signer = fromSeed(Buffer.from(seed));
   return {

@@ -1,7 +1,7 @@
 import { createMint, formatCreds, parseSubjectToken } from "../../src/index.ts";
 import { timed } from "./timed.ts";
 
-/** This project's mint, with a new key pair for each user, to a creds file. */
+/** This project's mint, with a new key pair and a creds file for each user. */
 await timed(({ accountJwt, seed, ttl }) => {
   const mint = createMint({ accountJwt, roles: { browser: { seed, ttl } } });
   return {

@@ -1,7 +1,7 @@
 import { createMint, parseSubjectToken, parseUserPublicKey } from "../../src/index.ts";
 import { timed } from "./timed.ts";
 
-/** This project's mint, for the client's own public key, which is checked each time as it is in a request. */
+/** This project's mint, for the client's own public key, which is validated each time, as in a request. */
 await timed(({ accountJwt, seed, ttl }) => {
   const mint = createMint({ accountJwt, roles: { browser: { seed, ttl } } });
   return {

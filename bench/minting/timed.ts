@@ -1,14 +1,14 @@
 import { readState, type State } from "../state.ts";
 
 /**
- * The frame of a contender: `<state file> <seconds>` on its command line, one line of JSON as its answer: how many a
- * second, how many a second of processor time, and one of the JWTs that it made, to be checked.
+ * Runs a contender: takes `<state file> <seconds>` on its command line, and prints one line of JSON: operations per
+ * second, operations per second of processor time, and one of the JWTs that it made, to be checked.
  */
 
 interface Work {
-  /** Does it once. Waited for if it can't be done at once. */
+  /** One operation. A promise is awaited. */
   readonly once: (name: string, publicKey: string) => unknown;
-  /** The JWT in what `once` has made; nothing for a contender that makes none. */
+  /** The JWT in the result of `once`; the result itself by default. */
   readonly jwt?: (made: unknown) => string;
 }
 
@@ -19,7 +19,7 @@ export async function timed(make: (state: State) => Work | Promise<Work>): Promi
   const { publicKeys } = state;
   let made: unknown;
 
-  /** How many a second, over so many milliseconds. */
+  /** The rates over a number of milliseconds. */
   async function run(milliseconds: number): Promise<{ perSecond: number; perProcessorSecond: number }> {
     const began = performance.now();
     const usedBefore = process.cpuUsage();

@@ -1,31 +1,31 @@
-/** How many browsers one core of the mint and one of the server serve, worked out from what was measured. */
+/** Calculates from the measurements how many browsers one core of the mint and one of the server can serve. */
 
 export interface Rates {
-  /** Seconds that a credential lives. */
+  /** The lifetime of a credential in seconds. */
   readonly ttl: number;
-  /** Logins for each second that the server's processor works. */
+  /** Logins per second of the server's processor time. */
   readonly logins: number;
-  /** Bytes of the server's memory for each page that is connected. */
+  /** Bytes of the server's memory for each connected page. */
   readonly bytes: number | undefined;
-  /** Credentials for each second that the mint's processor works; undefined when it was not measured. */
+  /** Credentials per second of the mint's processor time; undefined if it was not measured. */
   readonly credentials: number | undefined;
 }
 
 export interface Need {
   readonly browsers: number;
-  /** Each is a request to the mint, and a login: the page goes over to a new connection. */
+  /** Each is one request to the mint and one login, since the page opens a new connection. */
   readonly renewalsPerSecond: number;
-  /** Seconds of processor time that they take in a second. */
+  /** Seconds of processor time per second that the renewals need. */
   readonly mintLoad: number | undefined;
   readonly serverLoad: number;
   /** Bytes. */
   readonly memory: number | undefined;
-  /** Seconds of processor time until all are back, when everything has been started anew. */
+  /** Seconds of processor time until all are connected again after a restart of everything. */
   readonly mintReturn: number | undefined;
   readonly serverReturn: number;
 }
 
-/** A page renews when between 15 and 25 % of the credential's life are left (`src/browser/credential/credential.ts`): on average 20. */
+/** A page renews when between 15 and 25 % of the credential's lifetime are left (`src/browser/credential/credential.ts`): on average 20. */
 const RENEWED_AFTER = 0.8;
 
 export function need(browsers: number, { ttl, logins, bytes, credentials }: Rates): Need {
@@ -41,5 +41,5 @@ export function need(browsers: number, { ttl, logins, bytes, credentials }: Rate
   };
 }
 
-/** How many browsers a core keeps renewed that does nothing else. */
+/** The number of browsers whose renewals use one core completely. */
 export const mostBrowsers = (perSecond: number, { ttl }: Rates): number => perSecond * ttl * RENEWED_AFTER;

@@ -5,30 +5,30 @@ import type { Transport } from "./server.ts";
 import { readUsers } from "./users.ts";
 
 /**
- * Logs in and closes, one after the other for a while, then as many as the server accepts. On its command line
- * `<users file> <transport> <port> <pid of the server> <seconds>`; prints one line of JSON.
+ * Logs in and closes, first one client at a time, then as many logins as the server accepts. Takes
+ * `<users file> <transport> <port> <pid of the server> <seconds>` on its command line, and prints one line of JSON.
  */
 
-/** How many at once. */
-const AT_ONCE = 64;
+/** Parallel logins. */
+const PARALLEL = 64;
 
 const [, , file = "", transport = "", port = "", pid = "", seconds = ""] = process.argv;
 const clients = readUsers(file).map((user) => makeClient(user));
 let next = 0;
 
 interface Logins {
-  /** The milliseconds that each took, of those that ended in time. */
+  /** The milliseconds of each login that ended within the time. */
   readonly took: number[];
-  /** How many came to their end afterwards. */
+  /** The number of logins that ended later. */
   readonly late: number;
 }
 
-/** So many at once log in, close and log in again, for so many milliseconds. */
-async function logInFor(milliseconds: number, atOnce: number): Promise<Logins> {
+/** Logs in and closes repeatedly for a number of milliseconds, with `parallel` clients at a time. */
+async function logInFor(milliseconds: number, parallel: number): Promise<Logins> {
   const took: number[] = [];
   let late = 0;
   const end = performance.now() + milliseconds;
-  async function oneAfterTheOther(): Promise<void> {
+  async function logInRepeatedly(): Promise<void> {
     for (let began = performance.now(); began < end; began = performance.now()) {
       const client = clients[next++ % clients.length] as Client;
       const connection = await logIn(client, transport as Transport, Number(port));
@@ -38,13 +38,13 @@ async function logInFor(milliseconds: number, atOnce: number): Promise<Logins> {
       connection.close();
     }
   }
-  await Promise.all(Array.from({ length: atOnce }, oneAfterTheOther));
+  await Promise.all(Array.from({ length: parallel }, logInRepeatedly));
   return { took, late };
 }
 
 const alone = (await logInFor(Number(seconds) * 500, 1)).took.sort((a, b) => a - b);
 const usedBefore = processorSeconds(Number(pid));
-const { took, late } = await logInFor(Number(seconds) * 1000, AT_ONCE);
+const { took, late } = await logInFor(Number(seconds) * 1000, PARALLEL);
 const used = processorSeconds(Number(pid)) - usedBefore;
 const first = clients[0] as Client;
 console.log(

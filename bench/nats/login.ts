@@ -5,18 +5,18 @@ import type { Transport } from "./server.ts";
 import type { User } from "./users.ts";
 
 /**
- * One login, with as little work as it takes, so that the server is what is measured: the server's INFO, CONNECT with a
- * signature of its nonce, PING, and the PONG that says that the user is in.
+ * One login with little work for the client, so that the server is measured: the server's INFO, CONNECT with a signature
+ * of its nonce, PING, and the PONG that confirms the login.
  */
 
-/** A client that can log in again and again. */
+/** A client that can log in repeatedly. */
 export interface Client {
   /** What it sends after CONNECT, up to and with PING. */
   readonly greeting: string;
   connect(nonce: string): string;
 }
 
-/** @param isPage  whether it subscribes to its own subjects and its inbox as it logs in, as a page does */
+/** @param isPage  whether it subscribes to its own subjects and its inbox at login, as a page does */
 export function makeClient({ name, jwt, seed }: User, isPage = false): Client {
   const key = privateKeyOf(decodeSeed(Prefix.user, seed) ?? new Uint8Array());
   return {
@@ -28,7 +28,7 @@ export function makeClient({ name, jwt, seed }: User, isPage = false): Client {
   };
 }
 
-/** As the common clients have them. */
+/** The same as those of usual clients. */
 const CONNECT_OPTIONS = {
   protocol: 1,
   version: "1.30.3",
@@ -52,28 +52,28 @@ export function logIn(
 ): Promise<Connection> {
   const { promise, resolve, reject } = Promise.withResolvers<Connection>();
   const write = transport === "WebSocket" ? frame : Buffer.from;
-  let heard = "";
+  let received = "";
   let isSent = false;
-  // Texts are looked for, not parsed: the heads of the server's frames stand before and after them, never within.
-  const hear = (socket: Bun.Socket, chunk: Buffer) => {
-    heard += chunk.toString("latin1");
-    const nonce = !isSent && /"nonce":"([^"]+)".*\r\n/.exec(heard)?.[1];
+  // The protocol is searched for texts, not parsed: frame headers are before and after these texts, never within.
+  const onData = (socket: Bun.Socket, chunk: Buffer) => {
+    received += chunk.toString("latin1");
+    const nonce = !isSent && /"nonce":"([^"]+)".*\r\n/.exec(received)?.[1];
     if (nonce) {
       isSent = true;
-      heard = "";
+      received = "";
       socket.write(write(connect(nonce) + greeting));
-    } else if (isSent && heard.includes("PONG\r\n")) {
+    } else if (isSent && received.includes("PONG\r\n")) {
       resolve({ close: () => socket.end() });
     }
-    if (heard.includes("-ERR"))
-      reject(new Error(`the server said ${heard.slice(heard.indexOf("-ERR")).trim()}`));
+    if (received.includes("-ERR"))
+      reject(new Error(`the server sent ${received.slice(received.indexOf("-ERR")).trim()}`));
   };
   Bun.connect({
     hostname: "127.0.0.1",
     port,
     socket: {
       open: (socket) => void (transport === "WebSocket" && socket.write(upgrade(port))),
-      data: hear,
+      data: onData,
       close: () => reject(new Error("the server closed the connection")),
     },
   }).catch(reject);
@@ -83,7 +83,7 @@ export function logIn(
 const upgrade = (port: number) =>
   `GET / HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: bmF0cy1taW50IGJlbmNoIQ==\r\n\r\n`;
 
-/** A binary frame as RFC 6455 has them. Its mask is zeros, which leave the payload as it is. */
+/** A binary frame of RFC 6455. Its mask is zero, so the payload is unchanged. */
 function frame(text: string): Buffer {
   const payload = Buffer.from(text);
   const size = payload.length;

@@ -1,16 +1,16 @@
 import { readLocalConfig } from "../../src/config/local.ts";
 import { prepareTools } from "../../src/local/tools.ts";
 import type { Machine } from "../machine.ts";
-import { answerOf, bun, on } from "../process.ts";
-import { inTurn, type Measurement, type Rounds } from "../rounds.ts";
+import { bun, on, runJson } from "../process.ts";
+import { type Measurement, measureInTurn, type Rounds } from "../rounds.ts";
 import type { State } from "../state.ts";
 import { startNatsServer, type Transport } from "./server.ts";
 import { INLINE, makeUsers, SCOPED } from "./users.ts";
 
-/** What credentials cost where they are used: a nats-server on one core, those who log in on another. */
+/** The cost of credentials at the server: a nats-server on one core, the clients on another. */
 
 export const ROUNDS = 4;
-/** Of one measurement. Half as long before it, one logs in after the other. */
+/** Seconds of one measurement. Before it, single logins are measured for half as long. */
 export const SECONDS = 1;
 const PAGES = 2000;
 const PAGE_ROUNDS = 3;
@@ -18,21 +18,21 @@ const PAGE_ROUNDS = 3;
 /** Logins with one kind of credential. */
 export interface Login extends Measurement {
   readonly name: string;
-  /** Milliseconds that one takes when there is no other: the middle one, and in `p99` what 99 of 100 stay within. */
+  /** Milliseconds of one login without parallel ones: the median. `p99` is the 99th percentile. */
   readonly alone: number;
   readonly p99: number;
   readonly connectBytes: number;
   readonly jwtBytes: number;
 }
 
-/** Pages that all logged in at the same moment, and stayed. */
+/** Pages that log in at the same moment and stay connected. */
 export interface Stay {
   readonly pages: number;
-  /** Until the last one was in. */
+  /** Until the last login. */
   readonly seconds: number;
-  /** Times that one was too late for the server, and dialled again. */
+  /** The number of logins that exceeded the time limit of the server, and were repeated. */
   readonly cutOff: number;
-  /** The memory of the server for each. */
+  /** Memory of the server for each page. */
   readonly bytes: number;
 }
 
@@ -40,7 +40,7 @@ export interface NatsSide {
   readonly rounds: Rounds;
   readonly logins: readonly Login[];
   readonly stays: readonly Stay[];
-  /** Seconds that a credential lives. */
+  /** The lifetime of a credential in seconds. */
   readonly ttl: number;
 }
 
@@ -48,15 +48,15 @@ export interface NatsSideOptions {
   readonly scratch: string;
   readonly state: State;
   readonly machine: Machine;
-  readonly say: (line: string) => void;
+  readonly report: (line: string) => void;
 }
 
 export const nameOf = (kind: string, transport: Transport) => `${kind}, over ${transport}`;
 
-export async function natsSide({ scratch, state, machine, say }: NatsSideOptions): Promise<NatsSide> {
+export async function natsSide({ scratch, state, machine, report }: NatsSideOptions): Promise<NatsSide> {
   const nothing = { rounds: new Map(), logins: [], stays: [], ttl: state.ttl };
   const program = await findNatsServer().catch((error: Error) => {
-    say(`!! NO MEASUREMENT of the NATS side: ${error.message}`);
+    report(`!! NO MEASUREMENT of the NATS side: ${error.message}`);
   });
   if (!program) return nothing;
   const { cores } = machine;
@@ -70,7 +70,7 @@ export async function natsSide({ scratch, state, machine, say }: NatsSideOptions
       await using running = await startNatsServer(server);
       const { pid, ports } = running;
       const what = [users.files.get(kind) ?? "", transport, String(ports[transport]), String(pid)];
-      const measured = await answerOf<Omit<Login, "name">>(
+      const measured = await runJson<Omit<Login, "name">>(
         on(cores?.load, bun("bench/nats/log-in.ts", ...what, String(SECONDS))),
       );
       logins.push({ name: nameOf(kind, transport), ...measured });
@@ -81,7 +81,7 @@ export async function natsSide({ scratch, state, machine, say }: NatsSideOptions
     ...[...users.files.keys()].map((kind) => contender(kind, "WebSocket")),
     ...[SCOPED, INLINE].map((kind) => contender(kind, "TCP")),
   ];
-  const rounds = await inTurn(contenders, ROUNDS, say);
+  const rounds = await measureInTurn(contenders, ROUNDS, report);
 
   const stays: Stay[] = [];
   const file = users.files.get(SCOPED) ?? "";
@@ -89,17 +89,19 @@ export async function natsSide({ scratch, state, machine, say }: NatsSideOptions
     try {
       await using running = await startNatsServer(server);
       const what = [file, String(running.ports.WebSocket), String(running.pid), String(PAGES)];
-      const stay = await answerOf<Omit<Stay, "pages">>(on(cores?.load, bun("bench/nats/stay.ts", ...what)));
+      const stay = await runJson<Omit<Stay, "pages">>(on(cores?.load, bun("bench/nats/stay.ts", ...what)));
       stays.push({ pages: PAGES, ...stay });
-      say(`round ${round} of ${PAGE_ROUNDS}: ${PAGES} pages were in after ${stay.seconds.toFixed(1)} s`);
+      report(
+        `round ${round} of ${PAGE_ROUNDS}: ${PAGES} pages were logged in after ${stay.seconds.toFixed(1)} s`,
+      );
     } catch (error) {
-      say(`!! NO MEASUREMENT of ${PAGES} pages: ${(error as Error).message}`);
+      report(`!! NO MEASUREMENT of ${PAGES} pages: ${(error as Error).message}`);
     }
   }
   return { rounds, logins, stays, ttl: state.ttl };
 }
 
-/** The one that `npm start` uses too. */
+/** The same program that `npm start` uses. */
 async function findNatsServer(): Promise<string> {
   const path = await prepareTools(readLocalConfig());
   return Bun.which("nats-server", { PATH: path }) ?? "nats-server";

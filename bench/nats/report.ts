@@ -1,25 +1,25 @@
 import { figure } from "../chart.ts";
 import { FIRST_SEEN } from "../http.ts";
 import type { Machine } from "../machine.ts";
-import { howMeasured, table } from "../report.ts";
+import { conditions, table } from "../report.ts";
 import { type Rounds, ratio, spread, spreadOf } from "../rounds.ts";
 import { mostBrowsers, type Need, need, type Rates } from "./capacity.ts";
 import { type NatsSide, nameOf, ROUNDS, SECONDS } from "./part.ts";
 import { INLINE, INLINE_LARGE, SCOPED, SCOPED_LARGE } from "./users.ts";
 
-/** What docs/performance.md says about the NATS side. */
+/** The text about logins in docs/performance.md. */
 
 const BROWSERS = [10_000, 100_000, 1_000_000];
 
-/** @param http  what the mint did in the same run */
+/** @param http  the results of the mint in the same run */
 export function natsBlock(taken: NatsSide, machine: Machine, http: Rounds | undefined): string[] {
   const { rounds, stays, ttl } = taken;
   const logins = spreadOf(rounds, nameOf(SCOPED, "WebSocket"), "perProcessorSecond")?.median;
   const bytes = spread(stays.map((stay) => stay.bytes))?.median;
-  // As the mint is seen by pages whose token is new each time: tokens seldom outlive a credential.
+  // With a new token for each request: tokens seldom live longer than a credential.
   const credentials = http && spreadOf(http, FIRST_SEEN, "perProcessorSecond")?.median;
   return [
-    howMeasured(machine, { rounds: ROUNDS, seconds: SECONDS }),
+    conditions(machine, { rounds: ROUNDS, seconds: SECONDS }),
     "",
     ...loginsTable(taken),
     "",
@@ -45,11 +45,11 @@ function loginsTable({ rounds, logins }: NatsSide): string[] {
       range(spreadOf(rounds, name, "perProcessorSecond")),
     ];
   });
-  const head = ["credential", "JWT", "CONNECT", "one login", "p99", "a second", "a processor second"];
+  const head = ["credential", "JWT", "CONNECT", "one login", "p99", "per second", "per processor second"];
   return table(head, rows);
 }
 
-/** What the server does for an inline login, beside what it does for a scoped one. */
+/** Compares inline logins with scoped ones. */
 function scopedAndInline(rounds: Rounds): string[] {
   const pair = (what: string, scoped: string, inline: string) => {
     const times = ratio(
@@ -67,19 +67,17 @@ function scopedAndInline(rounds: Rounds): string[] {
     pair("with 50 subjects", SCOPED_LARGE, INLINE_LARGE),
   ].flat();
   if (pairs.length === 0) return [];
-  return [
-    `For each second of its processor the server accepts so many times as many scoped logins as inline ones: ${pairs.join(", ")}.`,
-  ];
+  return [`Scoped logins per second of processor time, relative to inline logins: ${pairs.join(", ")}.`];
 }
 
 function staysLines({ stays }: NatsSide): string[] {
   const seconds = spread(stays.map((stay) => stay.seconds));
   const cutOff = spread(stays.map((stay) => stay.cutOff));
   const bytes = spread(stays.map((stay) => stay.bytes));
-  if (!seconds || !bytes || !cutOff) return ["Pages that stay were not measured."];
+  if (!seconds || !bytes || !cutOff) return ["Connected pages were not measured."];
   const kilobytes = (value: number) => (value / 1000).toFixed(0);
   return [
-    `${figure(stays[0]?.pages ?? 0)} pages that log in at the same moment are all in after ${seconds.median.toFixed(1)} s (${seconds.least.toFixed(1)} to ${seconds.most.toFixed(1)}); ${cutOff.median} times (${cutOff.least} to ${cutOff.most}) one was too late for the server and dialled again. Each that stays, over WebSocket with two subscriptions, takes ${kilobytes(bytes.median)} kB of the server's memory (${kilobytes(bytes.least)} to ${kilobytes(bytes.most)}).`,
+    `${figure(stays[0]?.pages ?? 0)} pages that log in at the same moment are all logged in after ${seconds.median.toFixed(1)} s (${seconds.least.toFixed(1)} to ${seconds.most.toFixed(1)}); ${cutOff.median} logins (${cutOff.least} to ${cutOff.most}) exceeded the time limit of the server and were repeated. Each connected page, over WebSocket with two subscriptions, needs ${kilobytes(bytes.median)} kB of the server's memory (${kilobytes(bytes.least)} to ${kilobytes(bytes.most)}).`,
   ];
 }
 
@@ -88,21 +86,21 @@ function capacityLines(rates: Rates): string[] {
   const rows = BROWSERS.map((browsers) => row(need(browsers, rates)));
   const head = [
     "browsers",
-    "renewals a second",
+    "renewals per second",
     "mint",
     "server",
     "memory of the server",
-    "all back: mint",
-    "all back: server",
+    "all reconnected: mint",
+    "all reconnected: server",
   ];
-  const most = `A core that does nothing else keeps at most ${figure(mostBrowsers(logins, rates))} browsers logged in`;
+  const most = `One core of the server can keep at most ${figure(mostBrowsers(logins, rates))} browsers logged in`;
   return [
-    `Worked out from that, for credentials that live ${ttl / 60} minutes:`,
+    `Calculated from this, for credentials with a lifetime of ${ttl / 60} minutes:`,
     "",
     ...table(head, rows),
     "",
     credentials
-      ? `${most}, or ${figure(mostBrowsers(credentials, rates))} in credentials.`
+      ? `${most}, and one core of the mint can renew the credentials of at most ${figure(mostBrowsers(credentials, rates))}.`
       : `${most}. The mint was not measured in this run: \`npm run bench -- http nats\` does both.`,
   ];
 }
@@ -119,7 +117,7 @@ function row(of: Need): string[] {
   ];
 }
 
-/** Of one core. */
+/** The share of one core. */
 const share = (load: number | undefined) =>
   load === undefined ? "—" : load < 1 ? `${(load * 100).toPrecision(2)} %` : `${load.toFixed(1)} cores`;
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { on, serve } from "../process.ts";
 import type { Users } from "./users.ts";
 
-/** A nats-server of its own for each measurement, with the recipe's configuration. */
+/** A new nats-server for each measurement, with the recipe's configuration. */
 export interface NatsServer extends AsyncDisposable {
   readonly pid: number;
   readonly ports: Readonly<Record<Transport, number>>;
@@ -39,7 +39,7 @@ resolver_preload: { ${users.system}: "${users.systemJwt}", ${users.account}: "${
       NATS_SERVER_NAME: "bench",
       NATS_HOST: "127.0.0.1",
       NATS_HTTP_LISTEN: JSON.stringify(`127.0.0.1:${port}`),
-      // -1: any that is free.
+      // -1: any free port.
       NATS_PORT: "-1",
       NATS_WS_PORT: "-1",
       NATS_WS_ORIGINS: '["http://localhost:3000"]',
@@ -55,7 +55,7 @@ resolver_preload: { ${users.system}: "${users.systemJwt}", ${users.account}: "${
   return { ...server, ports: await readPorts(join(dir, `nats-server_${server.pid}.ports`)) };
 }
 
-/** Waits for the file in which the server says where it listens; it is there before it is whole. */
+/** Waits for the file with the ports of the server. The file may exist before it is complete. */
 async function readPorts(file: string): Promise<NatsServer["ports"]> {
   while (!existsSync(file) || !readFileSync(file, "utf8").endsWith("}")) await Bun.sleep(2);
   const { nats, websocket } = JSON.parse(readFileSync(file, "utf8"));

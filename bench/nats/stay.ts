@@ -3,27 +3,27 @@ import { type Client, type Connection, logIn, makeClient } from "./login.ts";
 import { readUsers } from "./users.ts";
 
 /**
- * Pages that log in over WebSocket, all at the same moment, and stay. On its command line
- * `<users file> <port> <pid of the server> <count>`; prints one line of JSON.
+ * Pages that log in over WebSocket at the same moment, and stay connected. Takes
+ * `<users file> <port> <pid of the server> <count>` on its command line, and prints one line of JSON.
  */
 
-/** As many log in before, so that the server has what it needs once. */
-const BEFORE = 50;
-/** Milliseconds for the server to come to rest. */
+/** Logins before the measurement, so that the server has allocated what it needs once. */
+const WARM_UP = 50;
+/** Milliseconds until the memory of the server is stable. */
 const REST = 1000;
-/** Milliseconds before a page dials again, and after which it gives up. */
+/** The longest delay before a page connects again, and the time after which it fails, in milliseconds. */
 const LONGEST_DELAY = 1000;
-const PATIENCE = 20_000;
+const TIMEOUT = 20_000;
 
 const [, , file = "", port = "", pid = "", count = ""] = process.argv;
 const clients = readUsers(file).map((user) => makeClient(user, true));
 
-/** Times that a page was not in within the two seconds that the server gives it. */
+/** The number of logins that took longer than the two seconds that the server allows. */
 let cutOff = 0;
 
-/** Dials until it is in, as a page does. */
+/** Connects until it is logged in, as a page does. */
 async function join(client: Client): Promise<Connection> {
-  for (const end = performance.now() + PATIENCE; ; ) {
+  for (const end = performance.now() + TIMEOUT; ; ) {
     try {
       return await logIn(client, "WebSocket", Number(port));
     } catch (error) {
@@ -38,7 +38,7 @@ async function join(client: Client): Promise<Connection> {
 const stay = (length: number) =>
   Promise.all(Array.from({ length }, (_, i) => join(clients[i % clients.length] as Client)));
 
-for (const connection of await stay(BEFORE)) connection.close();
+for (const connection of await stay(WARM_UP)) connection.close();
 await Bun.sleep(REST);
 const bytesBefore = residentBytes(Number(pid));
 const began = performance.now();

@@ -8,9 +8,9 @@ import { makeAccount } from "../../src/core/roles/account.fixture.ts";
 import { parseSubjectToken } from "../../src/core/subject-token.ts";
 import { readBrowserRole } from "../state.ts";
 
-/** Who logs in: the same people twice, with permissions that stand in the account's JWT, and in their own. */
+/** The users that log in: each twice, with permissions in the account JWT and with permissions in the user JWT. */
 
-/** What a client logs in with. */
+/** The credential of a client. */
 export interface User {
   readonly name: string;
   readonly jwt: string;
@@ -18,14 +18,14 @@ export interface User {
 }
 
 export interface Users {
-  /** The key that the server trusts: the account's JWT is signed with it. */
+  /** The public key that the server trusts. It verifies the account JWT. */
   readonly operator: string;
   readonly account: string;
   readonly accountJwt: string;
-  /** Where the server tells of logins, as it does in the recipe. */
+  /** The system account, to which the server reports logins, as in the recipe. */
   readonly system: string;
   readonly systemJwt: string;
-  /** By kind of credential, the file that has its users. */
+  /** The file with the users of each kind of credential. */
   readonly files: ReadonlyMap<string, string>;
 }
 
@@ -34,15 +34,15 @@ export const INLINE = "inline, the same permissions";
 export const SCOPED_LARGE = "scoped, a role of 50 subjects";
 export const INLINE_LARGE = "inline, the same 50 subjects";
 
-/** So many that the server has nothing ready for any of them, and that they are soon made. */
-const PEOPLE = 500;
-/** Seconds; longer than all this takes. */
+/** Enough that the server has cached nothing for them, and few enough to be made quickly. */
+const USERS = 500;
+/** Seconds; longer than the benchmark takes. */
 const LIFETIME = 900;
-/** One half to publish to, one to subscribe to. */
+/** Subjects of a large role: one half to publish to, one to subscribe to. */
 const LARGE = 50;
 
 export async function makeUsers(scratch: string): Promise<Users> {
-  // As it is shipped, but that it may also connect over TCP.
+  // As it is shipped, but it may also connect over TCP.
   const browser = { ...readBrowserRole().template, allowed_connection_types: ["WEBSOCKET", "STANDARD"] };
   const subjects = Array.from({ length: LARGE / 2 }, (_, i) => `users.{{name()}}.devices.kind-${i}.>`);
   const large = { ...browser, pub: { allow: subjects }, sub: { allow: subjects } };
@@ -66,8 +66,8 @@ export async function makeUsers(scratch: string): Promise<Users> {
     ["browser", browser, SCOPED, INLINE],
     ["large", large, SCOPED_LARGE, INLINE_LARGE],
   ] as const) {
-    const credentials = Array.from({ length: PEOPLE }, (_, i) =>
-      mint.issue({ role, user: parseSubjectToken(`person-${i}`) }),
+    const credentials = Array.from({ length: USERS }, (_, i) =>
+      mint.issue({ role, user: parseSubjectToken(`client-${i}`) }),
     );
     write(
       scopedKind,
@@ -92,5 +92,5 @@ export async function makeUsers(scratch: string): Promise<Users> {
   };
 }
 
-/** For a program, which is told the file's name. */
+/** Reads the file that a program gets on its command line. */
 export const readUsers = (file: string): User[] => JSON.parse(readFileSync(file, "utf8"));

@@ -1,13 +1,13 @@
 import { constants, createHmac, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 
-/** Makes tokens byte by byte, right and wrong ones: a library would refuse to. */
+/** Makes valid and invalid tokens byte by byte: a library would refuse to make the invalid ones. */
 
 interface Pair {
   readonly publicKey: KeyObject;
   readonly privateKey: KeyObject;
 }
 
-/** The issuer's keys, by the name under which they are published. */
+/** The issuer's keys, by the `kid` under which they are published. */
 export const pairs = {
   rsa: generateKeyPairSync("rsa", { modulusLength: 2048 }),
   "other rsa": generateKeyPairSync("rsa", { modulusLength: 2048 }),
@@ -20,7 +20,7 @@ export const pairs = {
 } satisfies Record<string, Pair>;
 
 /** A key that the issuer does not have. */
-export const stranger: Pair = generateKeyPairSync("rsa", { modulusLength: 2048 });
+export const untrustedPair: Pair = generateKeyPairSync("rsa", { modulusLength: 2048 });
 
 export const publicJwk = ({ publicKey }: Pair) => publicKey.export({ format: "jwk" });
 

@@ -2,32 +2,32 @@ import { afterAll, describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { UnauthorizedReason } from "../../src/core/errors.ts";
 import type { OidcIssuer } from "../../src/core/policy/issuer.ts";
-import { base64url, forge, jwks, type Parts, pairs, publicJwk, signers, stranger } from "./forge.ts";
-import { answerOf, type OidcMint, oidcMint } from "./mint.ts";
+import { base64url, forge, jwks, type Parts, pairs, publicJwk, signers, untrustedPair } from "./forge.ts";
+import { type OidcMint, oidcMint, readResponse } from "./mint.ts";
 
 /**
- * Tokens that must not be believed. Each differs from one that is believed in what its name says and in nothing else,
- * and each is asked about at a mint that has seen nothing before.
+ * Tokens that must be refused. Each differs from an accepted token only in what its name says, and each is sent to a new
+ * mint.
  */
 
 const API = "https://mint.test/api";
 const now = () => Math.floor(Date.now() / 1000);
-// All times are far enough away for a slow machine.
+// All times have a margin for a slow machine.
 const EXPIRES = now() + 3600;
 const HALF_AN_HOUR = now() + 1800;
 
 const published = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => Response.json(jwks) });
-/** Where tokens would have their own keys fetched from. */
+/** The server from which the keys would be fetched that a token names. */
 const attacker = { requests: 0 };
-const lure = Bun.serve({
+const attackerServer = Bun.serve({
   port: 0,
   hostname: "127.0.0.1",
   fetch() {
     attacker.requests++;
-    return Response.json({ keys: [{ ...publicJwk(stranger), kid: "rsa" }] });
+    return Response.json({ keys: [{ ...publicJwk(untrustedPair), kid: "rsa" }] });
   },
 });
-afterAll(() => Promise.all([published.stop(true), lure.stop(true)]));
+afterAll(() => Promise.all([published.stop(true), attackerServer.stop(true)]));
 
 const ISSUER = "https://login.test/realm";
 const issuers: readonly OidcIssuer[] = [
@@ -39,7 +39,7 @@ const HEADER = { alg: "RS256", typ: "at+jwt", kid: "rsa" };
 const CLAIMS = { iss: ISSUER, sub: "alice", aud: API, exp: EXPIRES };
 const signer = signers.rs256(pairs.rsa);
 
-/** The good token, but for what is given. */
+/** The valid token, with these parts replaced. */
 const token = (parts: Partial<Parts> = {}) => forge({ header: HEADER, claims: CLAIMS, signer, ...parts });
 const withHeader = (header: object, by = signer) => token({ header: { ...HEADER, ...header }, signer: by });
 const withClaims = (claims: object) => token({ claims: { ...CLAIMS, ...claims } });
@@ -54,17 +54,17 @@ const pem = pairs.rsa.publicKey.export({ format: "pem", type: "spki" }) as strin
 const pkcs1 = pairs.rsa.publicKey.export({ format: "pem", type: "pkcs1" }) as string;
 const der = pairs.rsa.publicKey.export({ format: "der", type: "spki" }) as Buffer;
 const jwk = JSON.stringify(publicJwk(pairs.rsa));
-const own = { ...publicJwk(stranger), kid: "rsa" };
-const byStranger = signers.rs256(stranger);
-const lureUrl = `http://127.0.0.1:${lure.port}/jwks`;
+const own = { ...publicJwk(untrustedPair), kid: "rsa" };
+const byUntrusted = signers.rs256(untrustedPair);
+const attackerUrl = `http://127.0.0.1:${attackerServer.port}/jwks`;
 const es256 = { alg: "ES256", kid: "p-256" };
 const ed = { alg: "EdDSA", kid: "ed25519" };
 /** The order of P-256's group. */
 const N = Buffer.from("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551", "hex");
 
-describe("a token is believed", () => {
-  const believed: [string, string][] = [
-    ["as this builder makes it", GOOD],
+describe("a token is accepted", () => {
+  const accepted: [string, string][] = [
+    ["as made by this test", GOOD],
     ["signed with PS256", withHeader({ alg: "PS256" }, signers.ps256(pairs.rsa))],
     ["signed with RS512", withHeader({ alg: "RS512" }, signers.rs512(pairs.rsa))],
     ["signed with ES256", withHeader(es256, signers.ec("sha256", pairs["p-256"]))],
@@ -77,21 +77,18 @@ describe("a token is believed", () => {
     ["for several audiences", withClaims({ aud: ["https://other.test", API] })],
     ["with the longest subject", withClaims({ sub: "s".repeat(255) })],
     ["with a subject of any text", withClaims({ sub: "*.>\u0000 {{name()}} 👩" })],
-    ["with an end in fractions", withClaims({ exp: EXPIRES + 0.5 })],
-    ["with an end in a thousand years: the role's lifetime still counts", withClaims({ exp: 1e300 })],
-    ["issued by a clock that is a little ahead", withClaims({ iat: now() + 20, nbf: now() + 20 })],
-    [
-      "when it has claims twice, of which the last counts",
-      token({ claims: twice("sub", "mallory", "alice") }),
-    ],
-    ["with the header's names twice, of which the last counts", token({ header: headerTwice("none") })],
+    ["with a fraction in exp", withClaims({ exp: EXPIRES + 0.5 })],
+    ["with exp far in the future: the role's lifetime still applies", withClaims({ exp: 1e300 })],
+    ["issued by a clock that is a few seconds ahead", withClaims({ iat: now() + 20, nbf: now() + 20 })],
+    ["with a claim twice, of which the last counts", token({ claims: twice("sub", "mallory", "alice") })],
+    ["with a header parameter twice, of which the last counts", token({ header: headerTwice("none") })],
     ["with the name of a prototype as a claim", token({ claims: more('"__proto__":{"sub":"admin"}') })],
-    ["with keys of its own beside it, which are not looked at", withHeader({ jwk: own, jku: lureUrl })],
+    ["with keys in its header, which are ignored", withHeader({ jwk: own, jku: attackerUrl })],
   ];
-  for (const [name, good] of believed) {
+  for (const [name, good] of accepted) {
     test(name, async () => {
-      const { ask, errors, decisions } = newMint();
-      const { status, expiresAt } = await ask(good);
+      const { requestCreds, errors, decisions } = newMint();
+      const { status, expiresAt } = await requestCreds(good);
       expect([status, errors]).toEqual([200, []]);
       expect(decisions[0]?.issuer).toBe(ISSUER);
       expect(decisions[0]?.subject).not.toBe("mallory");
@@ -136,8 +133,8 @@ const forged: [string, UnauthorizedReason, string][] = [
       [`alg ${JSON.stringify(alg)}, signed`, "algorithm_not_allowed", withHeader({ alg })],
     ];
   }),
-  ["its signature left out", "bad_signature", `${head}.${body}.`],
-  ["its signature and dot left out", "malformed", `${head}.${body}`],
+  ["an empty signature", "bad_signature", `${head}.${body}.`],
+  ["no signature and no second dot", "malformed", `${head}.${body}`],
 
   // Other algorithms.
   ...unsupported.map((alg): [string, UnauthorizedReason, string] => [
@@ -163,50 +160,58 @@ const forged: [string, UnauthorizedReason, string][] = [
     "algorithm_not_allowed",
     withHeader({ alg: "HS256" }, signers.hmac("sha256", "")),
   ],
-  ["PS256 said, RS256 signed", "bad_signature", withHeader({ alg: "PS256" })],
-  ["RS256 said, PS256 signed", "bad_signature", withHeader({}, signers.ps256(pairs.rsa))],
-  ["RS512 said, RS256 signed", "bad_signature", withHeader({ alg: "RS512" })],
+  ["PS256 in the header, signed with RS256", "bad_signature", withHeader({ alg: "PS256" })],
+  ["RS256 in the header, signed with PS256", "bad_signature", withHeader({}, signers.ps256(pairs.rsa))],
+  ["RS512 in the header, signed with RS256", "bad_signature", withHeader({ alg: "RS512" })],
   [
-    "RS256 with a key that is for PS256",
+    "RS256 with a key for PS256",
     "unknown_key",
     withHeader({ kid: "only PS256" }, signers.rs256(pairs["only PS256"])),
   ],
   [
-    "RS256 said, with an EC key",
+    "RS256 in the header, with an EC key",
     "unknown_key",
     withHeader({ kid: "p-256" }, signers.ec("sha256", pairs["p-256"])),
   ],
-  ["ES256 said, with an RSA key", "unknown_key", withHeader({ alg: "ES256" })],
+  ["ES256 in the header, with an RSA key", "unknown_key", withHeader({ alg: "ES256" })],
   [
-    "ES256 said, on P-384",
+    "ES256 in the header, with a key on P-384",
     "unknown_key",
     withHeader({ ...es256, kid: "p-384" }, signers.ec("sha256", pairs["p-384"])),
   ],
-  ["HS256 said, RS256 signed", "algorithm_not_allowed", withHeader({ alg: "HS256" })],
+  ["HS256 in the header, signed with RS256", "algorithm_not_allowed", withHeader({ alg: "HS256" })],
 
-  // Keys that the token brings.
-  ["signed by a stranger", "bad_signature", withHeader({}, byStranger)],
-  ["by a stranger, with jwk", "bad_signature", withHeader({ jwk: own }, byStranger)],
-  ["by a stranger, with jwk and no kid", "unknown_key", withHeader({ jwk: own, kid: undefined }, byStranger)],
-  ["by a stranger, with jku", "bad_signature", withHeader({ jku: lureUrl }, byStranger)],
+  // Keys in the token itself.
+  ["signed with an unknown key", "bad_signature", withHeader({}, byUntrusted)],
+  ["signed with an unknown key, with jwk", "bad_signature", withHeader({ jwk: own }, byUntrusted)],
   [
-    "by a stranger, with jku and another kid",
+    "signed with an unknown key, with jwk and no kid",
     "unknown_key",
-    withHeader({ jku: lureUrl, kid: "mine" }, byStranger),
+    withHeader({ jwk: own, kid: undefined }, byUntrusted),
   ],
-  ["by a stranger, with x5u", "bad_signature", withHeader({ x5u: lureUrl }, byStranger)],
-  ["by a stranger, with x5c", "bad_signature", withHeader({ x5c: [base64url(der)], x5t: "x" }, byStranger)],
+  ["signed with an unknown key, with jku", "bad_signature", withHeader({ jku: attackerUrl }, byUntrusted)],
   [
-    "by a stranger, with iss and jwks_uri in the header",
+    "signed with an unknown key, with jku and another kid",
+    "unknown_key",
+    withHeader({ jku: attackerUrl, kid: "mine" }, byUntrusted),
+  ],
+  ["signed with an unknown key, with x5u", "bad_signature", withHeader({ x5u: attackerUrl }, byUntrusted)],
+  [
+    "signed with an unknown key, with x5c",
     "bad_signature",
-    withHeader({ iss: lureUrl, jwks_uri: lureUrl }, byStranger),
+    withHeader({ x5c: [base64url(der)], x5t: "x" }, byUntrusted),
+  ],
+  [
+    "signed with an unknown key, with iss and jwks_uri in the header",
+    "bad_signature",
+    withHeader({ iss: attackerUrl, jwks_uri: attackerUrl }, byUntrusted),
   ],
 
-  // Names of keys.
+  // Key IDs.
   ...[
     "../../../../dev/null",
     "file:///dev/null",
-    lureUrl,
+    attackerUrl,
     "' OR 1=1 --",
     "rsa\u0000",
     "RSA",
@@ -221,7 +226,7 @@ const forged: [string, UnauthorizedReason, string][] = [
     withHeader({ kid }),
   ]),
   ...[null, {}, [], ["rsa"], 0, true].map((kid): [string, UnauthorizedReason, string] => [
-    `kid ${JSON.stringify(kid)}, no text`,
+    `kid ${JSON.stringify(kid)}, no string`,
     "malformed",
     withHeader({ kid }),
   ]),
@@ -270,7 +275,7 @@ const forged: [string, UnauthorizedReason, string][] = [
     token({ header: '{"alg":"RS256","kid":"rsa","alg":"none"}' }),
   ],
 
-  // Whose it is, and for whom.
+  // Issuer, audience and subject.
   ["no iss", "missing_claim", without("iss")],
   ...[null, "", 1, [ISSUER], { iss: ISSUER }, true].map((iss): [string, UnauthorizedReason, string] => [
     `iss ${JSON.stringify(iss)}`,
@@ -340,7 +345,7 @@ const forged: [string, UnauthorizedReason, string][] = [
     token({ claims: { ...CLAIMS, sub: undefined, user: { sub: "alice" } } }),
   ],
 
-  // When.
+  // Times.
   ["no exp", "missing_claim", without("exp")],
   ...[`"${EXPIRES}"`, "null", "true", `[${EXPIRES}]`, "1e400", "{}"].map(
     (exp): [string, UnauthorizedReason, string] => [
@@ -350,7 +355,7 @@ const forged: [string, UnauthorizedReason, string][] = [
     ],
   ),
   ...["NaN", "Infinity", "0x7fffffff", "+1e9", "01"].map((exp): [string, UnauthorizedReason, string] => [
-    `exp ${exp}, which is no JSON`,
+    `exp ${exp}, which is not valid JSON`,
     "malformed",
     token({ claims: more(`"exp":${exp}`) }),
   ]),
@@ -362,12 +367,12 @@ const forged: [string, UnauthorizedReason, string][] = [
   ["exp in nine seconds", "expired", withClaims({ exp: now() + 9 })],
   ["nbf in half an hour", "not_yet_valid", withClaims({ nbf: HALF_AN_HOUR })],
   ["nbf in infinite time", "not_yet_valid", token({ claims: more('"nbf":1e400') })],
-  ["nbf as text", "missing_claim", withClaims({ nbf: "0" })],
+  ["nbf as a string", "missing_claim", withClaims({ nbf: "0" })],
   ["iat in half an hour", "not_yet_valid", withClaims({ iat: HALF_AN_HOUR })],
   ["iat in infinite time", "not_yet_valid", token({ claims: more('"iat":1e400') })],
-  ["iat as text", "missing_claim", withClaims({ iat: "0" })],
+  ["iat as a string", "missing_claim", withClaims({ iat: "0" })],
 
-  // What it is for.
+  // Purpose.
   [
     "events: a logout token",
     "wrong_type",
@@ -380,16 +385,16 @@ const forged: [string, UnauthorizedReason, string][] = [
 
   // Signatures.
   [
-    "its signature cut short",
+    "a truncated signature",
     "bad_signature",
     `${head}.${body}.${base64url(Buffer.from(signature, "base64url").subarray(1))}`,
   ],
   [
-    "its signature prolonged",
+    "an extended signature",
     "bad_signature",
     `${head}.${body}.${base64url(Buffer.concat([Buffer.from(signature, "base64url"), Buffer.alloc(1)]))}`,
   ],
-  ["one bit of its signature changed", "bad_signature", token({ signer: (input) => flip(signer(input)) })],
+  ["one changed bit in the signature", "bad_signature", token({ signer: (input) => flip(signer(input)) })],
   [
     "the signature of other claims",
     "bad_signature",
@@ -439,7 +444,7 @@ const forged: [string, UnauthorizedReason, string][] = [
     withHeader(ed, (input) => addOrder(signers.ed25519(pairs.ed25519)(input))),
   ],
 
-  // Forms.
+  // Encoding.
   ["a dot before it", "malformed", `.${GOOD}`],
   ["a dot after it", "malformed", `${GOOD}.`],
   ["something after it", "malformed", `${GOOD}.${signature}`],
@@ -458,75 +463,79 @@ const forged: [string, UnauthorizedReason, string][] = [
     `${head}.${body}.${Buffer.alloc(256, 0xfb).toString("base64").replace(/=/g, "")}`,
   ],
   [
-    "bits that base64url doesn't use",
+    "unused bits of base64url that are not zero",
     "malformed",
     `${head}.${body}.${signature.slice(0, -1)}${next(signature.at(-1) as string)}`,
   ],
-  ["a length that base64url can't have", "malformed", `${head}.${body}.${signature}AAA`],
+  ["a length that is invalid in base64url", "malformed", `${head}.${body}.${signature}AAA`],
   ["a space before it", "malformed", ` ${GOOD}`],
   ["a space in it", "malformed", `${head}. ${body}.${signature}`],
   ["a comma after it", "malformed", `${GOOD},`],
-  ["itself once more", "malformed", `${GOOD}, Bearer ${GOOD}`],
+  ["the token twice", "malformed", `${GOOD}, Bearer ${GOOD}`],
   ["quotes around it", "malformed", `"${GOOD}"`],
-  ["latin letters in it", "malformed", `${head}.${body}é.${signature}`],
-  ["a header that is no JSON", "malformed", token({ header: "{" })],
+  ["a Latin-1 character in it", "malformed", `${head}.${body}é.${signature}`],
+  ["a header that is not JSON", "malformed", token({ header: "{" })],
   ["a header with something after it", "malformed", token({ header: `${JSON.stringify(HEADER)}x` })],
   ["a header that is a list", "malformed", token({ header: "[]" })],
   ["a header that is null", "malformed", token({ header: "null" })],
   [
-    "a header that is no UTF-8",
+    "a header that is not UTF-8",
     "malformed",
     token({ header: Buffer.from('{"alg":"RS256","kid":"\xff"}', "latin1") }),
   ],
-  ["claims that are no JSON", "malformed", token({ claims: "alice" })],
+  ["claims that are not JSON", "malformed", token({ claims: "alice" })],
   ["claims with something after them", "malformed", token({ claims: `${JSON.stringify(CLAIMS)}x` })],
   ["claims that are a list", "malformed", token({ claims: [CLAIMS] })],
-  ["claims that are text", "malformed", token({ claims: '"alice"' })],
-  ["claims that are no UTF-8", "malformed", token({ claims: Buffer.from('{"iss":"\xff"}', "latin1") })],
-  ["claims nested a thousand deep", "malformed", token({ claims: `${"[".repeat(1000)}${"]".repeat(1000)}` })],
+  ["claims that are a string", "malformed", token({ claims: '"alice"' })],
+  ["claims that are not UTF-8", "malformed", token({ claims: Buffer.from('{"iss":"\xff"}', "latin1") })],
+  [
+    "claims nested a thousand levels deep",
+    "malformed",
+    token({ claims: `${"[".repeat(1000)}${"]".repeat(1000)}` }),
+  ],
   ["no claims", "malformed", `${head}..${signature}`],
   ["more than 8 KiB", "too_large", withClaims({ more: "x".repeat(8192) })],
 ];
 
 describe("a token is refused", () => {
-  test("the table is long, and every name in it is another", () => {
+  test("the table of this test is long, and each name in it is unique", () => {
     expect(forged.length).toBeGreaterThan(150);
     expect(new Set(forged.map(([name]) => name)).size).toBe(forged.length);
   });
 
   for (const [name, reason, bad] of forged) {
     test(name, async () => {
-      const { ask, errors, warnings } = newMint();
-      const answer = await ask(bad);
-      expect([answer.outcome, errors]).toEqual([`unauthorized: ${reason}`, []]);
-      expect(answer.status).toBe(401);
-      expect(JSON.parse(answer.text).code).toBe("unauthorized");
-      expectNothingOf(bad, answer.text + warnings.join());
+      const { requestCreds, errors, warnings } = newMint();
+      const response = await requestCreds(bad);
+      expect([response.outcome, errors]).toEqual([`unauthorized: ${reason}`, []]);
+      expect(response.status).toBe(401);
+      expect(JSON.parse(response.text).code).toBe("unauthorized");
+      expectNothingOf(bad, response.text + warnings.join());
     });
   }
 
-  test("and nobody fetches keys from where a token says", () => {
+  test("and no key is fetched from a URL in a token", () => {
     expect(attacker.requests).toBe(0);
   });
 
-  test("also after a good one, which is not forgotten for it", async () => {
-    const { ask } = newMint();
-    // With so many unknown keys, it could not be asked about each: that is tested elsewhere.
+  test("also after a valid one, which stays in the cache", async () => {
+    const { requestCreds } = newMint();
+    // Unknown keys are left out: the mint limits how often they are looked up, which is tested in oidc.test.ts.
     for (const [, reason, bad] of forged.filter(([, reason]) => reason !== "unknown_key")) {
-      expect((await ask(GOOD)).status).toBe(200);
-      expect((await ask(bad)).outcome).toBe(`unauthorized: ${reason}`);
+      expect((await requestCreds(GOOD)).status).toBe(200);
+      expect((await requestCreds(bad)).outcome).toBe(`unauthorized: ${reason}`);
     }
   });
 });
 
-describe("where the token stands", () => {
+describe("the place of the token", () => {
   const post = async ({ app, decisions }: OidcMint, init: RequestInit, path = "/creds") => {
     const headers = { "Content-Type": "application/json", ...(init.headers as object) };
     const request = { method: "POST", body: "{}", ...init, headers };
-    return (await answerOf(await app.request(path, request), decisions)).outcome;
+    return (await readResponse(await app.request(path, request), decisions)).outcome;
   };
 
-  test("only in the Authorization header: not in the URL, a cookie, another header or the body", async () => {
+  test("is the Authorization header only: not the URL, a cookie, another header or the body", async () => {
     const mint = newMint();
     const nothing = "unauthorized: no_proof";
     expect(await post(mint, {}, `/creds?access_token=${GOOD}`)).toBe(nothing);
@@ -539,7 +548,7 @@ describe("where the token stands", () => {
     expect(await post(mint, { headers: form, body: `access_token=${GOOD}` })).toBe("unsupported_media_type");
   });
 
-  test("behind the scheme Bearer, in any case, and no other", async () => {
+  test("is behind the scheme Bearer, in any case, and no other scheme", async () => {
     const mint = newMint();
     const under = (value: string) => post(mint, { headers: { Authorization: value } });
     for (const scheme of ["Bearer", "bearer", "BEARER", "bEaReR"]) {
@@ -554,16 +563,16 @@ describe("where the token stands", () => {
     }
   });
 
-  test("once: two headers are no header", async () => {
+  test("is one header: two of them are refused", async () => {
     const mint = newMint();
     const headers = new Headers({ "Content-Type": "application/json", Authorization: `Bearer ${GOOD}` });
     headers.append("Authorization", `Bearer ${GOOD}`);
     const response = await mint.app.request("/creds", { method: "POST", body: "{}", headers });
-    expect((await answerOf(response, mint.decisions)).outcome).toBe("unauthorized: malformed");
+    expect((await readResponse(response, mint.decisions)).outcome).toBe("unauthorized: malformed");
   });
 });
 
-test("whatever is sent as a token, the answer is 401 and shows nothing of it", async () => {
+test("any invalid token gets a response 401 that shows no part of it", async () => {
   const latin1 = fc.string({
     unit: fc.integer({ min: 1, max: 255 }).map((code) => String.fromCharCode(code)),
   });
@@ -582,18 +591,18 @@ test("whatever is sent as a token, the answer is 401 and shows nothing of it", a
     .map(([at, text]) => GOOD.slice(0, at) + text.replace(/[^ -~]/g, "") + GOOD.slice(at + 1));
   await fc.assert(
     fc.asyncProperty(fc.oneof(visible, jwt, cut), async (bad) => {
-      // A header is trimmed.
+      // Header values are trimmed.
       fc.pre(bad.trim() !== GOOD);
       const mint = newMint();
-      const answer = await mint.ask(bad);
-      expect([answer.status, mint.errors]).toEqual([401, []]);
-      expectNothingOf(bad, answer.text + mint.warnings.join() + JSON.stringify(mint.decisions));
+      const response = await mint.requestCreds(bad);
+      expect([response.status, mint.errors]).toEqual([401, []]);
+      expectNothingOf(bad, response.text + mint.warnings.join() + JSON.stringify(mint.decisions));
     }),
     { numRuns: 500 },
   );
 });
 
-/** Parts that are long enough to be told from the words of a message. */
+/** Checks the parts that are long enough to differ from the words of a message. */
 function expectNothingOf(bad: string, shown: string): void {
   for (const part of bad.split(/[^A-Za-z0-9_-]+/)) {
     if (part.length > 12) expect(shown).not.toContain(part);
@@ -620,7 +629,7 @@ function flip(bytes: Buffer): Buffer {
   return bytes;
 }
 
-/** The same scalar, written as another number: RFC 8032, section 5.1.7, has it refused. */
+/** The same scalar, written as another number, which must be refused (RFC 8032, section 5.1.7). */
 function addOrder(bytes: Buffer): Buffer {
   const order = 2n ** 252n + 27742317777372353535851937790883648493n;
   const scalar = BigInt(`0x${Buffer.from(bytes.subarray(32)).reverse().toString("hex")}`) + order;

@@ -13,7 +13,7 @@ import { createApp } from "../../src/http/app.ts";
 import { makeAuthMethods } from "../../src/service/auth-methods.ts";
 
 /**
- * Whatever is written as an issuer, it is refused at the start, or a valid token with this very `iss` gives a credential.
+ * Any text as an issuer is refused at the start, or a valid token with exactly this `iss` gets a credential.
  */
 
 const RULES = [{ when: {}, grant: { role: "browser" } }];
@@ -23,7 +23,7 @@ const mint = createMint({ accountJwt, roles: { browser: { seed: seeds.browser ??
 const { publicKey, privateKey } = await generateKeyPair("ES256");
 const dir = mkdtempSync(join(tmpdir(), "issuer-"));
 const policyFile = join(dir, "policy.json");
-/** What the discovery document calls its issuer. */
+/** The `issuer` of the discovery document. */
 let discovered = "";
 let provider: Bun.Server<undefined>;
 
@@ -43,7 +43,7 @@ afterAll(async () => {
   await provider.stop(true);
 });
 
-/** The status of a request with a valid token of the issuer; what was wrong with the configuration otherwise. */
+/** The status of a request with a valid token of the issuer, or the error in the configuration. */
 async function outcome(issuer: string, where: "settings" | "policy"): Promise<number | string> {
   discovered = issuer.trim();
   const inPolicy = { issuer, audience: ["nats"], jwks_uri: `${provider.url.origin}/keys` };
@@ -88,7 +88,7 @@ async function statusOf(config: MintConfig, issuer: string): Promise<number> {
 
 const { constantFrom, oneof, record, string } = fc;
 
-/** One of the usual texts in most cases, so that some of the wholes are good. */
+/** One of the usual texts in most cases, so that some of the URLs are valid. */
 const mostly = (usual: readonly string[], ...odd: readonly (string | fc.Arbitrary<string>)[]) =>
   oneof(
     { weight: 4, arbitrary: constantFrom(...usual) },
@@ -120,7 +120,7 @@ const anyIssuer = record({
   end: mostly([""], "?", "?a=b", "#", "#a", " ", "\n", "\u0000"),
 }).map(({ scheme, slashes, host, port, path, end }) => scheme + slashes + host + port + path + end);
 
-test("an issuer of the policy file is refused, or its tokens are good", async () => {
+test("an issuer in the policy file is refused, or its tokens are accepted", async () => {
   let accepted = 0;
   await fc.assert(
     fc.asyncProperty(anyIssuer, async (issuer) => {
@@ -133,7 +133,7 @@ test("an issuer of the policy file is refused, or its tokens are good", async ()
   expect(accepted).toBeGreaterThan(50);
 });
 
-test("OIDC_ISSUER is refused, or its tokens are good", async () => {
+test("OIDC_ISSUER is refused, or its tokens are accepted", async () => {
   const { port } = provider;
   const good = [
     `http://127.0.0.1:${port}`,

@@ -6,20 +6,20 @@ import { makeAccount } from "../../src/core/roles/account.fixture.ts";
 import { parseSubjectToken } from "../../src/core/subject-token.ts";
 import { createApp } from "../../src/http/app.ts";
 
-/** The mint as an app that believes OpenID tokens and nothing else. */
+/** The mint as an app that accepts OpenID tokens and nothing else. */
 export interface OidcMint {
   readonly app: Hono;
   readonly auth: JwtAuthentication;
   readonly clock: Clock;
   readonly decisions: Decision[];
   readonly warnings: string[];
-  /** Errors that nobody expected. */
+  /** Unexpected errors. */
   readonly errors: unknown[];
-  /** Asks with `Authorization: Bearer …`. */
-  ask(token: string): Promise<Answer>;
+  /** Requests a credential with `Authorization: Bearer …`. */
+  requestCreds(token: string): Promise<MintResponse>;
 }
 
-export interface Answer {
+export interface MintResponse {
   readonly status: number;
   /** `granted`, or the code of the problem and, for 401, the reason. */
   readonly outcome: string;
@@ -34,7 +34,7 @@ export interface Clock {
   readonly now: () => number;
   /** Seconds. */
   advance(seconds: number): void;
-  /** Makes it stand still. */
+  /** Stops the clock. */
   stop(): void;
 }
 
@@ -57,9 +57,9 @@ export function oidcMint(options: Omit<JwtOptions, "now" | "onWarning">): OidcMi
   const app = createApp({
     mint,
     authenticateToken: auth.authenticateToken,
-    grant: () => ({ role: "browser", user: parseSubjectToken("somebody") }),
+    grant: () => ({ role: "browser", user: parseSubjectToken("alice") }),
     servers: { websocket: [], tcp: [] },
-    // What is measured here is what authentication answers by itself.
+    // Only the outcomes of authentication are tested here.
     rateLimit: "off",
     overload: "off",
     onDecision: (decision) => decisions.push(decision),
@@ -72,15 +72,18 @@ export function oidcMint(options: Omit<JwtOptions, "now" | "onWarning">): OidcMi
     decisions,
     warnings,
     errors,
-    async ask(token) {
+    async requestCreds(token) {
       const headers = { "Content-Type": "application/json", Authorization: `Bearer ${token}` };
-      return answerOf(await app.request("/creds", { method: "POST", headers, body: "{}" }), decisions);
+      return readResponse(await app.request("/creds", { method: "POST", headers, body: "{}" }), decisions);
     },
   };
 }
 
-/** Reads an answer together with the decision that was reported on it. */
-export async function answerOf(response: Response, decisions: readonly Decision[]): Promise<Answer> {
+/** Reads a response together with the decision that was reported for it. */
+export async function readResponse(
+  response: Response,
+  decisions: readonly Decision[],
+): Promise<MintResponse> {
   const text = await response.text();
   const { expires_at, user } = JSON.parse(text);
   const id = response.headers.get("X-Request-Id");

@@ -1,4 +1,4 @@
-/** What the tests use of oidc-provider, which brings no types. */
+/** What the tests use of oidc-provider, which has no types of its own. */
 declare module "oidc-provider" {
   import type { IncomingMessage, ServerResponse } from "node:http";
 

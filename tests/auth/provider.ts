@@ -5,16 +5,16 @@ import { Provider } from "oidc-provider";
 import { freePorts } from "../ports.ts";
 
 /**
- * A real OpenID provider on this machine. It logs in whoever comes, and signs access tokens for an API and ID tokens
- * for a page by itself: nothing here makes a token.
+ * A real OpenID provider on this machine. It logs in every user without a password, and signs access tokens for an API
+ * and ID tokens for a page. No token is made by test code.
  */
 export interface OpenIdProvider {
   readonly issuer: string;
-  /** How often documents were fetched, by path. */
+  /** The number of fetches of each document. */
   readonly fetches: { readonly keys: number; readonly discovery: number };
-  /** By the client credentials grant; `subject` is the client's name. */
+  /** By the client credentials grant; `sub` is the client's name. */
   accessToken(lifetime?: number): Promise<string>;
-  /** By the authorization code flow, for whoever logs in under the name. */
+  /** By the authorization code flow, for a user with this name. */
   idToken(user: string, lifetime?: number): Promise<string>;
   /** Publishes other keys from now on, and signs with the first. */
   use(keys: readonly SigningKey[]): void;
@@ -91,7 +91,7 @@ export async function startProvider(keys: readonly SigningKey[] = [signingKey()]
         Session: 600,
       },
       findAccount: (_: unknown, accountId: string) => ({ accountId, claims: () => ({ sub: accountId }) }),
-      // Everybody consents to everything.
+      // Consent is granted without a prompt.
       loadExistingGrant: async ({ oidc }: { oidc: Consent }) => {
         const grant = new oidc.provider.Grant({
           clientId: oidc.client.clientId,
@@ -127,9 +127,9 @@ export async function startProvider(keys: readonly SigningKey[] = [signingKey()]
       headers: { Authorization: `Basic ${btoa(`${PAGE}:${SECRET}`)}` },
       body: new URLSearchParams(grant),
     });
-    const answer = (await response.json()) as Record<string, string>;
-    if (!response.ok) throw new Error(`the provider refused: ${JSON.stringify(answer)}`);
-    return answer;
+    const body = (await response.json()) as Record<string, string>;
+    if (!response.ok) throw new Error(`the provider refused: ${JSON.stringify(body)}`);
+    return body;
   }
 
   await start();
@@ -162,9 +162,9 @@ export async function startProvider(keys: readonly SigningKey[] = [signingKey()]
         code_challenge: createHash("sha256").update(verifier).digest("base64url"),
         code_challenge_method: "S256",
       });
-      const back = await follow(`${issuer}/auth?${query}`);
-      const code = back.searchParams.get("code");
-      if (!code) throw new Error(`the provider refused: ${back}`);
+      const callback = await follow(`${issuer}/auth?${query}`);
+      const code = callback.searchParams.get("code");
+      if (!code) throw new Error(`the provider refused: ${callback}`);
       idLifetimes.push(lifetime);
       const grant = {
         grant_type: "authorization_code",
@@ -183,7 +183,7 @@ interface Consent {
   session: { accountId: string };
 }
 
-/** What a browser does: goes where it is sent, with its cookies, until it is back at the page. */
+/** Follows redirects with cookies, as a browser does, until the URL is that of the page. */
 async function follow(start: string): Promise<URL> {
   const cookies = new Map<string, string>();
   let url = new URL(start);
@@ -195,7 +195,7 @@ async function follow(start: string): Promise<URL> {
       if (name) cookies.set(name, value ?? "");
     }
     const location = response.headers.get("Location");
-    if (!location) throw new Error(`the provider answered ${response.status}: ${await response.text()}`);
+    if (!location) throw new Error(`the provider responded ${response.status}: ${await response.text()}`);
     url = new URL(location, url);
   }
   return url;

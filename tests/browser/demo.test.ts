@@ -83,7 +83,7 @@ async function say(page: Page, text: string): Promise<void> {
   await page.press("#text", "Enter");
 }
 
-const said = (page: Page, text: string) => page.locator(".message-text", { hasText: text });
+const chatMessage = (page: Page, text: string) => page.locator(".message-text", { hasText: text });
 const figure = async (page: Page, id: string) =>
   Number((await page.locator(`#${id}`).innerText()).replaceAll(",", ""));
 
@@ -113,9 +113,9 @@ describe("two users in a room", () => {
     const room = newRoom();
     const [ada, bob] = await Promise.all([enter(room, "ada"), enter(room, "bob")]);
     await say(ada, "hello from ada");
-    await said(bob, "hello from ada").waitFor();
+    await chatMessage(bob, "hello from ada").waitFor();
     await say(bob, "hello from bob");
-    await said(ada, "hello from bob").waitFor();
+    await chatMessage(ada, "hello from bob").waitFor();
     for (const page of [ada, bob]) {
       await page.locator(".person", { hasText: "ada" }).waitFor();
       await page.locator(".person", { hasText: "bob" }).waitFor();
@@ -143,23 +143,23 @@ describe("two users in a room", () => {
     const [room, other] = [newRoom(), newRoom()];
     const [ada, bob] = await Promise.all([enter(room, "ada"), enter(other, "bob")]);
     await say(bob, "in the other room");
-    await said(bob, "in the other room").waitFor();
+    await chatMessage(bob, "in the other room").waitFor();
     await say(ada, "in this room");
-    await said(ada, "in this room").waitFor();
-    expect(await said(ada, "in the other room").count()).toBe(0);
+    await chatMessage(ada, "in this room").waitFor();
+    expect(await chatMessage(ada, "in the other room").count()).toBe(0);
     await reaches(ada, "received", 10);
     expect(await ada.locator(".person").allInnerTexts()).toEqual(["ada"]);
   });
 });
 
 describe("the history", () => {
-  test("is shown in order after a reload, and to users who join later", async () => {
+  test("is shown in order after a reload, and to users that join later", async () => {
     const room = newRoom();
     const ada = await enter(room, "ada");
     const words = ["one", "two", "three"];
     for (const word of words) {
       await say(ada, word);
-      await said(ada, word).waitFor();
+      await chatMessage(ada, word).waitFor();
     }
     await ada.reload();
     await ada.locator(".divider", { hasText: "3 messages" }).waitFor();
@@ -173,13 +173,13 @@ describe("the history", () => {
     const room = newRoom();
     const ada = await enter(room, "ada");
     await say(ada, "before");
-    await said(ada, "before").waitFor();
+    await chatMessage(ada, "before").waitFor();
     await recipe.stopServer();
     await ada.locator("#state[data-state=waiting]").waitFor();
     await recipe.startServer();
     await ada.locator("#state[data-state=on]").waitFor();
     await say(ada, "after");
-    await said(ada, "after").waitFor();
+    await chatMessage(ada, "after").waitFor();
     expect(await ada.locator(".message-text").allInnerTexts()).toEqual(["before", "after"]);
     // The counts are updated a few times in a second.
     await ada.locator("#disconnects", { hasText: /^1 disconnect$/ }).waitFor();
@@ -231,7 +231,7 @@ test("the permissions are shown, and the denials of the server", async () => {
   const events = await ada.locator("#events li").allInnerTexts();
   expect(events.join()).toContain(`denied publish rooms.${room}.bob.chat`);
   await say(ada, "still here");
-  await said(bob, "still here").waitFor();
+  await chatMessage(bob, "still here").waitFor();
   expect(await bob.locator(".message-text").allInnerTexts()).toEqual(["still here"]);
 });
 
@@ -240,8 +240,8 @@ describe("hostile", () => {
     const room = newRoom();
     const [ada, bob] = await Promise.all([enter(room, "ada"), enter(room, "bob")]);
     await say(ada, HOSTILE);
-    await said(bob, "onerror").waitFor();
-    expect(await said(bob, "onerror").textContent()).toBe(HOSTILE);
+    await chatMessage(bob, "onerror").waitFor();
+    expect(await chatMessage(bob, "onerror").textContent()).toBe(HOSTILE);
     expect(await bob.locator("#messages img, #messages script").count()).toBe(0);
     expect(await bob.title()).toBe(`${room} · nats-mint demo`);
   });
@@ -277,7 +277,7 @@ test("the keyboard is enough to join, send a message and leave", async () => {
   await page.locator("#room-view").waitFor();
   await page.keyboard.type("typed blindly");
   await page.keyboard.press("Enter");
-  await said(page, "typed blindly").waitFor();
+  await chatMessage(page, "typed blindly").waitFor();
 
   const reached = new Set<string>();
   for (let i = 0; i < 20; i++) {
@@ -341,7 +341,7 @@ describe("without", () => {
       await page.getByText("new ones are not stored: stream not found.").waitFor();
     }
     await say(ada, "only now");
-    await said(bob, "only now").waitFor();
+    await chatMessage(bob, "only now").waitFor();
   });
 });
 
@@ -413,7 +413,7 @@ test("the mint serves no page without MINT_DEMO_DIR", async () => {
       MINT_KEYS_DIR: recipe.env.KEYS_DIR ?? "",
     },
   );
-  await service.says(/mint listens on/);
+  await service.waitFor(/mint listens on/);
   expect((await fetch(`http://127.0.0.1:${port}/`)).status).toBe(404);
 });
 
@@ -439,7 +439,7 @@ if (process.env.DEMO_PICTURE || !existsSync(picture)) {
     const grace = await enter("lobby", "grace", { on });
     await say(grace, "Is anyone here yet?");
     await say(grace, "I’ll leave this tab open. Its credential is valid for thirty seconds.");
-    await said(grace, "thirty seconds").waitFor();
+    await chatMessage(grace, "thirty seconds").waitFor();
     const ada = await enter("lobby", "ada", { on, colorScheme: "light", deviceScaleFactor: 1.5 });
     await ada.evaluate(() => {
       document.documentElement.style.setProperty("--sans", "'Open Sans', 'DejaVu Sans', sans-serif");
@@ -454,7 +454,7 @@ if (process.env.DEMO_PICTURE || !existsSync(picture)) {
     ];
     for (const [page, text] of talk) {
       await say(page, text);
-      await said(ada, text).waitFor();
+      await chatMessage(ada, text).waitFor();
     }
     await reaches(ada, "received", 1260);
     await ada.click("#try-say");

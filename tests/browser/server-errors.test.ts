@@ -38,12 +38,12 @@ afterAll(async () => {
 /** The `-ERR` lines that the server sends for these commands. */
 async function errorsOf(commands: string): Promise<string[]> {
   const connection = open(port, `${LOGIN}PING\r\n`);
-  await connection.says(/PONG/);
+  await connection.waitFor(/PONG/);
   await connection.send(`${commands}PING\r\n`);
-  await connection.says(/PONG[\s\S]*PONG/);
+  await connection.waitFor(/PONG[\s\S]*PONG/);
   connection.destroy();
   await connection.closed;
-  return errorLines(connection.said());
+  return errorLines(connection.output());
 }
 
 const errorLines = (text: string): string[] => text.match(/^-ERR .*(?=\r$)/gm) ?? [];

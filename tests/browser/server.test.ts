@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { within } from "../mint/parts.ts";
-import { must } from "../recipe/recipe.ts";
+import { expectSuccess } from "../recipe/recipe.ts";
 import { type Environment, makeEnvironment, PAGE_ROLE } from "./environment.ts";
 import { measure, printMeasures } from "./measures.ts";
 import type { ClientName } from "./page/clients.ts";
@@ -76,7 +76,7 @@ describe("a page's connection, with either client,", () => {
     const [key] = environment.recipe
       .account()
       .nats.signing_keys.flatMap((key) => (typeof key !== "string" && key.role === "page" ? [key.key] : []));
-    must(await environment.recipe.nsc("edit", "account", "--name", "app", "--rm-sk", key as string));
+    expectSuccess(await environment.recipe.nsc("edit", "account", "--name", "app", "--rm-sk", key as string));
     await environment.recipe.up();
     await environment.readMint();
     await pages.reconnected("its role's key was rotated", performance.now());

@@ -7,11 +7,11 @@ import { connect as connectWebSocket, jwtAuthenticator } from "nats.ws";
 import { createUser } from "nkeys.js";
 import type { CredsResponse } from "../../src/index.ts";
 import { freePorts } from "../ports.ts";
-import { must } from "../recipe/recipe.ts";
+import { expectSuccess } from "../recipe/recipe.ts";
 
 /**
- * The real docker-compose.yaml on a Docker engine, from a copy of the checkout that belongs to somebody else and
- * is closed to others. The tests follow one installation through its life, in order.
+ * The real docker-compose.yaml on a Docker engine, from a copy of the checkout that has another owner and can't be read
+ * by others. The tests use one installation, in order.
  */
 
 const projectDir = join(import.meta.dirname, "../..");
@@ -38,22 +38,22 @@ async function run(command: string[], more: Record<string, string> = {}) {
     new Response(child.stdout).text(),
     new Response(child.stderr).text(),
   ]);
-  return { code: await child.exited, said: out + error };
+  return { code: await child.exited, output: out + error };
 }
 
 const compose = (...command: string[]) => composeWith({}, ...command);
 const composeWith = (settings: Record<string, string>, ...command: string[]) =>
   run(["docker", "compose", "-f", join(dir, "docker-compose.yaml"), ...command], settings);
 
-/** `up`, and what its one-shots said; the mint is ready then. */
+/** Runs `up` and waits until the mint is ready. Returns the output of the one-shot containers. */
 async function up(settings: Record<string, string> = {}): Promise<string> {
-  const { code, said } = await composeWith(settings, "up", "-d", "--build");
-  const words = (
+  const { code, output } = await composeWith(settings, "up", "-d", "--build");
+  const logs = (
     await compose("logs", "--no-color", "--no-log-prefix", "nats-init", "nats-push", "nats-export")
-  ).said;
-  if (code !== 0) throw new Error(`up ended with ${code}:\n${said}\n${words}`);
+  ).output;
+  if (code !== 0) throw new Error(`up ended with ${code}:\n${output}\n${logs}`);
   await untilReady();
-  return words;
+  return logs;
 }
 
 async function untilReady(): Promise<void> {
@@ -64,10 +64,12 @@ async function untilReady(): Promise<void> {
 const container = (service: string) => `${project}-${service}-1`;
 
 async function inspect<T>(service: string, path: string): Promise<T> {
-  return JSON.parse(must(await run(["docker", "inspect", "-f", `{{json ${path}}}`, container(service)])));
+  return JSON.parse(
+    expectSuccess(await run(["docker", "inspect", "-f", `{{json ${path}}}`, container(service)])),
+  );
 }
 
-async function ask(
+async function requestCreds(
   request: Record<string, unknown>,
   headers: Record<string, string> = {},
 ): Promise<Response> {
@@ -79,14 +81,16 @@ async function ask(
 }
 
 async function credentials(request: Record<string, unknown>): Promise<CredsResponse> {
-  const answer = await ask(request);
-  if (!answer.ok) throw new Error(`${answer.status} ${await answer.text()}`);
-  return (await answer.json()) as CredsResponse;
+  const response = await requestCreds(request);
+  if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
+  return (await response.json()) as CredsResponse;
 }
 
-/** A backend's connection, by the exported account key. */
+/** The connection of a backend, with a credential of the role `service`. */
 async function connectService(): Promise<NatsConnection> {
-  const creds = await (await ask({ user: "worker", role: "service" }, { accept: "text/plain" })).text();
+  const creds = await (
+    await requestCreds({ user: "worker", role: "service" }, { accept: "text/plain" })
+  ).text();
   return connect({
     servers: `127.0.0.1:${nats}`,
     authenticator: credsAuthenticator(new TextEncoder().encode(creds)),
@@ -95,7 +99,7 @@ async function connectService(): Promise<NatsConnection> {
   });
 }
 
-/** Logs in as a browser would, publishes to itself, and leaves. */
+/** Logs in as a browser would, receives its own message, and disconnects. */
 async function useAsBrowser(user: string, key = createUser()): Promise<CredsResponse> {
   const granted = await credentials({ user, public_key: key.getPublicKey() });
   await useCredential(granted, key);
@@ -116,7 +120,7 @@ async function useCredential(granted: CredsResponse, key: ReturnType<typeof crea
   await nc.close();
 }
 
-/** A shell in nats-box on the test's network, as somebody elsewhere who holds a copy of the nsc store. */
+/** A shell in nats-box on the test's network, as on another machine with a copy of the nsc store. */
 const elsewhere = (script: string) =>
   run([
     "docker",
@@ -137,13 +141,14 @@ const elsewhere = (script: string) =>
      plain=$(nsc describe account app --json | jq -r '[.nats.signing_keys[] | strings][0]')
      nsc add user -a app -n data -K "$plain" --allow-pubsub '>' >/dev/null 2>&1
      nsc generate creds -a app -n data >/tmp/data.creds
-     data() { command nats -s nats://nats-server:4222 --creds /tmp/data.creds "$@"; } # may do everything
+     data() { command nats -s nats://nats-server:4222 --creds /tmp/data.creds "$@"; } # all permissions
      ${script}`,
   ]);
 
-/** Under which the server's monitoring answers. */
+/** The path of the server's monitoring. */
 const monitoringPath = async () =>
-  must(await compose("exec", "nats-server", "cat", "/data/config/monitoring.conf")).split('"')[1] ?? "";
+  expectSuccess(await compose("exec", "nats-server", "cat", "/data/config/monitoring.conf")).split('"')[1] ??
+  "";
 
 const accountId = () =>
   /^NATS_ACCOUNT_KEY=(.*)$/m.exec(
@@ -151,12 +156,14 @@ const accountId = () =>
   )?.[1];
 
 beforeAll(async () => {
-  const files = must(await run(["git", "-C", projectDir, "ls-files", "-co", "--exclude-standard", "-z"]));
+  const files = expectSuccess(
+    await run(["git", "-C", projectDir, "ls-files", "-co", "--exclude-standard", "-z"]),
+  );
   for (const file of files.split("\0").filter(Boolean)) {
     mkdirSync(dirname(join(dir, file)), { recursive: true });
     cpSync(join(projectDir, file), join(dir, file));
   }
-  must(await run(["sh", "-c", `chown -R ${owner}:${owner} ${dir} && chmod -R go-rwx ${dir}`]));
+  expectSuccess(await run(["sh", "-c", `chown -R ${owner}:${owner} ${dir} && chmod -R go-rwx ${dir}`]));
 });
 
 afterAll(async () => {
@@ -167,17 +174,17 @@ afterAll(async () => {
 describe("docker compose up", () => {
   let account: string | undefined;
 
-  test("on a clean checkout brings a mint that gives credentials that work", async () => {
-    const said = await up();
-    expect(said).toContain("nats-push: all is in force");
-    expect(said).toContain("nats-push: made stream ROOMS");
+  test("on a clean checkout starts a mint whose credentials work", async () => {
+    const output = await up();
+    expect(output).toContain("nats-push: all is in force");
+    expect(output).toContain("nats-push: made stream ROOMS");
     await useAsBrowser("alice");
     account = accountId();
     expect(account).toMatch(/^A[A-Z2-7]{55}$/);
-    expect(said).not.toMatch(/S[OAU][A-Z2-7]{56}/);
+    expect(output).not.toMatch(/S[OAU][A-Z2-7]{56}/);
   });
 
-  test("hands .env.account to the checkout's owner, and to nobody else", () => {
+  test("makes .env.account readable by the checkout's owner only", () => {
     const { uid, gid, mode } = statSync(join(dir, "fs/nats-export/secrets/.env.account"));
     expect({ uid, gid, mode: mode & 0o777 }).toEqual({ uid: owner, gid: owner, mode: 0o600 });
   });
@@ -190,12 +197,14 @@ describe("docker compose up", () => {
       expect(await inspect<string[]>(service, ".HostConfig.CapDrop")).toEqual(["ALL"]);
       expect(await inspect<string[] | null>(service, ".HostConfig.CapAdd")).toBeNull();
       expect(
-        must(await compose("exec", service, "sh", "-c", "grep -E 'CapEff|NoNewPrivs' /proc/1/status")),
+        expectSuccess(
+          await compose("exec", service, "sh", "-c", "grep -E 'CapEff|NoNewPrivs' /proc/1/status"),
+        ),
       ).toMatch(/CapEff:\s+0+\nNoNewPrivs:\s+1/);
     },
   );
 
-  test("has a limit of memory for each container, and collects garbage below it", async () => {
+  test("has a memory limit for each container, and a lower one for the garbage collector", async () => {
     for (const service of ["nats-init", "nats-server", "nats-push", "nats-export", "mint"]) {
       const most = await inspect<number>(service, ".HostConfig.Memory");
       expect([service, most]).toEqual([service, service === "nats-server" ? 2 ** 31 : 2 ** 29]);
@@ -218,13 +227,13 @@ describe("docker compose up", () => {
     }
   });
 
-  test("publishes the monitoring where NATS_HTTP_BIND says, under its path, and nowhere by default", async () => {
+  test("publishes the monitoring on NATS_HTTP_BIND, under its path, and nowhere by default", async () => {
     const published = async () => {
       type Ports = Record<string, { HostIp: string; HostPort: string }[] | null>;
       return (await inspect<Ports>("nats-server", ".NetworkSettings.Ports"))["8222/tcp"] ?? [];
     };
     expect(await published()).toEqual([]);
-    expect((await elsewhere("wget -qO- http://nats-server:8222/ 2>&1")).said).toContain("refused");
+    expect((await elsewhere("wget -qO- http://nats-server:8222/ 2>&1")).output).toContain("refused");
     await up({ NATS_HTTP_BIND: "127.0.0.1" });
     expect(await published()).toEqual([{ HostIp: "127.0.0.1", HostPort: String(monitoring) }]);
     const url = `http://127.0.0.1:${monitoring}`;
@@ -234,40 +243,40 @@ describe("docker compose up", () => {
     expect(await published()).toEqual([]);
   });
 
-  test("shows its monitoring by the guide's command, and the path to nobody else", async () => {
+  test("shows the monitoring with the guide's command, and does not show its path in logs", async () => {
     const [command = ""] =
       readFileSync(join(dir, "docs/monitoring.md"), "utf8").match(/^docker compose exec .*$/gm) ?? [];
-    expect(must(await run(["sh", "-euc", `cd ${dir}\n${command}`]))).toContain('"connections"');
-    expect(must(await compose("logs"))).not.toContain(await monitoringPath());
-    const file = must(
+    expect(expectSuccess(await run(["sh", "-euc", `cd ${dir}\n${command}`]))).toContain('"connections"');
+    expect(expectSuccess(await compose("logs"))).not.toContain(await monitoringPath());
+    const file = expectSuccess(
       await compose("exec", "nats-server", "stat", "-c", "%u %g %a", "/data/config/monitoring.conf"),
     );
     expect(file.trim()).toBe("0 1000 640");
   });
 
-  test("mounts keys for the mint alone, and no private key for the server", async () => {
+  test("mounts keys for the mint only, and no private key for the server", async () => {
     const mounts = async (service: string) =>
       (await inspect<{ Destination: string }[]>(service, ".Mounts")).map(({ Destination }) => Destination);
     expect((await mounts("mint")).sort()).toEqual(["/fs/mint", "/keys"]);
     expect(await mounts("nats-server")).toEqual(["/data"]);
-    const { said } = await compose(
+    const { output } = await compose(
       "exec",
       "nats-server",
       "sh",
       "-c",
       "grep -rlE 'S[OAU][A-Z2-7]{56}' /data || true",
     );
-    expect(said.trim()).toBe("");
+    expect(output.trim()).toBe("");
   });
 
-  test("a second time changes nothing and says so", async () => {
+  test("a second time changes nothing and reports it", async () => {
     const before = await Promise.all(
       ["nats-server", "mint"].map((service) => inspect<string>(service, ".State.StartedAt")),
     );
-    const said = (await up()).trim().split("\n");
-    expect(said).toContain("nats-init: nothing to change");
-    expect(said).toContain("nats-push: nothing to push: all is in force");
-    expect(said).toContain("nats-export: nothing to change");
+    const output = (await up()).trim().split("\n");
+    expect(output).toContain("nats-init: nothing to change");
+    expect(output).toContain("nats-push: nothing to push: all is in force");
+    expect(output).toContain("nats-export: nothing to change");
     expect(
       await Promise.all(
         ["nats-server", "mint"].map((service) => inspect<string>(service, ".State.StartedAt")),
@@ -276,7 +285,7 @@ describe("docker compose up", () => {
   });
 
   test("`--wait` finds every service healthy", async () => {
-    must(await compose("up", "-d", "--wait", "nats-server", "mint"));
+    expectSuccess(await compose("up", "-d", "--wait", "nats-server", "mint"));
     expect(await inspect<string>("nats-server", ".State.Health.Status")).toBe("healthy");
     expect(await inspect<string>("mint", ".State.Health.Status")).toBe("healthy");
   });
@@ -284,23 +293,23 @@ describe("docker compose up", () => {
   test("after `down` has the same identity and the same data", async () => {
     const key = createUser();
     const granted = await credentials({ user: "alice", public_key: key.getPublicKey() });
-    must(
+    expectSuccess(
       await elsewhere(
         "data stream add kept --subjects kept --defaults >/dev/null; data request kept 'still here'",
       ),
     );
-    must(await compose("down"));
+    expectSuccess(await compose("down"));
     await up();
     expect(accountId()).toBe(account);
     await useCredential(granted, key);
-    const said = must(await elsewhere("data stream get kept 1"));
-    expect(said).toContain("still here");
+    const output = expectSuccess(await elsewhere("data stream get kept 1"));
+    expect(output).toContain("still here");
   });
 
-  test("with the server's container made anew keeps accounts and credentials", async () => {
+  test("with a new container of the server keeps accounts and credentials", async () => {
     const key = createUser();
     const granted = await credentials({ user: "alice", public_key: key.getPublicKey() });
-    must(await compose("rm", "--stop", "--force", "nats-server"));
+    expectSuccess(await compose("rm", "--stop", "--force", "nats-server"));
     await up();
     await useCredential(granted, key);
   });
@@ -314,35 +323,39 @@ describe("a change while it runs", () => {
     connection_types: ["STANDARD"],
   });
 
-  /** Asks until the answer is as wanted, in a pace that the rate limit allows. */
-  async function askGuest(isIt: (answer: Response) => boolean | Promise<boolean>): Promise<Response> {
+  /** Repeats a request until the response is the expected one, no faster than the rate limit allows. */
+  async function requestGuest(
+    isExpected: (response: Response) => boolean | Promise<boolean>,
+  ): Promise<Response> {
     for (;;) {
-      const answer = await ask({ user: "alice", role: "guest" });
-      if (await isIt(answer.clone() as Response)) return answer;
+      const response = await requestCreds({ user: "alice", role: "guest" });
+      if (await isExpected(response.clone() as Response)) return response;
       await Bun.sleep(500);
     }
   }
 
-  test("a new role is minted without a restart of the mint", async () => {
+  test("a new role is issued without a restart of the mint", async () => {
     const started = await inspect<string>("mint", ".State.StartedAt");
-    expect((await ask({ user: "alice", role: "guest" })).status).toBe(403);
+    expect((await requestCreds({ user: "alice", role: "guest" })).status).toBe(403);
     writeFileSync(file, JSON.stringify(guest("guests.one")));
     expect(await up()).toContain("nats-init: role guest: added");
-    const answer = await askGuest((answer) => answer.status === 200);
-    expect((await answer.json()) as CredsResponse).toMatchObject({
+    const response = await requestGuest((response) => response.status === 200);
+    expect((await response.json()) as CredsResponse).toMatchObject({
       permissions: { pub: { allow: ["guests.one"] } },
     });
     expect(await inspect<string>("mint", ".State.StartedAt")).toBe(started);
   });
 
-  test("a changed role holds for those who are connected, on their next login at the latest", async () => {
+  test("a changed role applies at the next login at the latest", async () => {
     writeFileSync(file, JSON.stringify(guest("guests.two")));
     expect(await up()).toContain("nats-init: role guest: changed");
-    await askGuest(async (answer) => {
-      const { permissions } = (await answer.json()) as CredsResponse;
+    await requestGuest(async (response) => {
+      const { permissions } = (await response.json()) as CredsResponse;
       return permissions?.pub?.allow?.[0] === "guests.two";
     });
-    const creds = await (await ask({ user: "alice", role: "guest" }, { accept: "text/plain" })).text();
+    const creds = await (
+      await requestCreds({ user: "alice", role: "guest" }, { accept: "text/plain" })
+    ).text();
     const nc = await connect({
       servers: `127.0.0.1:${nats}`,
       authenticator: credsAuthenticator(new TextEncoder().encode(creds)),
@@ -357,25 +370,25 @@ describe("a change while it runs", () => {
     await nc.close();
   });
 
-  test("a role file that is wrong stops `up` with a sentence and changes nothing", async () => {
+  test("an invalid role file stops `up` with an error and changes nothing", async () => {
     writeFileSync(file, JSON.stringify({ pub: { allow: ["a..b"] } }));
     const { code } = await compose("up", "-d");
     expect(code).not.toBe(0);
-    const { said } = await compose("logs", "--no-log-prefix", "nats-init");
-    expect(said).toContain('roles/guest.json: pub.allow: "a..b" has an empty token');
+    const { output } = await compose("logs", "--no-log-prefix", "nats-init");
+    expect(output).toContain('roles/guest.json: pub.allow: "a..b" has an empty token');
     await useAsBrowser("alice");
   });
 
-  test("a removed role is minted no more", async () => {
+  test("a removed role is no longer issued", async () => {
     rmSync(file);
     expect(await up()).toContain("nats-init: role guest: removed");
-    await askGuest((answer) => answer.status === 403);
+    await requestGuest((response) => response.status === 403);
   });
 
-  test("a revocation that was pushed from elsewhere survives", async () => {
+  test("a revocation that was pushed from another machine is kept", async () => {
     const key = createUser();
     const granted = await credentials({ user: "mallory", public_key: key.getPublicKey() });
-    must(
+    expectSuccess(
       await elsewhere(`nsc revocations add-user -a app --user-public-key ${key.getPublicKey()}
       nats request '$SYS.REQ.CLAIMS.UPDATE' "$(cat $app)"`),
     );
@@ -385,9 +398,9 @@ describe("a change while it runs", () => {
     await useAsBrowser("alice");
   });
 
-  test("what the server's container leaves in its directories reaches no key of the store", async () => {
+  test("files of the server's container can't change a key of the store", async () => {
     const store = async (script: string) =>
-      must(
+      expectSuccess(
         await run(
           `docker run --rm -v ${project}_nsc:/nsc:ro --entrypoint /bin/sh natsio/nats-box:0.19.5 -euc`
             .split(" ")
@@ -397,7 +410,7 @@ describe("a change while it runs", () => {
     const keys = () => store("find . -type f | sort | xargs sha256sum");
     const before = await keys();
     const operatorKey = await store("find O -type f | head -n 1");
-    must(
+    expectSuccess(
       await compose(
         "exec",
         "-T",
@@ -419,11 +432,11 @@ describe("a change while it runs", () => {
     await useAsBrowser("alice");
   });
 
-  test("an operator's new signing key, which no server can reload, is taken over by a restart", async () => {
-    must(await compose("run", "--rm", "nsc", "edit", "operator", "--sk", "generate"));
-    const said = await up();
-    expect(said).toContain("asking it to restart");
-    expect(said).toContain("nats-push: all is in force");
+  test("an operator's new signing key, which a server can't reload, takes effect by a restart", async () => {
+    expectSuccess(await compose("run", "--rm", "nsc", "edit", "operator", "--sk", "generate"));
+    const output = await up();
+    expect(output).toContain("asking it to restart");
+    expect(output).toContain("nats-push: all is in force");
     await useAsBrowser("alice");
   });
 
@@ -433,7 +446,7 @@ describe("a change while it runs", () => {
     writeFileSync(conf, readFileSync(conf, "utf8").replace("max_payload: 1MB", "max_payload: 512KB"));
     expect(await up()).toContain("nats-push: nats-server reloaded its configuration");
     const path = await monitoringPath();
-    const varz = must(
+    const varz = expectSuccess(
       await compose("exec", "nats-server", "wget", "-qO-", `http://127.0.0.1:8222${path}/varz`),
     );
     expect((JSON.parse(varz) as { max_payload: number }).max_payload).toBe(512 * 1024);
@@ -445,89 +458,91 @@ test("the guide's commands on the nsc store work as written", async () => {
   const guide = readFileSync(join(dir, "docs/operations.md"), "utf8");
   const commands = guide.match(/^docker compose run .*$/gm) ?? [];
   expect(commands).toHaveLength(2);
-  const said = must(await run(["sh", "-euc", `cd ${dir}\n${commands.join("\n")}\ntar -tzf nsc-backup.tgz`]));
-  expect(said).toContain(accountId() as string);
-  expect(said).toMatch(/^\.\/current$/m);
+  const output = expectSuccess(
+    await run(["sh", "-euc", `cd ${dir}\n${commands.join("\n")}\ntar -tzf nsc-backup.tgz`]),
+  );
+  expect(output).toContain(accountId() as string);
+  expect(output).toMatch(/^\.\/current$/m);
 });
 
 describe("real users", () => {
-  const logged = async () => (await compose("logs", "--no-color", "--no-log-prefix", "mint")).said;
+  const mintLog = async () => (await compose("logs", "--no-color", "--no-log-prefix", "mint")).output;
   const cli = (...args: string[]) => compose("run", "--rm", "-T", "mint-cli", ...args);
   const settings = { MINT_AUTH: "api-key" };
   let key = "";
 
-  test("an API key that a container makes is a file of the checkout's owner", async () => {
-    const said = must(await cli("api-key", "add", "--roles", "browser"));
-    key = /mint_[a-z2-7_]+/.exec(said)?.[0] ?? "";
+  test("an API key that a container creates is in a file of the checkout's owner", async () => {
+    const output = expectSuccess(await cli("api-key", "add", "--roles", "browser"));
+    key = /mint_[a-z2-7_]+/.exec(output)?.[0] ?? "";
     expect(key).not.toBe("");
     const { uid, gid } = statSync(join(dir, "fs/mint/api-keys.json"));
     expect({ uid, gid }).toEqual({ uid: owner, gid: owner });
     expect(readFileSync(join(dir, "fs/mint/api-keys.json"), "utf8")).not.toContain(key);
   });
 
-  test("a directory that the mint's user can't read ends it with a sentence", async () => {
+  test("a directory that the mint's user can't read ends it with an error", async () => {
     await composeWith(settings, "up", "-d", "mint");
-    while (!(await logged()).includes("api-keys.json: can't be read (EACCES)")) await Bun.sleep(50);
+    while (!(await mintLog()).includes("api-keys.json: can't be read (EACCES)")) await Bun.sleep(50);
   });
 
-  test("the key is good for a credential, and nothing is without it", async () => {
-    must(await run(["chmod", "-R", "a+rX", join(dir, "fs/mint")]));
+  test("a request with the key gets a credential, one without it gets 401", async () => {
+    expectSuccess(await run(["chmod", "-R", "a+rX", join(dir, "fs/mint")]));
     await up(settings);
     const pair = createUser();
-    const wish = { user: "alice", public_key: pair.getPublicKey() };
-    const answer = await ask(wish, { authorization: `Bearer ${key}` });
-    expect(answer.status).toBe(200);
-    await useCredential((await answer.json()) as CredsResponse, pair);
-    expect((await ask(wish)).status).toBe(401);
-    expect(await logged()).not.toContain(key);
+    const request = { user: "alice", public_key: pair.getPublicKey() };
+    const response = await requestCreds(request, { authorization: `Bearer ${key}` });
+    expect(response.status).toBe(200);
+    await useCredential((await response.json()) as CredsResponse, pair);
+    expect((await requestCreds(request)).status).toBe(401);
+    expect(await mintLog()).not.toContain(key);
   });
 
-  test("it is good for nothing once it was removed", async () => {
+  test("a removed key is refused", async () => {
     const id = key.split("_")[1] ?? "";
-    expect(must(await cli("api-key", "list"))).toContain(id);
-    must(await cli("api-key", "remove", id));
-    while ((await ask({ user: "alice" }, { authorization: `Bearer ${key}` })).status !== 401)
+    expect(expectSuccess(await cli("api-key", "list"))).toContain(id);
+    expectSuccess(await cli("api-key", "remove", id));
+    while ((await requestCreds({ user: "alice" }, { authorization: `Bearer ${key}` })).status !== 401)
       await Bun.sleep(50);
   });
 
-  test("the policy that is shipped passes its own check", async () => {
+  test("the shipped policy passes `policy check`", async () => {
     const oidc = { OIDC_ISSUER: "https://login.example.com", OIDC_AUDIENCE: "nats" };
     const checked = await composeWith(oidc, "run", "--rm", "-T", "mint-cli", "policy", "check");
-    expect(must(checked)).toContain("1 rule, 1 issuer");
+    expect(expectSuccess(checked)).toContain("1 rule, 1 issuer");
   });
 
-  test("going back to prototyping takes another `up`", async () => {
+  test("another `up` goes back to dev authentication", async () => {
     await up();
     await useAsBrowser("alice");
   });
 });
 
-describe("the end of a container", () => {
-  test("the mint stops by itself, not by force", async () => {
-    must(await compose("stop", "mint"));
+describe("the stop of a container", () => {
+  test("the mint exits by itself, without SIGKILL", async () => {
+    expectSuccess(await compose("stop", "mint"));
     expect(await inspect<number>("mint", ".State.ExitCode")).toBe(0);
   });
 
-  test("the server asks its clients to move on before it stops", async () => {
-    must(await compose("start", "mint"));
+  test("the server sends its clients a lame duck notice before it stops", async () => {
+    expectSuccess(await compose("start", "mint"));
     await untilReady();
     const nc = await connectService();
-    const told = (async () => {
+    const isNotified = (async () => {
       for await (const status of nc.status()) if (status.type === "ldm") return true;
       return false;
     })();
-    must(await compose("stop", "nats-server"));
-    expect(await told).toBe(true);
+    expectSuccess(await compose("stop", "nats-server"));
+    expect(await isNotified).toBe(true);
     expect(await inspect<number>("nats-server", ".State.ExitCode")).not.toBe(137);
     await nc.close();
   });
 
   test.each(["nats-init", "nats-server", "nats-push", "nats-export", "mint"])(
-    "kill -9 on %s, early or late, is healed by the next `up`, with the same identity",
+    "after kill -9 of %s, early or late, the next `up` works with the same identity",
     async (service) => {
       const account = accountId();
       for (const delay of [0, 150]) {
-        // Something to do, so that the kill hits work and not the end of it.
+        // A change, so that the container has work to do when it is killed.
         writeFileSync(
           join(dir, "fs/nats-init/roles/kill.json"),
           JSON.stringify({ pub: { allow: [`k.${delay}`] }, sub: { allow: ["k"] } }),
@@ -537,12 +552,12 @@ describe("the end of a container", () => {
         const events = Bun.spawn(["docker", "events", since, ...filters], {
           stdio: ["ignore", "pipe", "ignore"],
         });
-        const upping = compose("up", "-d", "--force-recreate");
+        const recreation = compose("up", "-d", "--force-recreate");
         await events.stdout.getReader().read();
         events.kill();
         await Bun.sleep(delay);
-        killIfThere(await inspect<number>(service, ".State.Pid"));
-        await upping;
+        killIfRunning(await inspect<number>(service, ".State.Pid"));
+        await recreation;
       }
       await up();
       expect(accountId()).toBe(account);
@@ -552,8 +567,8 @@ describe("the end of a container", () => {
   );
 });
 
-/** It may have been done before. */
-function killIfThere(pid: number): void {
+/** The process may have ended before. */
+function killIfRunning(pid: number): void {
   if (pid === 0) return;
   try {
     process.kill(pid, "SIGKILL");

@@ -14,30 +14,30 @@ const END_OF_BLOCK = "==== end of block ====";
 
 interface Step {
   readonly commands: string;
-  /** What it prints, with … for what differs. */
-  readonly claim: string;
+  /** The expected output, with … for what differs. */
+  readonly expected: string;
 }
 
-/** Each sh block, with the text block behind it, if there is one. */
+/** Each sh block, with the text block after it, if there is one. */
 function steps(): Step[] {
   const all = blocks(document);
   return all.flatMap(({ language, text }, i) => {
     const next = all[i + 1];
-    const claim = next?.language === "text" ? next.text : "";
-    return language === "sh" ? [{ commands: text, claim }] : [];
+    const expected = next?.language === "text" ? next.text : "";
+    return language === "sh" ? [{ commands: text, expected }] : [];
   });
 }
 
-/** A line of … alone stands for any lines, or none; elsewhere … stands for any text within a line. */
-function pattern(claim: string): RegExp {
-  const lines = claim.split("\n").map((line) => {
+/** A line with only … matches any lines, or none; … within a line matches any text. */
+function pattern(expected: string): RegExp {
+  const lines = expected.split("\n").map((line) => {
     if (line === "…") return "(?:.*\\n)*?";
     return `${line.replace(/[.*+?^${}()|[\]\\]/g, "\\$&").replaceAll("…", ".*")}\\n`;
   });
   return new RegExp(`^${lines.join("").slice(0, -2)}$`);
 }
 
-/** Runs the blocks in one shell, in the checkout, as a reader would, and gives what each of them printed. */
+/** Runs the blocks in one shell, in the checkout, and returns the output of each. */
 async function runAll(blocksToRun: readonly string[]): Promise<string[]> {
   const dir = mkdtempSync(join(tmpdir(), "authentication-"));
   const [port] = await freePorts(1);
@@ -45,7 +45,7 @@ async function runAll(blocksToRun: readonly string[]): Promise<string[]> {
   const output = join(dir, "output");
   writeFileSync(script, blocksToRun.map((block) => `${block}echo '${END_OF_BLOCK}'\n`).join(""));
   const file = openSync(output, "w");
-  // A group of its own, so that nothing is left of it, whatever goes wrong.
+  // In its own process group, so that everything can be ended if something fails.
   const shell = spawn("sh", [script], {
     cwd: config.projectDir,
     detached: true,
@@ -78,21 +78,21 @@ async function runAll(blocksToRun: readonly string[]): Promise<string[]> {
   }
 }
 
-test("every block of docs/AUTHENTICATION.md runs, and prints what stands behind it and nothing else", async () => {
+test("every block of docs/AUTHENTICATION.md runs, and prints exactly the text after it", async () => {
   const all = steps();
   const printed = await runAll(all.map(({ commands }) => commands));
-  for (const [i, { commands, claim }] of all.entries()) {
-    expect(`${commands}---\n${printed[i] ?? "did not run\n"}`).toMatch(after(`${commands}---\n`, claim));
+  for (const [i, { commands, expected }] of all.entries()) {
+    expect(`${commands}---\n${printed[i] ?? "did not run\n"}`).toMatch(after(`${commands}---\n`, expected));
   }
   expect(printed).toHaveLength(all.length);
 });
 
-/** The pattern of a claim behind a literal text, which makes a failure say which block it was. */
-function after(text: string, claim: string): RegExp {
-  return new RegExp(pattern(text).source.slice(0, -1) + pattern(claim).source.slice(1));
+/** The pattern of the expected output after a literal text, which names the block in a failure. */
+function after(text: string, expected: string): RegExp {
+  return new RegExp(pattern(text).source.slice(0, -1) + pattern(expected).source.slice(1));
 }
 
-test("a claim says no more and no less than it says", () => {
+test("a pattern matches the expected output only", () => {
   expect("a\nb\n").toMatch(pattern("a\nb\n"));
   expect("").toMatch(pattern(""));
   expect("a\nb\n").not.toMatch(pattern("a\n"));

@@ -13,12 +13,12 @@ import { devAuthentication } from "../../src/http/dev.ts";
 import { launchBrowser } from "../browser/chromium.ts";
 import { within } from "../mint/parts.ts";
 import { freePorts } from "../ports.ts";
-import { must, type Recipe, startRecipe } from "../recipe/recipe.ts";
+import { expectSuccess, type Recipe, startRecipe } from "../recipe/recipe.ts";
 import { type Block, blocks, codeSpans, rows, section } from "./markdown.ts";
 
 /**
- * What docs/browser.md says is so, and its code does what it says: compiled and run as a front end has it, with the
- * package as it is built, a mint and a server. Only ports and places are replaced.
+ * The statements of docs/browser.md are true, and its code works: compiled and run as in a front end, with the built
+ * package, a mint and a server. Only ports and paths are replaced.
  */
 
 const { projectDir } = readLocalConfig();
@@ -28,10 +28,10 @@ const guide = read("docs/browser.md");
 let recipe: Recipe;
 let mint: ReturnType<typeof Bun.serve>;
 let pagePort: number;
-/** A front end: `node_modules` has the package, its sources are what the guide shows. */
+/** A front end: `node_modules` contains the package, its sources are the code of the guide. */
 let dir: string;
 /** Every request to the mint. */
-const asked: Request[] = [];
+const requests: Request[] = [];
 
 beforeAll(async () => {
   [pagePort = 0] = await freePorts(1);
@@ -49,7 +49,7 @@ beforeAll(async () => {
     hostname: "localhost",
     port: recipe.ports.mint,
     fetch(request) {
-      asked.push(request.clone());
+      requests.push(request.clone());
       return app.fetch(request);
     },
   });
@@ -61,7 +61,7 @@ afterAll(async () => {
   await recipe?.[Symbol.asyncDispose]();
 });
 
-/** Builds the package, and puts it where `npm install` would. */
+/** Builds the package, and installs it as `npm install` would. */
 async function install(): Promise<void> {
   const home = join(dir, "node_modules/nats-mint");
   mkdirSync(home, { recursive: true });
@@ -70,7 +70,7 @@ async function install(): Promise<void> {
     symlinkSync(join(projectDir, "node_modules", name), join(dir, "node_modules", name));
   }
   const emit = ["--noEmit", "false", "--declaration", "--outDir", join(home, "dist/browser")];
-  must(await compile(["-p", join(projectDir, "src/browser"), ...emit]));
+  expectSuccess(await compile(["-p", join(projectDir, "src/browser"), ...emit]));
   mkdirSync(join(dir, "node_modules/react"));
   writeFileSync(join(dir, "node_modules/react/index.ts"), REACT);
 }
@@ -82,42 +82,42 @@ const code = blocks(guide)
   .filter(isCode)
   .map(({ text }) => text);
 
-/** The block that holds a text. */
+/** The block that contains a text. */
 function block(text: string): string {
   const found = blocks(guide).filter((each) => each.text.includes(text));
   expect(found.map((each) => each.text)).toHaveLength(1);
   return found[0]?.text ?? "";
 }
 
-const withPlaces = (text: string) =>
+const withPaths = (text: string) =>
   text
     .replaceAll("127.0.0.1:8080", `127.0.0.1:${recipe.ports.mint}`)
     .replaceAll("localhost:3000", `${pagePort}`);
 
 let modules = 0;
 
-/** Runs a block, after what it presupposes, and gives what it has made. */
+/** Runs a block after the code that it needs, and returns its variables. */
 async function run(text: string, names: string[], before = "") {
   const file = join(dir, `run-${++modules}.ts`);
-  writeFileSync(file, withPlaces(`${before}\n${text}\nexport { ${names.join(", ")} };\n`));
+  writeFileSync(file, withPaths(`${before}\n${text}\nexport { ${names.join(", ")} };\n`));
   const made = await within(import(file), "the block to run");
   return made as { live: LiveCredentials; nc: NatsConnection };
 }
 
-/** Hears what alice's page publishes to itself, before and after a renewal. */
+/** Checks that a page receives what it publishes, before and after a renewal. */
 async function expectToWork({ live, nc }: { live: LiveCredentials; nc: NatsConnection }): Promise<void> {
-  const heard: string[] = [];
-  nc.subscribe("users.alice.>", { callback: (_, message) => heard.push(message.string()) });
+  const received: string[] = [];
+  nc.subscribe("users.alice.>", { callback: (_, message) => received.push(message.string()) });
   nc.publish("users.alice.a", "before");
   await nc.flush();
   await live.refresh();
   nc.publish("users.alice.a", "after");
   await nc.flush();
-  expect(heard).toEqual(["before", "after"]);
+  expect(received).toEqual(["before", "after"]);
 }
 
-/** What the blocks presuppose of each other and of the reader, where they don't have it of their own. */
-const PRESUPPOSED = {
+/** Declarations that blocks need from other blocks or from the application. */
+const NEEDED = {
   connect: 'import { connect } from "nats.ws";',
   live: 'declare const live: import("nats-mint/browser").LiveCredentials;',
   nc: 'declare const nc: import("nats.ws").NatsConnection;',
@@ -125,7 +125,7 @@ const PRESUPPOSED = {
   showLogin: "declare function showLogin(options: { onSuccess(): Promise<void> }): void;",
 };
 
-/** What the hook needs of React, as StrictMode has it: each effect runs, is cleaned up, and runs again. */
+/** The parts of React that the hook needs, as in StrictMode: each effect runs, is cleaned up, and runs again. */
 const REACT = `
 type Cleanup = () => void;
 const cells: unknown[] = [];
@@ -161,7 +161,7 @@ test("every block of code compiles, in a strict front end", async () => {
   const at = join(dir, "types");
   mkdirSync(at);
   const files = code.map((text, index) => {
-    const needed = Object.entries(PRESUPPOSED).filter(
+    const needed = Object.entries(NEEDED).filter(
       ([name]) =>
         new RegExp(`\\b${name}\\b`).test(text) &&
         !new RegExp(`(const|import .*) ${name}\\b|{ ${name}\\b`).test(text),
@@ -185,16 +185,16 @@ test("every block of code compiles, in a strict front end", async () => {
     noEmit: true,
   };
   writeFileSync(join(at, "tsconfig.json"), JSON.stringify({ compilerOptions, files }));
-  expect(await compile(["-p", at])).toEqual({ code: 0, said: "" });
+  expect(await compile(["-p", at])).toEqual({ code: 0, output: "" });
 });
 
 describe("the quick start", () => {
-  test("connects nats.ws, hears itself, and ends", async () => {
-    const said = spyOn(console, "log").mockImplementation(() => {});
+  test("connects nats.ws, receives its own message, and disconnects", async () => {
+    const log = spyOn(console, "log").mockImplementation(() => {});
     try {
       const { live, nc } = await run(block("console.log(message.string())"), ["live", "nc"]);
       await nc.flush();
-      expect(said.mock.calls).toEqual([["hello"]]);
+      expect(log.mock.calls).toEqual([["hello"]]);
       await expectToWork({ live, nc });
       const before = "const { live, nc } = globalThis.ended;";
       Object.assign(globalThis, { ended: { live, nc } });
@@ -202,7 +202,7 @@ describe("the quick start", () => {
       expect(nc.isClosed()).toBe(true);
       expect(await live.refresh().catch(({ code }) => code)).toBe("closed");
     } finally {
-      said.mockRestore();
+      log.mockRestore();
     }
   });
 
@@ -218,8 +218,10 @@ describe("the quick start", () => {
     mkdirSync(checkout);
     symlinkSync(join(dir, "node_modules/nats-mint/dist"), join(checkout, "dist"));
     symlinkSync(join(projectDir, "node_modules"), join(checkout, "node_modules"));
-    must(await recipe.run(["/bin/sh", "-c", `cd '${checkout}' && set -e\n${block("cp -R dist/browser")}`]));
-    writeFileSync(join(checkout, "site/index.html"), withPlaces(block("importmap")));
+    expectSuccess(
+      await recipe.run(["/bin/sh", "-c", `cd '${checkout}' && set -e\n${block("cp -R dist/browser")}`]),
+    );
+    writeFileSync(join(checkout, "site/index.html"), withPaths(block("importmap")));
     await using _site = Bun.serve({
       hostname: "localhost",
       port: pagePort,
@@ -236,13 +238,13 @@ describe("the quick start", () => {
 });
 
 describe("a source", () => {
-  test("that is an endpoint sends the token and what is asked for", async () => {
+  test("that is an endpoint sends the token and the requested fields", async () => {
     const text = block("getAccessToken").replace('"/nats/creds"', '"http://127.0.0.1:8080/creds"');
     const before = 'const auth = { getAccessToken: async () => "t1" };';
-    // The mint that knows names only wants one.
+    // The mint of this test has dev authentication, which needs a name.
     const { live } = await run(text.replace("ttl:", 'user: "alice", ttl:'), ["live"], before);
     live.close();
-    const request = asked.at(-1) as Request;
+    const request = requests.at(-1) as Request;
     expect(request.headers.get("Authorization")).toBe("Bearer t1");
     expect(await request.json()).toEqual({
       user: "alice",
@@ -251,7 +253,7 @@ describe("a source", () => {
     });
   });
 
-  test("that is a function is asked anew, and says when there is no use in it", async () => {
+  test("that is a function is called for each renewal, and can report that the login has ended", async () => {
     let status = 200;
     await using own = Bun.serve({
       port: 0,
@@ -267,7 +269,7 @@ describe("a source", () => {
     });
     const text = block("/my-own-way").replace("/my-own-way", `${own.url}`);
     const connecting = "const nc = await connect(live.connectOptions());";
-    const made = await run(`${text}${connecting}`, ["live", "nc"], PRESUPPOSED.connect);
+    const made = await run(`${text}${connecting}`, ["live", "nc"], NEEDED.connect);
     await expectToWork(made);
     status = 401;
     expect(await made.live.refresh().catch(({ code }) => code)).toBe("unauthorized");
@@ -278,10 +280,10 @@ describe("a source", () => {
     expect(await run(text, ["live"]).catch(({ message }) => message)).toBe("status 500");
   });
 
-  test("that is a literal works until its end", async () => {
+  test("that is a literal works until it expires", async () => {
     const connecting = "const nc = await connect(live.connectOptions());";
     const text = block("as CredsResponse)");
-    const { live, nc } = await run(`${text}${connecting}`, ["live", "nc"], PRESUPPOSED.connect);
+    const { live, nc } = await run(`${text}${connecting}`, ["live", "nc"], NEEDED.connect);
     await nc.flush();
     expect(live.current.seed).toStartWith("SU");
     expect(await live.refresh().catch(({ code }) => code)).toBe("unauthorized");
@@ -291,25 +293,25 @@ describe("a source", () => {
   });
 });
 
-test("options are added as it shows", async () => {
+test("options can be added as the guide shows", async () => {
   const starting = block("wsconnect(live.connectOptions())").split("\n").slice(1, -2).join("\n");
-  const before = `${PRESUPPOSED.connect}\n${starting}`;
+  const before = `${NEEDED.connect}\n${starting}`;
   const { live, nc } = await run(block("...live.connectOptions()"), ["live", "nc"], before);
-  const heard: string[] = [];
-  nc.subscribe("users.alice.>", { callback: (_, message) => heard.push(message.string()) });
+  const received: string[] = [];
+  nc.subscribe("users.alice.>", { callback: (_, message) => received.push(message.string()) });
   nc.publish("users.alice.a", "no echo");
   await nc.flush();
-  expect(heard).toEqual([]);
+  expect(received).toEqual([]);
   await nc.close();
   live.close();
 });
 
-test("a browser without Ed25519 is unsupported, and connects with nkeys", async () => {
+test("a browser without Ed25519 is unsupported without nkeys, and connects with it", async () => {
   const missing = new DOMException("Unrecognized name", "NotSupportedError");
   const subtle = spyOn(crypto.subtle, "generateKey").mockRejectedValue(missing);
   try {
     const text = `${block("import * as nkeys")}const nc = await connect(live.connectOptions());`;
-    const made = await run(text, ["live", "nc"], PRESUPPOSED.connect);
+    const made = await run(text, ["live", "nc"], NEEDED.connect);
     await expectToWork(made);
     await made.nc.close();
     made.live.close();
@@ -320,34 +322,34 @@ test("a browser without Ed25519 is unsupported, and connects with nkeys", async 
   }
 });
 
-test("the hook has one connection where effects run twice, and none after it", async () => {
+test("the hook has one connection when effects run twice, and none after unmounting", async () => {
   const connections = async (): Promise<number> => {
-    const answer = await fetch(`${recipe.monitoring()}/connz?acc=${recipe.account().sub}`);
-    return (await answer.json()).num_connections;
+    const response = await fetch(`${recipe.monitoring()}/connz?acc=${recipe.account().sub}`);
+    return (await response.json()).num_connections;
   };
-  // The server may not have seen yet that the one before was closed.
+  // The server may not have noticed yet that the previous connection was closed.
   while ((await connections()) > 0) await Bun.sleep(10);
-  const known = asked.length;
-  writeFileSync(join(dir, "hook.tsx"), withPlaces(block("useNats")));
+  const known = requests.length;
+  writeFileSync(join(dir, "hook.tsx"), withPaths(block("useNats")));
   const { useNats } = await import(join(dir, "hook.tsx"));
   const react = await import(join(dir, "node_modules/react/index.ts"));
   const isSet = react.whenSet();
-  // The first setting is the cleanup's, in the middle of this.
-  const look = () => react.render(() => useNats("alice"));
-  expect(look()).toBeUndefined();
+  // The first call of the setter is that of the cleanup.
+  const renderHook = () => react.render(() => useNats("alice"));
+  expect(renderHook()).toBeUndefined();
   await isSet;
-  while (!look()) await within(react.whenSet(), "the connection");
-  const nc: NatsConnection = look();
+  while (!renderHook()) await within(react.whenSet(), "the connection");
+  const nc: NatsConnection = renderHook();
   await nc.flush();
-  expect(asked.length - known).toBe(2);
+  expect(requests.length - known).toBe(2);
   expect(await connections()).toBe(1);
   react.unmount();
-  expect(look()).toBeUndefined();
+  expect(renderHook()).toBeUndefined();
   await within(nc.closed(), "the connection to close");
   while ((await connections()) > 0) await Bun.sleep(10);
 });
 
-describe("the tables have what the module has:", () => {
+describe("the tables have exactly the module's", () => {
   const names = (cell = "") => codeSpans(cell);
   const table = (heading: string, column: string) => rows(section(guide, heading), column);
   const members = (path: string, type: string) => {
@@ -355,7 +357,7 @@ describe("the tables have what the module has:", () => {
     return [...body.matchAll(/^ {2}(?:readonly )?(\w+)[?:(]/gm)].map(([, name]) => name as string);
   };
 
-  test("events, with all that they bring", () => {
+  test("events and their fields", () => {
     const variants = read("src/browser/events.ts").matchAll(/readonly type: "(\w+)"([^}]*)/g);
     const inCode = [...variants].map(([, type, rest = ""]) => [
       type,
@@ -367,7 +369,7 @@ describe("the tables have what the module has:", () => {
     );
   });
 
-  test("codes of errors", () => {
+  test("error codes", () => {
     const [, union = ""] = /code: (.*);/.exec(read("src/browser/errors.ts")) ?? [];
     const codes = [...union.matchAll(/"(\w+)"/g)].map(([, name]) => name as string);
     expect(table("## Errors", "code").flatMap(([name]) => names(name))).toEqual(codes);
@@ -378,24 +380,24 @@ describe("the tables have what the module has:", () => {
     expect(fields.sort()).toEqual(members("src/browser/credential/endpoint.ts", "Endpoint").sort());
   });
 
-  test("members of what it returns", () => {
-    const said = table("## The returned object", "member").flatMap(([name]) => names(name));
-    expect(said.map((name) => name.replace(/\(.*/, "")).sort()).toEqual(
+  test("members of the returned object", () => {
+    const documented = table("## The returned object", "member").flatMap(([name]) => names(name));
+    expect(documented.map((name) => name.replace(/\(.*/, "")).sort()).toEqual(
       members("src/browser/live-credentials.ts", "LiveCredentials").sort(),
     );
   });
 
-  test("options that are not to be replaced", () => {
-    const said = codeSpans(section(guide, "## Limits"));
+  test("options that must not be replaced", () => {
+    const named = codeSpans(section(guide, "## Limits"));
     const all = members("src/browser/live-credentials.ts", "ConnectionOptions");
-    expect(all.filter((name) => name !== "servers" && !said.includes(name))).toEqual([]);
+    expect(all.filter((name) => name !== "servers" && !named.includes(name))).toEqual([]);
     const { exports } = JSON.parse(read("package.json"));
     expect(Object.keys(exports)).toContain("./browser");
   });
 });
 
 describe("the numbers are those of the code:", () => {
-  const said: Record<string, [file: string, ...constants: string[]]> = {
+  const stated: Record<string, [file: string, ...constants: string[]]> = {
     "75 to 85 %": ["credential/credential.ts", "DUE_FROM = 0.15", "DUE_SPREAD = 0.1"],
     "no response within 10 s": ["renewal.ts", "SOURCE_TIMEOUT = 10_000"],
     "0.2 s apart": ["time.ts", "FIRST_DELAY = 200"],
@@ -408,13 +410,13 @@ describe("the numbers are those of the code:", () => {
     "does not respond for 3 s": ["transport/socket.ts", "PROBE_TIMEOUT = 3000"],
   };
 
-  test.each(Object.keys(said))("%s", (text) => {
-    const [file, ...constants] = said[text] ?? [""];
+  test.each(Object.keys(stated))("%s", (text) => {
+    const [file, ...constants] = stated[text] ?? [""];
     expect(guide).toContain(text);
     for (const constant of constants) expect(read(`src/browser/${file}`)).toContain(`const ${constant};`);
   });
 
-  test("its size, whose limit another test checks", async () => {
+  test("the size, whose limit another test checks", async () => {
     const limit = 5.25 * 1024;
     expect(guide).toContain("at most 5.25 KiB, minified and gzipped");
     expect(read("tests/browser/size.test.ts")).toContain("toBeLessThanOrEqual(5.25 * 1024)");

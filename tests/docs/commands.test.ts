@@ -7,10 +7,10 @@ import { readLocalConfig } from "../../src/config/local.ts";
 import { formatCreds } from "../../src/core/keys/creds-file.ts";
 import type { CredsResponse } from "../../src/http/creds/response.ts";
 import { freePorts } from "../ports.ts";
-import { decode, must, type Outcome, type Recipe, startRecipe } from "../recipe/recipe.ts";
+import { decode, expectSuccess, type Outcome, type Recipe, startRecipe } from "../recipe/recipe.ts";
 import { blocks, codeSpans, rows, section } from "./markdown.ts";
 
-/** The commands in README.md and docs, run against a running recipe. Only ports and places are replaced. */
+/** The commands in README.md and docs, run with a running recipe. Only ports and paths are replaced. */
 
 const { projectDir } = readLocalConfig();
 const read = (path: string) => readFileSync(join(projectDir, path), "utf8");
@@ -43,7 +43,7 @@ function startMint(settings: Record<string, string> = {}): typeof mint {
   });
 }
 
-/** The only block of a language in a text that contains these words. */
+/** The only block of a language in a text that contains a string. */
 function block(from: string, text: string, language = "sh"): string {
   const found = blocks(from).filter((each) => each.language === language && each.text.includes(text));
   expect(found.map((each) => each.text)).toHaveLength(1);
@@ -59,7 +59,7 @@ function withPorts(command: string): string {
 const shell = (command: string, dir = recipe.dir): Promise<Outcome> =>
   recipe.run(["/bin/sh", "-c", `cd '${dir}'\n${withPorts(command)}`]);
 
-/** The arguments of nsc in a line such as `npm run nsc -- list accounts`, with a key in the place of the example's. */
+/** The arguments of nsc in a line such as `npm run nsc -- list accounts`, with a key instead of the example's. */
 function nscArguments(line: string, key = ""): string[] {
   const words = line.trim().split(" ");
   expect(words.slice(0, 4)).toEqual(["npm", "run", "nsc", "--"]);
@@ -83,22 +83,22 @@ async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<stri
   }
 }
 
-/** Waits until the mint has taken the present export into use. */
+/** Waits until the mint uses the current export. */
 const mintIsCurrent = () => until(mintLines, `keys ${realpathSync(join(recipe.dir, "keys/current"))} loaded`);
 
 async function until(output: AsyncGenerator<string>, text: string): Promise<void> {
   while (true) {
     const { value, done } = await output.next();
-    if (done) throw new Error(`it never said "${text}"`);
+    if (done) throw new Error(`the output ended without "${text}"`);
     if (value.includes(text)) return;
   }
 }
 
 describe("the quick start", () => {
   test("curl gets a credential", async () => {
-    const answer: CredsResponse = JSON.parse(must(await shell(block(quickStart, "curl"))));
-    expect(answer).toMatchObject({ user: "alice", role: "browser", inbox_prefix: "_INBOX_alice" });
-    expect(answer.servers).toEqual([`ws://127.0.0.1:${recipe.ports.webSocket}`]);
+    const response: CredsResponse = JSON.parse(expectSuccess(await shell(block(quickStart, "curl"))));
+    expect(response).toMatchObject({ user: "alice", role: "browser", inbox_prefix: "_INBOX_alice" });
+    expect(response.servers).toEqual([`ws://127.0.0.1:${recipe.ports.webSocket}`]);
   });
 
   test("the launcher's own example is the same", () => {
@@ -106,15 +106,15 @@ describe("the quick start", () => {
     expect(readFileSync(join(projectDir, "src/local/recipe.ts"), "utf8")).toContain(request);
   });
 
-  test("the client shows what the credential is good for", async () => {
-    const said = must(await shell(block(quickStart, "npm run client"), projectDir));
-    expect(said).toContain("as alice, role browser");
-    expect(said.match(/denied, as it should be/g)).toHaveLength(2);
+  test("the client shows what the credential allows", async () => {
+    const output = expectSuccess(await shell(block(quickStart, "npm run client"), projectDir));
+    expect(output).toContain("as alice, role browser");
+    expect(output.match(/denied, as it should be/g)).toHaveLength(2);
   });
 
-  test("and over TCP", async () => {
+  test("the client also connects over TCP", async () => {
     const command = codeSpans(quickStart).find((code) => code.includes("USE_WEBSOCKET"));
-    expect(must(await shell(command ?? "", projectDir))).toContain("as alice, role service");
+    expect(expectSuccess(await shell(command ?? "", projectDir))).toContain("as alice, role service");
   });
 });
 
@@ -128,9 +128,11 @@ test("the API key that the README creates gets a credential", async () => {
   const lines = block(section(read("README.md"), "## Real users"), "api-key add");
   const [add = "", request = ""] = lines.replace("127.0.0.1:8080", `127.0.0.1:${port}`).split("\n");
   const run = async (line: string, env: Record<string, string>) =>
-    must(await recipe.run(["/bin/sh", "-c", `cd '${projectDir}'\n${line}`], { ...settings, ...env }));
-  const said = await run(`${add}\necho "KEY=$KEY"`, {});
-  const [, key = ""] = /^KEY=(mint_[a-z2-7]{8}_[a-z2-7]{60})$/m.exec(said) ?? [];
+    expectSuccess(
+      await recipe.run(["/bin/sh", "-c", `cd '${projectDir}'\n${line}`], { ...settings, ...env }),
+    );
+  const output = await run(`${add}\necho "KEY=$KEY"`, {});
+  const [, key = ""] = /^KEY=(mint_[a-z2-7]{8}_[a-z2-7]{60})$/m.exec(output) ?? [];
   expect(key).not.toBe("");
   const own = startMint(settings);
   try {
@@ -152,12 +154,12 @@ describe("POST /creds", () => {
       body: JSON.stringify(body),
     });
 
-  test("answers with the fields of the table, and no others", async () => {
-    const answer = await post({ user: "alice", tags: { a: "b" } });
-    expect(Object.keys(await answer.json()).sort()).toEqual(fields("## Response").sort());
+  test("responds with the fields of the table, and no others", async () => {
+    const response = await post({ user: "alice", tags: { a: "b" } });
+    expect(Object.keys(await response.json()).sort()).toEqual(fields("## Response").sort());
   });
 
-  test("takes the fields of the table, and no others", async () => {
+  test("accepts the fields of the table, and no others", async () => {
     const public_key = decode<{ sub: string }>((await (await post({ user: "alice" })).json()).jwt).sub;
     const request = { user: "alice", public_key, role: "browser", tags: { a: "b" }, ttl: 60 };
     expect((await post(request)).status).toBe(200);
@@ -165,8 +167,8 @@ describe("POST /creds", () => {
     expect((await post({ ...request, more: 1 })).status).toBe(400);
   });
 
-  test("gives a creds file that logs in", async () => {
-    must(await shell(block(api, "printer.creds")));
+  test("issues a creds file that can log in", async () => {
+    expectSuccess(await shell(block(api, "printer.creds")));
     const nc = await logIn("printer.creds");
     expect(nc.info?.auth_required).toBe(true);
     await nc.close();
@@ -176,14 +178,14 @@ describe("POST /creds", () => {
 describe("adding a role", () => {
   const adding = section(roles, "## Add a role");
 
-  test("takes a file and another start; the mint goes on running, and has it", async () => {
+  test("needs a file and another start; the running mint then has the role", async () => {
     recipe.writeRole("helpdesk", block(adding, "description", "json"));
     expect(await recipe.up()).toContain("role helpdesk: added");
     await mintIsCurrent();
-    must(await shell(block(adding, "creds()")));
+    expectSuccess(await shell(block(adding, "creds()")));
   });
 
-  test("the backend asks a page, which answers on a subject of its own", async () => {
+  test("lets a backend send a request to a page, which replies on its own subject", async () => {
     const page = Bun.spawn(
       ["/bin/sh", "-c", `cd '${recipe.dir}'\nexec ${withPorts(block(adding, " reply "))}`],
       {
@@ -191,9 +193,9 @@ describe("adding a role", () => {
         stdio: ["ignore", "ignore", "inherit"],
       },
     );
-    let said = "No responders";
-    while (said.includes("No responders")) said = must(await shell(block(adding, " request ")));
-    expect(said).toStartWith("yes\n");
+    let output = "No responders";
+    while (output.includes("No responders")) output = expectSuccess(await shell(block(adding, " request ")));
+    expect(output).toStartWith("yes\n");
 
     const nc = await logIn("desk.creds");
     const snippet = block(section(roles, "## Replies are granted by subject"), "noMux", "ts");
@@ -207,7 +209,7 @@ describe("adding a role", () => {
 });
 
 describe("replies", () => {
-  test("a page that asks a backend gets its answer under its own subjects", async () => {
+  test("to a page's request arrive under the page's own subjects", async () => {
     const backend = await logIn("desk.creds");
     backend.subscribe("users.*.question", {
       callback: (_, message) => {
@@ -216,30 +218,30 @@ describe("replies", () => {
       },
     });
     await backend.flush();
-    const said = await shell(
+    const output = await shell(
       "nats -s ws://127.0.0.1:9222 --creds alice.creds --inbox-prefix users.alice._reply request users.alice.question '?'",
     );
-    expect(must(said)).toStartWith("42\n");
+    expect(expectSuccess(output)).toStartWith("42\n");
     await backend.close();
   });
 
-  test("with response permissions a client could publish anywhere, were its role not refused", async () => {
+  test("could go to any subject with response permissions, so such a role is refused", async () => {
     const template = { pub: { allow: ["own.{{name()}}"] }, sub: { allow: ["own.{{name()}}"] } };
     recipe.writeRole("echo", { ...template, responses: { max: 1, ttl: 60 } });
-    expect((await recipe.init()).said).toContain("publish anywhere");
+    expect((await recipe.init()).output).toContain("publish anywhere");
     recipe.removeRole("echo");
 
     const account = ["--account", "app"];
     const scope = ["--sk", "generate", "--role", "echo", "--allow-pubsub", "own.{{name()}}"];
-    must(await recipe.nsc("edit", "signing-key", ...account, ...scope, "--allow-pub-response"));
+    expectSuccess(await recipe.nsc("edit", "signing-key", ...account, ...scope, "--allow-pub-response"));
     await makeUser("eve", "echo");
     await makeUser("witness", plainKey(), "--allow-pubsub", ">");
     await recipe.up();
     const [eve, witness] = await Promise.all([logIn("eve.creds"), logIn("witness.creds")]);
-    const seen = witness.subscribe("somebody.elses", { max: 1 });
+    const seen = witness.subscribe("other.subject", { max: 1 });
     await witness.flush();
     eve.subscribe("own.eve", { callback: (_, message) => void message.respond("here") });
-    eve.publish("own.eve", "", { reply: "somebody.elses" });
+    eve.publish("own.eve", "", { reply: "other.subject" });
     for await (const message of seen) expect(message.string()).toBe("here");
     await Promise.all([eve.close(), witness.close()]);
   });
@@ -248,34 +250,36 @@ describe("replies", () => {
 
   async function makeUser(user: string, key: string, ...permissions: string[]): Promise<void> {
     const of = ["--account", "app", "--name", user];
-    must(await recipe.nsc("add", "user", ...of, "--private-key", key, ...permissions));
-    must(await recipe.nsc("generate", "creds", ...of, "--output-file", join(recipe.dir, `${user}.creds`)));
+    expectSuccess(await recipe.nsc("add", "user", ...of, "--private-key", key, ...permissions));
+    expectSuccess(
+      await recipe.nsc("generate", "creds", ...of, "--output-file", join(recipe.dir, `${user}.creds`)),
+    );
   }
 });
 
 describe("operations", () => {
   const refused = (creds: string) =>
     logIn(creds).then(
-      () => "let in",
+      () => "accepted",
       ({ code }) => code,
     );
 
   test("nsc works on the recipe's store", async () => {
-    const said = must(await recipe.nsc(...nscArguments(block(operations, "npm run nsc -- list"))));
-    expect(said).toContain("app");
+    const output = expectSuccess(await recipe.nsc(...nscArguments(block(operations, "npm run nsc -- list"))));
+    expect(output).toContain("app");
   });
 
-  test("a user revoked by the key that monitoring lists is thrown out, and refused", async () => {
+  test("a user that is revoked by the key in monitoring is disconnected and refused", async () => {
     const nc = await logIn("desk.creds");
     const guide = read("docs/monitoring.md").replace(".data/", "");
     const [all = "", byName = "", byKey = ""] = blocks(guide)
       .map(({ text }) => text)
       .filter((text) => text.includes("$monitoring"));
-    const { connections } = JSON.parse(must(await shell(all)));
+    const { connections } = JSON.parse(expectSuccess(await shell(all)));
     const listed = connections.find(({ cid }: { cid: number }) => cid === nc.info?.client_id);
     expect(listed.name_tag).toBe("app");
     const [setting = ""] = all.split("\n");
-    const named = must(await shell(`${setting}\n${byName}`))
+    const named = expectSuccess(await shell(`${setting}\n${byName}`))
       .trim()
       .split("\n");
     expect(named.map((line) => JSON.parse(line))).toContainEqual({
@@ -284,8 +288,10 @@ describe("operations", () => {
       user: "desk",
     });
     const byItsKey = byKey.replace(/UPUT_\w+/, listed.authorized_user);
-    expect(JSON.parse(must(await shell(`${setting}\n${byItsKey}`))).cid).toBe(listed.cid);
-    must(await recipe.nsc(...nscArguments(block(operations, "revocations"), listed.authorized_user)));
+    expect(JSON.parse(expectSuccess(await shell(`${setting}\n${byItsKey}`))).cid).toBe(listed.cid);
+    expectSuccess(
+      await recipe.nsc(...nscArguments(block(operations, "revocations"), listed.authorized_user)),
+    );
     await recipe.up();
     await nc.closed();
     expect(await refused("desk.creds")).toBe("AUTHORIZATION_VIOLATION");
@@ -296,14 +302,14 @@ describe("operations", () => {
     const role = recipe
       .account()
       .nats.signing_keys.find((key) => typeof key !== "string" && key.role === "service") as { key: string };
-    expect(must(await recipe.nsc(...nscArguments(describeLine)))).toContain(role.key);
-    must(await recipe.nsc(...nscArguments(removeLine, role.key)));
+    expect(expectSuccess(await recipe.nsc(...nscArguments(describeLine)))).toContain(role.key);
+    expectSuccess(await recipe.nsc(...nscArguments(removeLine, role.key)));
     expect(await recipe.up()).toContain(
       "role service: its signing key was removed elsewhere; made a new one",
     );
     expect(await refused("printer.creds")).toBe("AUTHORIZATION_VIOLATION");
     await mintIsCurrent();
-    must(await shell(block(api, "printer.creds")));
+    expectSuccess(await shell(block(api, "printer.creds")));
     await (await logIn("printer.creds")).close();
   });
 
@@ -312,21 +318,21 @@ describe("operations", () => {
       "npm run -s nsc --",
       `sh '${join(projectDir, "fs/nsc/nsc.sh")}'`,
     );
-    expect(must(await shell(`set -e\n${commands}`))).toContain("Stream orders was created");
+    expect(expectSuccess(await shell(`set -e\n${commands}`))).toContain("Stream orders was created");
   });
 
-  test("a backup of the nsc store brings it back", async () => {
+  test("a backup of the nsc store can be restored", async () => {
     const account = recipe.account();
-    must(await shell(block(operations, "tar -czf nsc-backup.tgz").replace("-C .data", "-C .")));
+    expectSuccess(await shell(block(operations, "tar -czf nsc-backup.tgz").replace("-C .data", "-C .")));
     rmSync(join(recipe.dir, "nsc"), { recursive: true });
-    expect((await recipe.init()).said).toContain("belongs to an operator whose keys are not in");
-    must(await shell("tar -xzf nsc-backup.tgz"));
-    expect(must(await recipe.init())).toBe("nats-init: nothing to change\n");
+    expect((await recipe.init()).output).toContain("belongs to an operator whose keys are not in");
+    expectSuccess(await shell("tar -xzf nsc-backup.tgz"));
+    expect(expectSuccess(await recipe.init())).toBe("nats-init: nothing to change\n");
     expect(recipe.account()).toEqual(account);
   });
 });
 
-test("the mint mounts in an application in the lines that the guide shows", async () => {
+test("the guide's lines mount the mint in an application", async () => {
   const snippet = block(read("docs/library.md"), "createApp", "ts")
     .replace('"nats-mint"', JSON.stringify(join(projectDir, "src/index.ts")))
     .replace('".data/keys"', JSON.stringify(join(recipe.dir, "keys")));
@@ -354,7 +360,7 @@ test("the mint mounts in an application in the lines that the guide shows", asyn
   });
 });
 
-test("the mint signs without HTTP in the lines that the guide shows", async () => {
+test("the guide's lines issue credentials without HTTP", async () => {
   const snippet = block(read("docs/library.md"), "createMint", "ts")
     .replace('"nats-mint"', JSON.stringify(join(projectDir, "src/index.ts")))
     .replace('".data/keys"', JSON.stringify(join(recipe.dir, "keys")));

@@ -1,7 +1,7 @@
-/** Reads what tests need out of a Markdown file. */
+/** Reads blocks, tables and links of a Markdown file. */
 
 export interface Block {
-  /** What stands behind the opening fence. */
+  /** The word after the opening fence. */
   readonly language: string;
   readonly text: string;
 }
@@ -14,7 +14,7 @@ export function blocks(markdown: string): Block[] {
   }));
 }
 
-/** The text under a heading, without those of the same or a higher level that follow. */
+/** The text under a heading, up to the next heading of the same or a higher level. */
 export function section(markdown: string, heading: string): string {
   const start = markdown.indexOf(`\n${heading}\n`);
   if (start < 0) throw new Error(`there is no heading "${heading}"`);
@@ -38,18 +38,18 @@ export function rows(markdown: string, firstColumn: string): string[][] {
     );
 }
 
-/** What stands in backticks, outside of blocks. */
+/** The code spans, outside of blocks. */
 export function codeSpans(markdown: string): string[] {
   return [...withoutBlocks(markdown).matchAll(/`([^`\n]+)`/g)].map(([, code = ""]) => code);
 }
 
-/** Where its links lead, except to other hosts. */
+/** The targets of links, except to other hosts. */
 export function links(markdown: string): string[] {
   const targets = [...withoutBlocks(markdown).matchAll(/\]\(([^)]+)\)/g)].map(([, target = ""]) => target);
   return targets.filter((target) => !/^[a-z]+:/.test(target));
 }
 
-/** The anchors that its headings make. */
+/** The anchors of its headings. */
 export function anchors(markdown: string): string[] {
   return [...withoutBlocks(markdown).matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) =>
     heading
@@ -59,5 +59,5 @@ export function anchors(markdown: string): string[] {
   );
 }
 
-/** A comment in a block looks like a heading. */
+/** A comment in a block could look like a heading. */
 const withoutBlocks = (markdown: string) => markdown.replace(/^```.*?^```$/gms, "");

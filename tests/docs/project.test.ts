@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { anchors, links } from "./markdown.ts";
 
-/** The documents about the project itself, which link into the guides, and a clone of it. */
+/** The documents about the project itself, whose links lead to the guides, and a clone of the repository. */
 
 const projectDir = join(import.meta.dirname, "../..");
 const read = (path: string) => readFileSync(join(projectDir, path), "utf8");
@@ -32,7 +32,7 @@ test("CHANGELOG.md has a section for the version of package.json", () => {
 
 const isClone = existsSync(join(projectDir, ".git")) && Bun.which("git");
 
-test.skipIf(!isClone)("a clone as Git for Windows makes it has LF in all that containers mount", () => {
+test.skipIf(!isClone)("a clone by Git for Windows has LF in all files that containers mount", () => {
   const dir = mkdtempSync(join(tmpdir(), "clone-"));
   try {
     const git = ["git", "clone", "--quiet", "--config", "core.autocrlf=true", projectDir, dir];

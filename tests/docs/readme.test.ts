@@ -16,7 +16,7 @@ import { prepareTools } from "../../src/local/tools.ts";
 import { makeRecipe } from "../recipe/recipe.ts";
 import { anchors, codeSpans, links, rows, section } from "./markdown.ts";
 
-/** What README.md and docs say is so. The commands that they show are run in commands.test.ts. */
+/** The statements of README.md and docs are true. The commands that they show are run in commands.test.ts. */
 
 const config = readLocalConfig();
 const { projectDir } = config;
@@ -29,7 +29,7 @@ const documents = ["README.md", ...guides];
 
 describe("the configuration tables", () => {
   const table = rows(read("docs/configuration.md"), "variable");
-  const said = new Map(
+  const documented = new Map(
     table.map(([variable, value]) => [name(variable), value === "empty" ? "" : name(value)]),
   );
   const envFile = parse(read(".env"));
@@ -47,7 +47,7 @@ describe("the configuration tables", () => {
     ["cli", readCliConfig, CLI_VARIABLES],
     ["client", readClientConfig, CLIENT_VARIABLES],
   ] as const)("and the code for %s reads exactly the variables that it lists", (_, readConfig, variables) => {
-    const asked = new Set<PropertyKey>();
+    const readVariables = new Set<PropertyKey>();
     const env = {
       MINT_AUTH: AUTH_METHODS.join(),
       MINT_KEYS_DIR: "/keys",
@@ -56,19 +56,19 @@ describe("the configuration tables", () => {
     };
     const recorder: ProxyHandler<Env> = {
       get(target, variable) {
-        asked.add(variable);
+        readVariables.add(variable);
         return Reflect.get(target, variable);
       },
-      // All at once, to pass them on.
+      // A copy of all variables, to pass them on, reads none.
       ownKeys: () => [],
     };
     readConfig(new Proxy<Env>(env, recorder));
-    expect([...asked].sort()).toEqual([...variables].sort());
+    expect([...readVariables].sort()).toEqual([...variables].sort());
   });
 
   test("have the values of .env", () => {
     for (const [variable, value] of Object.entries(envFile)) {
-      expect([variable, said.get(variable)]).toEqual([variable, value]);
+      expect([variable, documented.get(variable)]).toEqual([variable, value]);
     }
   });
 
@@ -79,7 +79,7 @@ describe("the configuration tables", () => {
       return { mint: readMintConfig(env), local, client: readClientConfig(env) };
     };
     for (const variable of inCode) {
-      const value = said.get(variable) ?? "";
+      const value = documented.get(variable) ?? "";
       if (value === "none") continue;
       expect([variable, results({ ...needed, [variable]: value })]).toEqual([variable, results(needed)]);
     }
@@ -92,32 +92,32 @@ test("the table of errors has every code that a caller can get, with its status"
   ) as (new (
     about: never,
   ) => Error)[];
-  const answers = kinds.map(async (Kind) => {
+  const responses = kinds.map(async (Kind) => {
     const app = createApp({
       mint: () => {
         throw new Kind(["x"] as never);
       },
       authenticate: () => null,
       grant: () => {
-        throw new Error("nobody gets this far");
+        throw new Error("not reached");
       },
       servers: { websocket: [], tcp: [] },
       onError: () => {},
     });
-    const answer = await app.request("/readyz");
-    return `${(await answer.json()).code} ${answer.status}`;
+    const response = await app.request("/readyz");
+    return `${(await response.json()).code} ${response.status}`;
   });
   const table = rows(section(read("docs/http-api.md"), "## Errors"), "code");
   expect(table.map(([code, status]) => `${name(code)} ${status}`).sort()).toEqual(
-    [...new Set(await Promise.all(answers))].sort(),
+    [...new Set(await Promise.all(responses))].sort(),
   );
 });
 
 test("the table of role fields has every field that a role file may have", async () => {
   await using recipe = await makeRecipe();
   recipe.writeRole("wrong", { unknown: true });
-  const { said } = await recipe.init();
-  const known = /unknown field "unknown" \(known: (.*?)\)/.exec(said)?.[1]?.split(", ");
+  const { output } = await recipe.init();
+  const known = /unknown field "unknown" \(known: (.*?)\)/.exec(output)?.[1]?.split(", ");
   const fields = rows(section(read("docs/roles.md"), "## Fields of a role file"), "field");
   expect(fields.flatMap(([field]) => codeSpans(field ?? "")).sort()).toEqual(known?.sort() as string[]);
 });
@@ -149,8 +149,8 @@ test.each(guides)("%s begins with its title and a sentence", (path) => {
   expect(read(path)).toMatch(/^# \S.*\n\n[A-Z].*[.:]\n\n/);
 });
 
-describe("what it points to is there:", () => {
-  test.each(documents)("every link in %s", (path) => {
+describe("references:", () => {
+  test.each(documents)("every link in %s has a target", (path) => {
     for (const link of links(read(path))) {
       const [target = "", anchor] = link.split("#");
       const file = target ? join(dirname(path), target) : path;
@@ -160,7 +160,7 @@ describe("what it points to is there:", () => {
     }
   });
 
-  test.each(documents)("every file that %s names", (path) => {
+  test.each(documents)("every file that %s names exists", (path) => {
     const made = ["fs/nats-export/secrets/.env.account", "fs/nats-init/roles/helpdesk.json"];
     const files = codeSpans(read(path)).filter(
       (code) =>
@@ -170,7 +170,7 @@ describe("what it points to is there:", () => {
     for (const file of files) expect([file, existsSync(join(projectDir, file))]).toEqual([file, true]);
   });
 
-  test.each(documents)("every function of a script that %s names", (path) => {
+  test.each(documents)("every function of a script that %s names exists", (path) => {
     const named = read(path).matchAll(/`(\w+)`(?: and `(\w+)`)? in \[`(fs\/[\w./-]+\.sh)`\]/g);
     for (const [, ...names] of named) {
       const script = read(names.pop() ?? "");
@@ -178,7 +178,7 @@ describe("what it points to is there:", () => {
     }
   });
 
-  test("every part of the layout", () => {
+  test("every path in the layout exists", () => {
     const layout = /```\n(docker-compose.yaml.*?)```/s.exec(read("CONTRIBUTING.md"))?.[1] ?? "";
     const paths = [...layout.matchAll(/(?:^|; )([\w./<>-]+)(?:: | {2,})/gm)];
     expect(paths.length).toBeGreaterThan(10);
@@ -188,7 +188,7 @@ describe("what it points to is there:", () => {
     }
   });
 
-  test.each(documents)("every npm script that %s names", (path) => {
+  test.each(documents)("every npm script that %s names exists", (path) => {
     const { scripts } = JSON.parse(read("package.json"));
     const named = [...read(path).matchAll(/npm (?:run )?(?:-s )?(start|test|(?<=run (?:-s )?)[\w:-]+)/g)].map(
       ([, it]) => it,
@@ -197,7 +197,7 @@ describe("what it points to is there:", () => {
   });
 });
 
-describe("the messages in the guide to troubleshooting", () => {
+describe("the messages in the troubleshooting guide", () => {
   const guide = read("docs/troubleshooting.md");
   const parts = (heading: string, column: string) =>
     rows(section(guide, heading), column)

@@ -5,9 +5,9 @@ import { createApp } from "../../src/http/app.ts";
 import { listen, peerAddress, stopSignal } from "../../src/service/listen.ts";
 
 /**
- * The mint with a login that asks elsewhere who is calling, at `HELD_BY`, and has to wait for the answer. It works on at
- * most `IN_FLIGHT` requests, and at most `BODIES` wait for their bodies. A slow machine is no reason for it to refuse
- * one. `PROXY` is the address of a proxy that it trusts.
+ * The mint with an authentication that waits for a response of another service, at `HELD_BY`. It handles at most
+ * `IN_FLIGHT` requests, and at most `BODIES` wait for their bodies. It refuses no request because the machine is slow.
+ * `PROXY` is the address of a trusted proxy.
  */
 
 const { HELD_BY = "", IN_FLIGHT = "100", BODIES = "1000", PROXY } = process.env;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { BODY, type Service, start } from "./service.ts";
 
-/** Each path of the service has one form. What a proxy lets through or keeps out by its path is not reached by another. */
+/** Each path of the service has one form, so that a path that a proxy blocks can't be reached in another form. */
 
 let service: Service;
 beforeAll(async () => {
@@ -11,7 +11,7 @@ afterAll(() => service[Symbol.asyncDispose]());
 
 const PATHS = ["/metrics", "/healthz", "/readyz", "/docs", "/openapi.json", "/creds"];
 
-/** What servers, libraries and proxies may take for the same path. */
+/** Forms that some servers, libraries and proxies treat as the same path. */
 function otherForms(path: string): string[] {
   const name = path.slice(1);
   const coded = `%${name.charCodeAt(0).toString(16)}${name.slice(1)}`;
@@ -58,13 +58,13 @@ function otherForms(path: string): string[] {
 async function status(target: string, method: string, version = "1.1"): Promise<number> {
   const head = `${method} ${target} HTTP/${version}\r\nHost: localhost\r\nConnection: close\r\n`;
   const body = `Content-Type: application/json\r\nContent-Length: ${BODY.length}\r\n\r\n${BODY}`;
-  const answer = await service.open(head + (method === "POST" ? body : "\r\n")).closed;
-  return Number(/^HTTP\/1\.1 (\d{3}) /.exec(answer)?.[1]);
+  const response = await service.open(head + (method === "POST" ? body : "\r\n")).closed;
+  return Number(/^HTTP\/1\.1 (\d{3}) /.exec(response)?.[1]);
 }
 
 for (const path of PATHS) {
   const method = path === "/creds" ? "POST" : "GET";
-  describe(`${path} is answered`, () => {
+  describe(`${path} is found`, () => {
     test("under its one form, with and without a query, in both versions of HTTP", async () => {
       for (const target of [path, `${path}?`, `${path}?a=/../b`, `http://localhost${path}`]) {
         for (const version of ["1.0", "1.1"]) {
@@ -76,24 +76,24 @@ for (const path of PATHS) {
     test("under no other", async () => {
       for (const target of otherForms(path)) {
         for (const version of ["1.0", "1.1"]) {
-          const answers = [await status(target, method, version), await status(target, "DELETE", version)];
-          expect([target, version, ...answers]).toEqual([target, version, 404, 404]);
+          const responses = [await status(target, method, version), await status(target, "DELETE", version)];
+          expect([target, version, ...responses]).toEqual([target, version, 404, 404]);
         }
       }
     });
   });
 }
 
-test("a Host that reads like a path leads nowhere else", async () => {
+test("a Host header with a path does not change the path", async () => {
   for (const host of ["x/metrics?", "x/metrics#", "x/./metrics?", "a@x/metrics?", "x\\metrics?", ""]) {
-    const answer = await service.open(`GET /nothing HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)
+    const response = await service.open(`GET /nothing HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)
       .closed;
-    expect([host, answer.slice(0, 12)]).toEqual([host, expect.stringMatching(/^HTTP\/1\.1 40[04]$/)]);
-    expect(answer).not.toContain("nats_mint_");
+    expect([host, response.slice(0, 12)]).toEqual([host, expect.stringMatching(/^HTTP\/1\.1 40[04]$/)]);
+    expect(response).not.toContain("nats_mint_");
   }
 });
 
-test("what is asked under another form is counted as a path that isn't there", async () => {
+test("a request for another form is counted as a path that does not exist", async () => {
   await status("/./metrics", "GET");
   const text = await (await service.get("/metrics")).text();
   expect(text).toMatch(/nats_mint_requests_total\{route="other",method="GET",status="404"\} \d+/);

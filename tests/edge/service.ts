@@ -6,11 +6,11 @@ import { makeAccount } from "../../src/core/roles/account.fixture.ts";
 import { runService, within } from "../mint/parts.ts";
 import { freePorts } from "../ports.ts";
 
-/** The mint as a process of its own, on keys made here: these tests are about its port, not about what it signs. */
+/** The mint as a process, with keys that are made here: these tests are about its HTTP port, not about its credentials. */
 
 const projectDir = join(import.meta.dirname, "../..");
 
-/** A directory of keys as `nats-export` leaves it. */
+/** A directory of keys as `nats-export` writes it. */
 async function makeKeys(): Promise<string> {
   const dir = mkdtempSync(join(tmpdir(), "edge-"));
   const { accountJwt, seeds } = await makeAccount();
@@ -23,8 +23,8 @@ async function makeKeys(): Promise<string> {
 }
 
 /**
- * Starts a program that serves the mint, with these settings and nothing else from around here.
- * @param reader a command that its output goes through
+ * Starts a program that serves the mint, with these settings and no other variables but PATH.
+ * @param reader a command that its output is piped through
  */
 export async function start(
   settings: Record<string, string> = {},
@@ -43,12 +43,12 @@ export async function start(
     MINT_RATE_LIMIT: "off",
     ...settings,
   });
-  await service.says(/listens on/);
+  await service.waitFor(/listens on/);
   return {
     ...service,
     port,
     get: (path: string) => fetch(`http://127.0.0.1:${port}${path}`),
-    ask: (headers: Record<string, string> = {}) =>
+    requestCreds: (headers: Record<string, string> = {}) =>
       fetch(`http://127.0.0.1:${port}/creds`, {
         method: "POST",
         headers: { "Content-Type": "application/json", ...headers },
@@ -65,44 +65,44 @@ export async function start(
 
 export type Service = Awaited<ReturnType<typeof start>>;
 
-/** A connection, and what has come on it. */
+/** A connection, and the data received on it. */
 export function open(port: number, text: string, from?: string) {
   const socket = connect({ port, host: "127.0.0.1", ...(from && { localAddress: from }) });
-  const woken = new Set<() => void>();
-  let said = "";
+  const listeners = new Set<() => void>();
+  let output = "";
   socket.on("data", (data) => {
-    said += data;
-    for (const wake of woken) wake();
+    output += data;
+    for (const notify of listeners) notify();
   });
-  // A reset is an end like any other.
+  // A reset also closes it.
   socket.on("error", () => {});
-  const closed = new Promise<string>((resolve) => socket.on("close", () => resolve(said)));
+  const closed = new Promise<string>((resolve) => socket.on("close", () => resolve(output)));
   socket.write(text);
   return {
     write: (more: string) => socket.write(more),
-    /** Writes, and waits until this machine has it. */
+    /** Writes, and waits until the kernel has accepted the data. */
     send: (more: string) => new Promise<void>((sent) => socket.write(more, () => sent())),
     destroy: () => socket.destroy(),
     reset: () => socket.resetAndDestroy(),
-    said: () => said,
-    /** All that came, once the other side has closed it. */
+    output: () => output,
+    /** All data, once the service has closed the connection. */
     closed,
-    /** Waits until this has come. */
-    async says(what: RegExp): Promise<void> {
+    /** Waits until the data matches. */
+    async waitFor(what: RegExp): Promise<void> {
       const { promise, resolve } = Promise.withResolvers<void>();
-      const look = () => {
-        if (what.test(said)) resolve();
+      const check = () => {
+        if (what.test(output)) resolve();
       };
-      woken.add(look);
-      look();
-      await within(promise, `${what} on a connection`, 60_000).finally(() => woken.delete(look));
+      listeners.add(check);
+      check();
+      await within(promise, `${what} on a connection`, 60_000).finally(() => listeners.delete(check));
     },
   };
 }
 
 export const BODY = '{"user":"alice"}';
 export const HEAD = "POST /creds HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
-/** Half a request. That its head has been read shows in an answer of its own, `CONTINUE`; the rest is `REST`. */
+/** Half a request. The service responds with `CONTINUE` when it has read the head; the rest is `REST`. */
 export const HALF = `${HEAD}Expect: 100-continue\r\nContent-Length: ${BODY.length}\r\n\r\n${BODY.slice(0, 5)}`;
 export const CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n";
 export const REST = BODY.slice(5);

@@ -3,57 +3,57 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { BODY, CONTINUE, GOOD, HALF, REST, start } from "./service.ts";
 
-/** How the service stops: what has begun is finished, nothing new begins, and it ends whatever the others do. */
+/** How the service stops: requests that have begun are finished, no new ones are accepted, and it always exits. */
 
-/** Whom the service asks who is calling. It answers when it is told to. */
+/** The service that authentication waits for. It responds when a test releases the response. */
 let elsewhere: Bun.Server<undefined>;
-let asked = Promise.withResolvers<() => void>();
+let lookup = Promise.withResolvers<() => void>();
 
 beforeAll(() => {
   elsewhere = Bun.serve({
     hostname: "127.0.0.1",
     port: 0,
     idleTimeout: 0,
-    fetch: () => new Promise<Response>((resolve) => asked.resolve(() => resolve(new Response("alice")))),
+    fetch: () => new Promise<Response>((resolve) => lookup.resolve(() => resolve(new Response("alice")))),
   });
 });
 afterAll(() => elsewhere.stop(true));
 
 const HELD = "tests/edge/held-service.ts";
 const startHeld = () => {
-  asked = Promise.withResolvers();
+  lookup = Promise.withResolvers();
   return start({ HELD_BY: `http://127.0.0.1:${elsewhere.port}` }, HELD);
 };
 
 describe("on the first signal", () => {
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    test(`${signal}: a body that is half sent is read and answered, idle connections are closed, and it ends with 0`, async () => {
+    test(`${signal}: a request whose body is half sent gets its response, idle connections are closed, and the exit code is 0`, async () => {
       await using service = await start();
       const idle = service.open(GOOD);
-      await idle.says(/"user":"alice"/);
+      await idle.waitFor(/"user":"alice"/);
       const half = service.open(HALF);
-      await half.says(/100 Continue/);
+      await half.waitFor(/100 Continue/);
 
       service.kill(signal);
       await idle.closed;
-      expect(half.said()).toBe(CONTINUE);
+      expect(half.output()).toBe(CONTINUE);
       half.write(REST);
-      const answer = (await half.closed).slice(CONTINUE.length);
-      expect(answer).toStartWith("HTTP/1.1 200");
-      expect(answer).toMatch(/^connection: close\r$/im);
-      expect(answer).toContain('"user":"alice"');
+      const response = (await half.closed).slice(CONTINUE.length);
+      expect(response).toStartWith("HTTP/1.1 200");
+      expect(response).toMatch(/^connection: close\r$/im);
+      expect(response).toContain('"user":"alice"');
       expect(await service.ended).toBe(0);
     });
   }
 
-  test("a request whose head is half sent is answered; readyz says that it is not ready", async () => {
+  test("a request whose head is half sent gets its response; /readyz responds with 503", async () => {
     await using service = await start();
     const idle = service.open(GOOD);
-    await idle.says(/"user":"alice"/);
+    await idle.waitFor(/"user":"alice"/);
     const [creds, ready] = ["POST /creds", "GET /readyz"].map((line) =>
       service.open(`${line} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n`),
     );
-    // Both halves are on this machine's side of the connection before the next request is sent.
+    // The kernel has both halves before the next request is sent.
     await Promise.all([creds?.send("X-A: a\r\n"), ready?.send("X-A: a\r\n")]);
     expect((await service.get("/readyz")).status).toBe(200);
 
@@ -66,12 +66,12 @@ describe("on the first signal", () => {
     expect(await service.ended).toBe(0);
   });
 
-  test("a request that waits for others is answered when they are; nobody new gets in meanwhile", async () => {
+  test("a request that waits for another service gets its response; new connections are refused meanwhile", async () => {
     await using service = await startHeld();
     const idle = service.open("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    await idle.says(/200 OK/);
+    await idle.waitFor(/200 OK/);
     const held = service.open(GOOD);
-    const release = await asked.promise;
+    const release = await lookup.promise;
 
     service.kill("SIGTERM");
     await idle.closed;
@@ -84,21 +84,21 @@ describe("on the first signal", () => {
   });
 });
 
-test("a request that never ends does not keep it: it ends with 0, and the connection is closed without an answer", async () => {
+test("a request that never ends does not prevent the exit with code 0; its connection is closed without a response", async () => {
   await using service = await startHeld();
   const held = service.open(GOOD);
-  await asked.promise;
+  await lookup.promise;
   service.kill("SIGTERM");
   expect(await service.ended).toBe(0);
   expect(await held.closed).toBe("");
 });
 
-test("the second signal ends it at once, whatever has begun", async () => {
+test("the second signal ends the service at once, whatever has begun", async () => {
   await using service = await startHeld();
   const idle = service.open("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
-  await idle.says(/200 OK/);
+  await idle.waitFor(/200 OK/);
   const held = service.open(GOOD);
-  const release = await asked.promise;
+  const release = await lookup.promise;
   service.kill("SIGTERM");
   await idle.closed;
   service.kill("SIGINT");

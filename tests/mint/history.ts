@@ -3,26 +3,26 @@ import type { NatsConnection as CoreConnection } from "@nats-io/nats-core";
 import { consumerOpts, type NatsConnection } from "nats.ws";
 
 /**
- * What was said in a room and then what is being said, in order and each once, with no more than the role `room` may
- * do. What was under way when a connection broke is lost: after a reconnect it is asked for again.
+ * The stored messages of a room and then the new ones, in order and each once, with the permissions of the role `room`.
+ * Messages in transit when a connection breaks are lost: after a reconnect they are requested again.
  */
 
 const STREAM = "ROOMS";
 const subject = (room: string) => `rooms.${room}.*.chat`;
 
-/** A message that a user published. What the server was made to say on the user's subject has no headers. */
-const isSaid = ({ headers }: { headers?: { has(name: string): boolean } | undefined }) =>
+/** A message that a user published. A message that the server was made to send to the user's subject has no headers. */
+const isUserMessage = ({ headers }: { headers?: { has(name: string): boolean } | undefined }) =>
   headers?.has("Nats-Msg-Id") === true;
 
-/** With nats.ws. Its own way on after a gap asks for more than the role gives, and ends the iterator with an error. */
+/** With nats.ws. Its own recovery after a gap needs more permissions than the role has, and ends the iterator with an error. */
 export async function* readWithNatsWs(nc: NatsConnection, room: string) {
   const js = nc.jetstream();
   const open = (next: number) =>
     js.subscribe(
       subject(room),
       consumerOpts()
-        .bindStream(STREAM) // or it looks for the stream
-        .consumerName(crypto.randomUUID()) // or the filter stands in the payload alone
+        .bindStream(STREAM) // otherwise it looks the stream up
+        .consumerName(crypto.randomUUID()) // otherwise the filter is in the payload only
         .orderedConsumer()
         .inactiveEphemeralThreshold(30_000)
         .startSequence(next),
@@ -37,7 +37,7 @@ export async function* readWithNatsWs(nc: NatsConnection, room: string) {
       try {
         for await (const message of messages) {
           next = message.seq + 1;
-          if (isSaid(message)) yield message;
+          if (isUserMessage(message)) yield message;
         }
       } catch {
         // A gap.
@@ -54,7 +54,7 @@ export async function* readWithNatsWs(nc: NatsConnection, room: string) {
 export async function* readWithJetstream(nc: CoreConnection, room: string) {
   const js = jetstream(nc);
   const open = async (next: number) => {
-    // A text, no list: with a list the filter stands in the payload alone.
+    // A string, not a list: with a list the filter is in the payload only.
     const options = { filter_subjects: subject(room), opt_start_seq: next };
     return (await js.consumers.getPushConsumer(STREAM, options)).consume();
   };
@@ -63,13 +63,13 @@ export async function* readWithJetstream(nc: CoreConnection, room: string) {
   void (async () => {
     for await (const { type } of nc.status()) if (type === "reconnect") messages.stop();
   })();
-  // Its watch over heartbeats goes on otherwise.
+  // Otherwise its heartbeat monitor goes on.
   void nc.closed().then(() => messages.stop());
   try {
     while (true) {
       for await (const message of messages) {
         next = message.seq + 1;
-        if (isSaid(message)) yield message;
+        if (isUserMessage(message)) yield message;
       }
       if (nc.isClosed()) return;
       messages = await open(next);

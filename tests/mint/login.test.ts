@@ -4,50 +4,50 @@ import { readKeys } from "../../src/files/exported-keys.ts";
 import {
   bytes,
   credentials,
+  type Environment,
+  flushAll,
   logIn,
-  makeWorld,
+  makeEnvironment,
   refusal,
-  settle,
-  type Way,
-  type World,
+  type Transport,
   within,
 } from "./parts.ts";
 
-/** How a credential lets in, how long, and how much may then be sent. */
+/** By which connections and for how long a credential can log in, and its limits. */
 
-let world: World;
+let environment: Environment;
 
 beforeAll(async () => {
-  world = await makeWorld();
+  environment = await makeEnvironment();
 });
-afterAll(() => world[Symbol.asyncDispose]());
+afterAll(() => environment[Symbol.asyncDispose]());
 
 describe("a role's connection types", () => {
-  const lets = (role: string, way: Way) =>
-    world.logIn({ user: "alice", role }, way).then(
+  const tryLogin = (role: string, transport: Transport) =>
+    environment.logIn({ user: "alice", role }, transport).then(
       async (client) => {
         await client.close();
-        return "in";
+        return "accepted";
       },
       ({ code }) => code,
     );
 
-  test("let the browser role in over WebSocket only", async () => {
-    expect(await lets("browser", "ws")).toBe("in");
-    expect(await lets("browser", "tcp")).toBe("AUTHORIZATION_VIOLATION");
+  test("allow the browser role WebSocket only", async () => {
+    expect(await tryLogin("browser", "ws")).toBe("accepted");
+    expect(await tryLogin("browser", "tcp")).toBe("AUTHORIZATION_VIOLATION");
   });
 
-  test("let the service role in either way", async () => {
-    expect(await lets("service", "ws")).toBe("in");
-    expect(await lets("service", "tcp")).toBe("in");
+  test("allow the service role both transports", async () => {
+    expect(await tryLogin("service", "ws")).toBe("accepted");
+    expect(await tryLogin("service", "tcp")).toBe("accepted");
   });
 
-  test("are what the servers in the answer go by: every one of them lets in, and none is left out", async () => {
+  test("determine the servers in the response: each of them accepts the login, and none is missing", async () => {
     for (const [role, count] of [
       ["browser", 1],
       ["service", 2],
     ] as const) {
-      const login = await credentials(world.app, { user: "alice", role });
+      const login = await credentials(environment.app, { user: "alice", role });
       expect(login.servers).toHaveLength(count);
       for (const server of login.servers) {
         const client = await logIn(login, server);
@@ -58,72 +58,72 @@ describe("a role's connection types", () => {
 });
 
 describe("a role's limits", () => {
-  test("end the connection of a client that sends more than its payload", async () => {
-    await using alice = await world.logIn({ user: "alice" });
-    const heard = await alice.subscribe("users.alice.>");
+  test("end the connection of a client that sends more than the maximum payload", async () => {
+    await using alice = await environment.logIn({ user: "alice" });
+    const received = await alice.subscribe("users.alice.>");
     alice.nc.publish("users.alice.full", new Uint8Array(65_536));
     await alice.nc.flush();
-    expect(heard.subjects).toEqual(["users.alice.full"]);
+    expect(received.subjects).toEqual(["users.alice.full"]);
 
-    // The client was told, and would stop here by itself; this one doesn't care.
+    // The client knows the limit and would refuse to send more, so its copy of the limit is raised.
     expect(alice.nc.info?.max_payload).toBe(65_536);
     Object.assign(alice.nc.info ?? {}, { max_payload: 1e6 });
     const closed = alice.nc.closed();
     alice.nc.publish("users.alice.more", new Uint8Array(65_537));
     await within(Promise.resolve(closed), "the end of the connection");
-    expect(heard.subjects).toEqual(["users.alice.full"]);
+    expect(received.subjects).toEqual(["users.alice.full"]);
   });
 
-  test("stop at 200 subscriptions", async () => {
-    await using onlooker = await world.onlooker();
-    await using alice = await world.logIn({ user: "alice" });
-    const heard: string[] = [];
+  test("allow 200 subscriptions and no more", async () => {
+    await using observer = await environment.observer();
+    await using alice = await environment.logIn({ user: "alice" });
+    const received: string[] = [];
     for (let i = 1; i <= 201; i++) {
-      alice.nc.subscribe(`users.alice.${i}`, { callback: (_, { subject }) => heard.push(subject) });
+      alice.nc.subscribe(`users.alice.${i}`, { callback: (_, { subject }) => received.push(subject) });
     }
     await alice.nc.flush();
-    for (const i of [1, 200, 201]) onlooker.nc.publish(`users.alice.${i}`);
-    await settle(onlooker, alice);
-    expect(heard).toEqual(["users.alice.1", "users.alice.200"]);
+    for (const i of [1, 200, 201]) observer.nc.publish(`users.alice.${i}`);
+    await flushAll(observer, alice);
+    expect(received).toEqual(["users.alice.1", "users.alice.200"]);
   });
 });
 
-describe("a credential's end", () => {
-  /** Five to six seconds are left of the shortest lifetime there is. */
-  const aboutToEnd = () => world.makeApp(() => Date.now() - 4000);
+describe("the expiry of a credential", () => {
+  /** A mint whose clock is behind, so that five to six seconds are left of the shortest lifetime. */
+  const aboutToEnd = () => environment.makeApp(() => Date.now() - 4000);
 
-  async function expectEnd(role: string, way: Way): Promise<void> {
+  async function expectEnd(role: string, transport: Transport): Promise<void> {
     const login = await credentials(aboutToEnd(), { user: "alice", role, ttl: 10 });
     const untilEnded = async () => {
-      await using alice = await logIn(login, world.url(way));
+      await using alice = await logIn(login, environment.url(transport));
       const error = await within(Promise.resolve(alice.nc.closed()), "the end of the connection");
       expect(error).toMatchObject({ code: "AUTHENTICATION_EXPIRED" });
     };
     await untilEnded();
     expect(Math.round(Date.now() / 1000)).toBeGreaterThanOrEqual(login.expires_at);
-    // Within its last second the server still lets it in, and ends the connection at once.
+    // Within the last second the server still accepts the login, and ends the connection at once.
     while (Date.now() / 1000 < login.expires_at + 1) {
       await untilEnded().catch(({ code }) => expect(code).toMatch(/^AUTH/));
     }
-    expect(await refusal(login, world.url(way))).toBe("AUTHORIZATION_VIOLATION");
+    expect(await refusal(login, environment.url(transport))).toBe("AUTHORIZATION_VIOLATION");
   }
 
-  test("ends the connection, whatever the role and the way in, and it can't log in again", async () => {
+  test("ends the connection for each role and transport, and a new login is refused", async () => {
     await Promise.all([expectEnd("browser", "ws"), expectEnd("service", "tcp")]);
   });
 });
 
 describe("a credential is refused by the server", () => {
-  test("without the seed it was made for", async () => {
-    const mine = await credentials(world.app, { user: "alice" });
-    const yours = await credentials(world.app, { user: "bob" });
-    expect(await refusal({ ...mine, ...(yours.seed && { seed: yours.seed }) })).toBe(
+  test("with the seed of another key pair", async () => {
+    const alices = await credentials(environment.app, { user: "alice" });
+    const bobs = await credentials(environment.app, { user: "bob" });
+    expect(await refusal({ ...alices, ...(bobs.seed && { seed: bobs.seed }) })).toBe(
       "AUTHORIZATION_VIOLATION",
     );
   });
 
-  test("when anything in it was changed", async () => {
-    const login = await credentials(world.app, { user: "alice" });
+  test("when any of its claims was changed", async () => {
+    const login = await credentials(environment.app, { user: "alice" });
     const [header, body = "", signature] = login.jwt.split(".");
     const claims = JSON.parse(Buffer.from(body, "base64url").toString());
     for (const changed of [
@@ -139,17 +139,17 @@ describe("a credential is refused by the server", () => {
     }
   });
 
-  test("when a stolen role key signs more than its role: permissions, limits, other ways in", async () => {
-    const { mint } = await readKeys(world.recipe.env.KEYS_DIR ?? "");
+  test("when a stolen role key signs more than its role: permissions, limits, other transports", async () => {
+    const { mint } = await readKeys(environment.recipe.env.KEYS_DIR ?? "");
     const signer = fromSeed(bytes(mint.roles.browser?.seed ?? ""));
-    const { account } = await credentials(world.app, { user: "alice" });
+    const { account } = await credentials(environment.app, { user: "alice" });
     const forge = async (more: object, scopedUser: boolean) => {
       const pair = createUser();
       const jwt = await encodeUser("alice", pair, { getPublicKey: () => account } as never, more, {
         signer,
         scopedUser,
       });
-      return { jwt, seed: new TextDecoder().decode(pair.getSeed()), servers: [world.url("ws")] };
+      return { jwt, seed: new TextDecoder().decode(pair.getSeed()), servers: [environment.url("ws")] };
     };
     for (const more of [
       { pub: { allow: [">"] }, sub: { allow: [">"] } },
@@ -158,7 +158,7 @@ describe("a credential is refused by the server", () => {
     ]) {
       expect(await refusal(await forge(more, false))).toBe("AUTHORIZATION_VIOLATION");
     }
-    // The same key and the same claims without the extras: it is they that are refused.
+    // The same key and claims without the additions are accepted, so the additions are the reason.
     await using _ = await logIn(await forge({}, true));
   });
 });

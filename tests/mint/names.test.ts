@@ -2,21 +2,21 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createUser, decode, type User } from "@nats-io/jwt";
 import fc from "fast-check";
 import type { CredsResponse } from "../../src/http/creds/response.ts";
-import { ask, credentials, makeWorld, settle, type World } from "./parts.ts";
+import { credentials, type Environment, flushAll, makeEnvironment, requestCreds } from "./parts.ts";
 
-/** A user is one literal token. Nothing else gets a credential, in whatever spelling it comes. */
+/** A user name is one literal subject token. No other text gets a credential, however it is written. */
 
-let world: World;
+let environment: Environment;
 
 beforeAll(async () => {
-  world = await makeWorld({
+  environment = await makeEnvironment({
     room: {
       pub: { allow: ["room.{{tag(room)}}.>"] },
       sub: { allow: ["room.{{tag(room)}}.>", "_INBOX_{{name()}}.>"] },
     },
   });
 });
-afterAll(() => world[Symbol.asyncDispose]());
+afterAll(() => environment[Symbol.asyncDispose]());
 
 const TEXTS = [
   "",
@@ -122,22 +122,22 @@ const NOT_TEXTS = [
 
 describe("no credential", () => {
   for (const text of TEXTS) {
-    test(`for the user ${shown(text)}`, async () => {
-      const answer = await ask(world.app, { user: text });
-      expect(answer.status).toBe(422);
-      expect(await answer.json()).toMatchObject({ code: "invalid_user" });
+    test(`for the user ${escaped(text)}`, async () => {
+      const response = await requestCreds(environment.app, { user: text });
+      expect(response.status).toBe(422);
+      expect(await response.json()).toMatchObject({ code: "invalid_user" });
     });
   }
 
   for (const json of NOT_TEXTS) {
-    test(`for the user ${json}, which is no text`, async () => {
-      const answer = await ask(world.app, `{"user":${json}}`);
-      expect(answer.status).toBe(400);
-      expect(await answer.json()).toMatchObject({ code: "invalid_request" });
+    test(`for the user ${json}, which is not a string`, async () => {
+      const response = await requestCreds(environment.app, `{"user":${json}}`);
+      expect(response.status).toBe(400);
+      expect(await response.json()).toMatchObject({ code: "invalid_request" });
     });
   }
 
-  test("for a user under another name: inherited, in another case, beside a prototype", async () => {
+  test("for a user in another field: inherited, in another case, beside a prototype", async () => {
     for (const body of [
       '{"__proto__":{"user":"alice"}}',
       '{"constructor":{"prototype":{"user":"alice"}}}',
@@ -149,28 +149,39 @@ describe("no credential", () => {
       '[{"user":"alice"}]',
       '"alice"',
     ]) {
-      const answer = await ask(world.app, body);
-      expect(answer.status).toBe(400);
-      expect(await answer.json()).toMatchObject({ code: "invalid_request" });
+      const response = await requestCreds(environment.app, body);
+      expect(response.status).toBe(400);
+      expect(await response.json()).toMatchObject({ code: "invalid_request" });
     }
   });
 
-  test("for a user said twice, but as the one that is read", async () => {
-    expect((await ask(world.app, '{"user":"alice","user":"*"}')).status).toBe(422);
-    expect((await credentials(world.app, '{"user":"*","user":"alice"}')).user).toBe("alice");
-    expect((await credentials(world.app, '{"\\u0075ser":"\\u0061lice"}')).user).toBe("alice");
+  test("for a user that is given twice, unless the last value is valid", async () => {
+    expect((await requestCreds(environment.app, '{"user":"alice","user":"*"}')).status).toBe(422);
+    expect((await credentials(environment.app, '{"user":"*","user":"alice"}')).user).toBe("alice");
+    expect((await credentials(environment.app, '{"\\u0075ser":"\\u0061lice"}')).user).toBe("alice");
   });
 
-  test("for a tag that is not one token, in name or in value", async () => {
+  test("for a tag whose name or value is not one token", async () => {
     for (const text of [...TEXTS, "A".repeat(65)]) {
-      const value = await ask(world.app, { user: "alice", role: "room", tags: { room: text } });
+      const value = await requestCreds(environment.app, {
+        user: "alice",
+        role: "room",
+        tags: { room: text },
+      });
       expect(await value.json()).toMatchObject({ status: 422, code: "invalid_tag" });
-      const name = await ask(world.app, { user: "alice", role: "room", tags: { room: "a", [text]: "b" } });
+      const name = await requestCreds(environment.app, {
+        user: "alice",
+        role: "room",
+        tags: { room: "a", [text]: "b" },
+      });
       expect(await name.json()).toMatchObject({ status: 422, code: "invalid_tag" });
     }
     for (const json of NOT_TEXTS) {
-      const answer = await ask(world.app, `{"user":"alice","role":"room","tags":{"room":${json}}}`);
-      expect(answer.status).toBe(400);
+      const response = await requestCreds(
+        environment.app,
+        `{"user":"alice","role":"room","tags":{"room":${json}}}`,
+      );
+      expect(response.status).toBe(400);
     }
   });
 });
@@ -183,17 +194,17 @@ describe("any string as a user", () => {
     fc.stringMatching(/^[A-Za-z0-9_-]{1,70}$/),
   );
 
-  test("is refused, or is one token and gives that user's subjects alone", async () => {
-    let given = 0;
+  test("is refused, or is one token and gets only that user's subjects", async () => {
+    let issued = 0;
     await fc.assert(
       fc.asyncProperty(anything, async (user) => {
-        const answer = await ask(world.app, { user });
-        if (answer.status !== 200) {
-          expect(await answer.json()).toMatchObject({ status: 422, code: "invalid_user" });
+        const response = await requestCreds(environment.app, { user });
+        if (response.status !== 200) {
+          expect(await response.json()).toMatchObject({ status: 422, code: "invalid_user" });
           return;
         }
-        given++;
-        const body = (await answer.json()) as CredsResponse;
+        issued++;
+        const body = (await response.json()) as CredsResponse;
         expect(user).toMatch(/^[\w-]{1,64}$/);
         expect(user).not.toMatch(/[^A-Za-z0-9_-]/);
         expect(body.user).toBe(user);
@@ -204,11 +215,11 @@ describe("any string as a user", () => {
       }),
       { numRuns: 500 },
     );
-    expect(given).toBeGreaterThan(20);
+    expect(issued).toBeGreaterThan(20);
   });
 });
 
-describe("a name that looks like something else", () => {
+describe("a user name that looks like something else", () => {
   for (const user of [
     "__proto__",
     "constructor",
@@ -223,39 +234,39 @@ describe("a name that looks like something else", () => {
     "sys",
     "a".repeat(64),
   ]) {
-    test(`is a user like any other: ${user}`, async () => {
-      await using onlooker = await world.onlooker();
-      await using client = await world.logIn({ user });
-      const seen = await onlooker.subscribe(">");
+    test(`is an ordinary user name: ${user}`, async () => {
+      await using observer = await environment.observer();
+      await using client = await environment.logIn({ user });
+      const seen = await observer.subscribe(">");
       client.nc.publish("users.alice.x");
       client.nc.publish("_INBOX_alice.x");
       client.nc.publish(`users.${user}.x`);
-      await settle(client, onlooker);
+      await flushAll(client, observer);
       expect(seen.subjects).toEqual([`users.${user}.x`]);
     });
   }
 });
 
 describe("a tag", () => {
-  test("gives the rooms it names and no other, to the server as well", async () => {
-    await using onlooker = await world.onlooker();
-    await using client = await world.logIn({ user: "alice", role: "room", tags: { room: "Lobby" } });
-    const seen = await onlooker.subscribe(">");
+  test("gives access to the room that it names and no other, as enforced by the server", async () => {
+    await using observer = await environment.observer();
+    await using client = await environment.logIn({ user: "alice", role: "room", tags: { room: "Lobby" } });
+    const seen = await observer.subscribe(">");
     for (const room of ["lobby", "Lobby", "cellar"]) client.nc.publish(`room.${room}.x`);
-    await settle(client, onlooker);
+    await flushAll(client, observer);
     expect(seen.subjects).toEqual(["room.Lobby.x"]);
   });
 
-  test("that carries a second value in its own gives no second room", async () => {
+  test("with a second value inside its value gives no access to a second room", async () => {
     for (const room of ["a,room:b", "a room:b", "a:b", "a\nroom:b"]) {
-      const answer = await ask(world.app, { user: "alice", role: "room", tags: { room } });
-      expect(answer.status).toBe(422);
+      const response = await requestCreds(environment.app, { user: "alice", role: "room", tags: { room } });
+      expect(response.status).toBe(422);
     }
   });
 
-  test("named like what every object has is only a tag", async () => {
+  test("with the name of a property of every object is only a tag", async () => {
     const body = await credentials(
-      world.app,
+      environment.app,
       '{"user":"alice","role":"room","tags":{"room":"a","__proto__":"b","constructor":"c"}}',
     );
     expect(body.permissions.pub).toEqual({ allow: ["room.a.>"] });
@@ -263,12 +274,12 @@ describe("a tag", () => {
   });
 });
 
-describe("no credential for a key", () => {
-  test("that is not a user's public key", async () => {
+describe("no credential for a public key", () => {
+  test("that is not the public key of a user", async () => {
     const pair = createUser();
     const key = pair.getPublicKey();
     const seed = new TextDecoder().decode(pair.getSeed());
-    const { account } = await credentials(world.app, { user: "alice" });
+    const { account } = await credentials(environment.app, { user: "alice" });
     for (const wrong of [
       "",
       seed,
@@ -286,19 +297,19 @@ describe("no credential for a key", () => {
       "*",
       "U".repeat(6000),
     ]) {
-      const answer = await ask(world.app, { user: "alice", public_key: wrong });
-      const text = await answer.text();
+      const response = await requestCreds(environment.app, { user: "alice", public_key: wrong });
+      const text = await response.text();
       expect(JSON.parse(text)).toMatchObject({ status: 422, code: "invalid_public_key" });
       if (wrong.length > 10) expect(text).not.toContain(wrong.slice(0, 20));
     }
   });
 });
 
-/** Hostile text, harmless to the terminal of whoever runs this. */
-function shown(text: string): string {
-  const escaped = JSON.stringify(text.slice(0, 70)).replace(
+/** Hostile text, escaped so that it is harmless to a terminal. */
+function escaped(text: string): string {
+  const ascii = JSON.stringify(text.slice(0, 70)).replace(
     /[^ -~]/g,
     (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
-  return text.length > 70 ? `${escaped} and so on` : escaped;
+  return text.length > 70 ? `${ascii} …` : ascii;
 }

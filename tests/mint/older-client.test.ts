@@ -2,21 +2,21 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createUser, encodeUser, fmtCreds, fromSeed, type User } from "@nats-io/jwt";
 import type { NatsError } from "nats";
 import { connect, credsAuthenticator, JSONCodec, type NatsConnection, StringCodec } from "nats.ws";
-import { accountEnv, bytes, makeWorld, PATIENCE, type World } from "./parts.ts";
+import { accountEnv, bytes, type Environment, makeEnvironment, TIMEOUT } from "./parts.ts";
 
 /**
- * A client that knows nothing of the mint: it reads `.env.account`, signs a JWT with permissions of its own choice for
- * itself, and connects to the WebSocket. It says everything itself, as such a client would.
+ * A client without the mint: it reads `.env.account`, signs a JWT with permissions of its own choice, and connects to
+ * the WebSocket. It shares no code with the other tests, since such a client has no code of this project.
  */
 
-let world: World;
+let environment: Environment;
 let account: Record<string, string>;
 
 beforeAll(async () => {
-  world = await makeWorld();
-  account = await accountEnv(world.recipe);
+  environment = await makeEnvironment();
+  account = await accountEnv(environment.recipe);
 });
-afterAll(() => world[Symbol.asyncDispose]());
+afterAll(() => environment[Symbol.asyncDispose]());
 
 async function makeCreds(name: string, user: Partial<User>): Promise<Uint8Array> {
   const { NATS_ACCOUNT_KEY = "", NATS_ACCOUNT_SECRET = "" } = account;
@@ -33,9 +33,9 @@ async function makeCreds(name: string, user: Partial<User>): Promise<Uint8Array>
 
 async function logIn(user: Partial<User>, name = "client"): Promise<NatsConnection> {
   return connect({
-    servers: world.url("ws"),
+    servers: environment.url("ws"),
     authenticator: credsAuthenticator(await makeCreds(name, user)),
-    timeout: PATIENCE,
+    timeout: TIMEOUT,
     reconnect: false,
   });
 }
@@ -45,17 +45,17 @@ const SESSION = {
   sub: { allow: ["session.alice.>", "_INBOX.>"] },
 };
 
-describe("what a client of the older recipe relies on", () => {
-  test(".env.account holds the account's identity and a seed of one of its signing keys, and nothing else", () => {
+describe("a client of the older recipe", () => {
+  test("finds the account's identity and the seed of one of its signing keys in .env.account, and nothing else", () => {
     const { NATS_ACCOUNT_KEY = "", NATS_ACCOUNT_SECRET = "", ...rest } = account;
     expect(rest).toEqual({});
-    const claims = world.recipe.account();
+    const claims = environment.recipe.account();
     expect(NATS_ACCOUNT_KEY).toBe(claims.sub);
     const signingKey = fromSeed(bytes(NATS_ACCOUNT_SECRET)).getPublicKey();
     expect(claims.nats.signing_keys.filter((key) => typeof key === "string")).toEqual([signingKey]);
   });
 
-  test("inline permissions: it publishes, subscribes and asks within them", async () => {
+  test("with inline permissions publishes, subscribes and sends requests within them", async () => {
     const nc = await logIn(SESSION);
     const { encode, decode } = StringCodec();
     const subscription = nc.subscribe("session.alice.>", { max: 1 });
@@ -63,12 +63,12 @@ describe("what a client of the older recipe relies on", () => {
     for await (const message of subscription) expect(decode(message.data)).toBe("hello");
 
     nc.subscribe("session.alice.echo", { callback: (_, message) => message.respond(message.data) });
-    const reply = await nc.request("session.alice.echo", JSONCodec().encode({ a: 1 }), { timeout: PATIENCE });
+    const reply = await nc.request("session.alice.echo", JSONCodec().encode({ a: 1 }), { timeout: TIMEOUT });
     expect(JSONCodec().decode(reply.data)).toEqual({ a: 1 });
     await nc.close();
   });
 
-  test("inline permissions: nothing beyond them", async () => {
+  test("with inline permissions can do nothing beyond them", async () => {
     const nc = await logIn(SESSION);
     const refused: string[] = [];
     const status = nc.status();
@@ -85,7 +85,7 @@ describe("what a client of the older recipe relies on", () => {
     await nc.close();
   });
 
-  test("JetStream: a stream, a consumer, and a key-value bucket", async () => {
+  test("uses JetStream: a stream, a consumer, and a key-value bucket", async () => {
     const nc = await logIn({ pub: { allow: [">"] }, sub: { allow: [">"] } });
     const manager = await nc.jetstreamManager();
     await manager.streams.add({ name: "ORDERS", subjects: ["orders.>"] });
@@ -94,7 +94,7 @@ describe("what a client of the older recipe relies on", () => {
     await manager.consumers.add("ORDERS", { durable_name: "reader", ack_policy: "explicit" as never });
     const consumer = await jetstream.consumers.get("ORDERS", "reader");
     const read: string[] = [];
-    for await (const message of await consumer.fetch({ max_messages: 3, expires: PATIENCE })) {
+    for await (const message of await consumer.fetch({ max_messages: 3, expires: TIMEOUT })) {
       read.push(message.string());
       await message.ackAck();
     }
@@ -109,18 +109,18 @@ describe("what a client of the older recipe relies on", () => {
     await nc.close();
   });
 
-  test("JetStream's messages outlive the server's restart, and so does the client's creds file", async () => {
+  test("keeps its JetStream messages and its creds file over a restart of the server", async () => {
     const creds = await makeCreds("client", { pub: { allow: [">"] }, sub: { allow: [">"] } });
     const again = () =>
-      connect({ servers: world.url("ws"), authenticator: credsAuthenticator(creds), timeout: PATIENCE });
+      connect({ servers: environment.url("ws"), authenticator: credsAuthenticator(creds), timeout: TIMEOUT });
     const before = await again();
     const manager = await before.jetstreamManager();
     await manager.streams.add({ name: "KEPT", subjects: ["kept.>"] });
     await before.jetstream().publish("kept.x", bytes("still here"));
     await before.close();
 
-    await world.recipe.stopServer();
-    await world.recipe.startServer();
+    await environment.recipe.stopServer();
+    await environment.recipe.startServer();
 
     const after = await again();
     const message = await (await after.jetstreamManager()).streams.getMessage("KEPT", { seq: 1 });
@@ -129,10 +129,10 @@ describe("what a client of the older recipe relies on", () => {
   });
 });
 
-describe("a JWT that says nothing about permissions", () => {
-  test("may do nothing, rather than everything", async () => {
-    await using onlooker = await world.onlooker();
-    const seen = await onlooker.subscribe(">");
+describe("a JWT without permissions", () => {
+  test("allows nothing, instead of everything", async () => {
+    await using observer = await environment.observer();
+    const seen = await observer.subscribe(">");
     const nc = await logIn({});
     const refused: (string | undefined)[] = [];
     for (const subject of [">", "session.alice.>", "_INBOX.>", "$SYS.>"]) {
@@ -140,7 +140,7 @@ describe("a JWT that says nothing about permissions", () => {
     }
     for (const subject of ["session.alice.x", "x", "$JS.API.INFO"]) nc.publish(subject);
     await nc.flush();
-    await onlooker.nc.flush();
+    await observer.nc.flush();
     expect(refused).toEqual(Array(4).fill("PERMISSIONS_VIOLATION"));
     expect(seen.subjects).toEqual([]);
     await expect(nc.request("$JS.API.INFO", "", { timeout: 1000 })).rejects.toThrow();
@@ -152,7 +152,7 @@ describe("the WebSocket", () => {
   const dial = (origin: string | undefined) =>
     new Promise<string>((resolve) => {
       const headers = origin === undefined ? {} : { headers: { Origin: origin } };
-      const socket = new WebSocket(world.url("ws"), headers as never);
+      const socket = new WebSocket(environment.url("ws"), headers as never);
       socket.onopen = () => {
         socket.close();
         resolve("open");
@@ -160,7 +160,7 @@ describe("the WebSocket", () => {
       socket.onerror = () => resolve("refused");
     });
 
-  test("takes programs without an Origin, and pages of the allowed origins alone", async () => {
+  test("accepts programs without an Origin, and pages of the allowed origins only", async () => {
     expect(await dial(undefined)).toBe("open");
     expect(await dial("http://localhost:8080")).toBe("open");
     for (const foreign of [
@@ -170,7 +170,7 @@ describe("the WebSocket", () => {
       "http://localhost:8080.evil.example.com",
       "null",
     ]) {
-      expect({ foreign, answer: await dial(foreign) }).toEqual({ foreign, answer: "refused" });
+      expect({ foreign, outcome: await dial(foreign) }).toEqual({ foreign, outcome: "refused" });
     }
   });
 });

@@ -15,19 +15,19 @@ import * as browserModule from "../../src/browser/index.ts";
 import type { CredsResponse } from "../../src/http/creds/response.ts";
 import { blocks } from "../docs/markdown.ts";
 import { freePorts } from "../ports.ts";
-import { must } from "../recipe/recipe.ts";
-import { logIn, makeWorld, runService, type World } from "./parts.ts";
+import { expectSuccess } from "../recipe/recipe.ts";
+import { type Environment, logIn, makeEnvironment, runService } from "./parts.ts";
 
-/** The package as others get it: packed, installed in an empty project, compiled there without our settings, and run. */
+/** The package as its users get it: packed, installed in an empty project, compiled there without our settings, and run. */
 
 const projectDir = join(import.meta.dirname, "../..");
 
-let world: World;
+let environment: Environment;
 let dir: string;
 let files: string[];
 
 beforeAll(async () => {
-  world = await makeWorld();
+  environment = await makeEnvironment();
   dir = mkdtempSync(join(tmpdir(), "package-"));
   files = await packAndInstall(projectDir, join(dir, "consumer"));
   writeFileSync(join(dir, "consumer/app.ts"), CONSUMER);
@@ -35,25 +35,27 @@ beforeAll(async () => {
 
 afterAll(async () => {
   rmSync(dir, { recursive: true });
-  await world[Symbol.asyncDispose]();
+  await environment[Symbol.asyncDispose]();
 });
 
 /**
  * Packs the package of a folder, and installs it in a new project.
- * @returns the files that the package holds
+ * @returns the files in the package
  */
 async function packAndInstall(folder: string, consumer: string): Promise<string[]> {
-  const packed = must(await run(["npm", "pack", "--silent", "--pack-destination", dir], folder));
+  const packed = expectSuccess(await run(["npm", "pack", "--silent", "--pack-destination", dir], folder));
   const tarball = join(dir, packed.trim().split("\n").at(-1) ?? "");
   mkdirSync(consumer);
   writeFileSync(join(consumer, "package.json"), '{ "name": "consumer", "private": true, "type": "module" }');
-  must(await run(["npm", "install", "--no-audit", "--no-fund", "--prefer-offline", tarball], consumer));
-  return must(await run(["tar", "-tzf", tarball]))
+  expectSuccess(
+    await run(["npm", "install", "--no-audit", "--no-fund", "--prefer-offline", tarball], consumer),
+  );
+  return expectSuccess(await run(["tar", "-tzf", tarball]))
     .trim()
     .split("\n");
 }
 
-/** An application with a login of its own, which has the mint under a path of its own. */
+/** An application with its own login that mounts the mint under a path. */
 const CONSUMER = `
 import { Hono } from "hono";
 import {
@@ -66,7 +68,7 @@ const { mint: keys } = await readKeys(process.argv[2] ?? "");
 const mint: Mint = createMint(keys);
 
 const app = new Hono();
-app.get("/", (c) => c.text("the application's own"));
+app.get("/", (c) => c.text("home page"));
 app.route(
   "/nats",
   createApp({
@@ -83,17 +85,17 @@ app.route(
   }),
 );
 
-const ask = (headers: Record<string, string>, body: object = {}) =>
+const requestCreds = (headers: Record<string, string>, body: object = {}) =>
   app.request("/nats/creds", {
     method: "POST",
     headers: { "Content-Type": "application/json", ...headers },
     body: JSON.stringify(body),
   });
 
-const given: CredsResponse = await (await ask({ "X-User": "alice" })).json();
+const given: CredsResponse = await (await requestCreds({ "X-User": "alice" })).json();
 const statuses: number[] = [];
-for (const answer of [ask({}), ask({ "X-User": "*" }), ask({ "X-User": "alice" }, { role: "service" })]) {
-  statuses.push((await answer).status);
+for (const response of [requestCreds({}), requestCreds({ "X-User": "*" }), requestCreds({ "X-User": "alice" }, { role: "service" })]) {
+  statuses.push((await response).status);
 }
 let code: string | undefined;
 try {
@@ -105,7 +107,7 @@ const home = await (await app.request("/")).text();
 console.log(JSON.stringify({ given, statuses, code, home }));
 `;
 
-interface Said {
+interface ConsumerOutput {
   given: CredsResponse;
   statuses: number[];
   code: string;
@@ -119,10 +121,10 @@ async function run(command: string[], cwd = dir) {
     new Response(child.stderr).text(),
   ]);
   const code = await child.exited;
-  return { code, said: code === 0 ? out : out + error };
+  return { code, output: code === 0 ? out : out + error };
 }
 
-test("it holds what was compiled and nothing else: no tests, no settings, no keys", async () => {
+test("the package contains the compiled files and nothing else: no tests, no settings, no keys", async () => {
   expect(files).toContain("package/package.json");
   expect(files).toContain("package/dist/index.js");
   expect(files).toContain("package/dist/index.d.ts");
@@ -139,10 +141,10 @@ test("it holds what was compiled and nothing else: no tests, no settings, no key
     "S[AOU][A-Z2-7]{56}|eyJ[A-Za-z0-9_-]{20}",
     "consumer/node_modules/nats-mint",
   ]);
-  expect(found).toEqual({ code: 1, said: "" });
+  expect(found).toEqual({ code: 1, output: "" });
 });
 
-test("a strict consumer compiles against its declarations, without Bun's types and with all libraries checked", async () => {
+test("a strict project compiles with its declarations, without Bun's types and with all libraries checked", async () => {
   writeFileSync(
     join(dir, "consumer/tsconfig.json"),
     JSON.stringify({
@@ -159,48 +161,50 @@ test("a strict consumer compiles against its declarations, without Bun's types a
       files: ["app.ts"],
     }),
   );
-  must(await run([join(projectDir, "node_modules/.bin/tsc")], join(dir, "consumer")));
+  expectSuccess(await run([join(projectDir, "node_modules/.bin/tsc")], join(dir, "consumer")));
 });
 
 for (const [runtime, command] of [
   ["Node", ["node", "out/app.js"]],
   ["Bun", [process.execPath, "--no-env-file", "app.ts"]],
 ] as const) {
-  test(`it mints in another application on ${runtime}, and the server takes it`, async () => {
-    const said = must(await run([...command, world.recipe.env.KEYS_DIR ?? ""], join(dir, "consumer")));
-    const { given, statuses, code, home } = JSON.parse(said) as Said;
+  test(`it issues a credential in another application on ${runtime}, and the server accepts it`, async () => {
+    const output = expectSuccess(
+      await run([...command, environment.recipe.env.KEYS_DIR ?? ""], join(dir, "consumer")),
+    );
+    const { given, statuses, code, home } = JSON.parse(output) as ConsumerOutput;
     expect(decode<User>(given.jwt).name).toBe("alice");
     expect(statuses).toEqual([401, 422, 403]);
     expect(code).toBe("invalid_user");
-    expect(home).toBe("the application's own");
-    await using alice = await logIn(given, world.url("ws"));
-    const heard = await alice.subscribe("users.alice.>");
+    expect(home).toBe("home page");
+    await using alice = await logIn(given, environment.url("ws"));
+    const received = await alice.subscribe("users.alice.>");
     alice.nc.publish("users.alice.x", "hello");
     await alice.nc.flush();
-    expect(heard.messages).toEqual(["hello"]);
+    expect(received.messages).toEqual(["hello"]);
   });
 }
 
-test("the example runs: log in, ask for a credential, use it; without logging in there is none", async () => {
+test("the example issues a credential after its own login, and none without", async () => {
   const [port] = await freePorts(1);
   await using example = runService(
     [process.execPath, "--no-env-file", join(projectDir, "examples/hono-app.ts")],
     {
       PATH: process.env.PATH ?? "",
       PORT: String(port),
-      MINT_KEYS_DIR: world.recipe.env.KEYS_DIR ?? "",
+      MINT_KEYS_DIR: environment.recipe.env.KEYS_DIR ?? "",
     },
   );
-  await example.says(new RegExp(`:${port}`));
+  await example.waitFor(new RegExp(`:${port}`));
   const url = `http://localhost:${port}`;
-  const ask = (headers: Record<string, string>) =>
+  const requestCreds = (headers: Record<string, string>) =>
     fetch(`${url}/nats/creds`, {
       method: "POST",
       headers: { "Content-Type": "application/json", ...headers },
       body: "{}",
     });
-  expect((await ask({})).status).toBe(401);
-  expect((await ask({ Cookie: "session=made-up" })).status).toBe(401);
+  expect((await requestCreds({})).status).toBe(401);
+  expect((await requestCreds({ Cookie: "session=made-up" })).status).toBe(401);
 
   const welcome = await fetch(`${url}/login`, {
     method: "POST",
@@ -208,18 +212,18 @@ test("the example runs: log in, ask for a credential, use it; without logging in
   });
   const cookie = welcome.headers.get("Set-Cookie")?.split(";")[0] ?? "";
   expect(await (await fetch(url, { headers: { Cookie: cookie } })).text()).toBe("alice");
-  const answer = await ask({ Cookie: cookie });
-  await using alice = await logIn((await answer.json()) as CredsResponse, world.url("ws"));
-  const heard = await alice.subscribe("users.alice.>");
+  const response = await requestCreds({ Cookie: cookie });
+  await using alice = await logIn((await response.json()) as CredsResponse, environment.url("ws"));
+  const received = await alice.subscribe("users.alice.>");
   alice.nc.publish("users.alice.x", "hello");
   await alice.nc.flush();
-  expect(heard.messages).toEqual(["hello"]);
+  expect(received.messages).toEqual(["hello"]);
 
   const hostile = await fetch(`${url}/login`, { method: "POST", body: new URLSearchParams({ user: "*" }) });
   expect(hostile.headers.get("Set-Cookie")).toBeNull();
 });
 
-describe("the package for pages, nats-mint-browser", () => {
+describe("the package nats-mint-browser", () => {
   const folder = join(projectDir, "packages/browser");
   const json = (...path: string[]) => JSON.parse(readFileSync(join(...path), "utf8"));
   let page: string;
@@ -230,12 +234,12 @@ describe("the package for pages, nats-mint-browser", () => {
     contents = await packAndInstall(folder, page);
   });
 
-  test("it has the version and the license of nats-mint", () => {
+  test("has the version and the license of nats-mint", () => {
     const { version, license } = json(projectDir, "package.json");
     expect(json(folder, "package.json")).toMatchObject({ version, license });
   });
 
-  test("it holds the compiled module, LICENSE and README, and nothing else", () => {
+  test("contains the compiled module, LICENSE and README, and nothing else", () => {
     const others = contents.filter((file) => !/^package\/dist\/[\w/-]+\.(js|d\.ts)$/.test(file));
     expect(others.sort()).toEqual(["package/LICENSE", "package/README.md", "package/package.json"]);
     expect(contents.filter((file) => /test|fixture/.test(file))).toEqual([]);
@@ -245,17 +249,17 @@ describe("the package for pages, nats-mint-browser", () => {
     );
   });
 
-  test("it installs no other package", () => {
+  test("installs no other package", () => {
     const packages = readdirSync(join(page, "node_modules")).filter((name) => !name.startsWith("."));
     expect(packages).toEqual(["nats-mint-browser"]);
   });
 
-  test("it exports what nats-mint/browser exports", async () => {
+  test("exports what nats-mint/browser exports", async () => {
     const installed = await import(Bun.resolveSync("nats-mint-browser", page));
     expect(Object.keys(installed).sort()).toEqual(Object.keys(browserModule).sort());
   });
 
-  test("the program of its README compiles against its declarations, and is bundled for a page", async () => {
+  test("has a program in its README that compiles with its declarations and can be bundled for a page", async () => {
     symlinkSync(join(projectDir, "node_modules/nats.ws"), join(page, "node_modules/nats.ws"));
     const program = blocks(readFileSync(join(folder, "README.md"), "utf8")).filter(
       ({ language }) => language === "ts",
@@ -278,7 +282,7 @@ describe("the package for pages, nats-mint-browser", () => {
         files: ["page.ts"],
       }),
     );
-    must(await run([join(projectDir, "node_modules/.bin/tsc")], page));
+    expectSuccess(await run([join(projectDir, "node_modules/.bin/tsc")], page));
 
     // Only this package is under test, so the client stays an import.
     const { outputs } = await Bun.build({

@@ -17,26 +17,26 @@ import { devAuthentication } from "../../src/http/dev.ts";
 import { withTimeout } from "../../src/util/timeout.ts";
 import { type Recipe, startRecipe } from "../recipe/recipe.ts";
 
-/** What these tests are made of: the recipe running, a mint on its export, clients, and an onlooker who sees all. */
+/** The environment of these tests: the running recipe, a mint on its exported keys, clients, and an observer that receives everything. */
 
-/** Milliseconds to wait for an event that must come. */
-export const PATIENCE = 60_000;
+/** Milliseconds to wait for an event that must happen. */
+export const TIMEOUT = 60_000;
 
-export type Way = "tcp" | "ws";
+export type Transport = "tcp" | "ws";
 
-/** The recipe, up, and a mint that reads what it exported. */
-export async function makeWorld(roles: Record<string, unknown> = {}) {
+/** The running recipe, and a mint with the keys that it exported. */
+export async function makeEnvironment(roles: Record<string, unknown> = {}) {
   const recipe = await startRecipe({}, roles);
   const { mint: keys } = await readKeys(recipe.env.KEYS_DIR ?? "");
   const servers = { tcp: [url(recipe, "tcp")], websocket: [url(recipe, "ws")] };
 
-  /** A mint over HTTP, without a socket. */
+  /** The HTTP application of a mint, called without a socket. */
   const makeApp = (now: () => number = Date.now) =>
     createApp({
       mint: createMint({ ...keys, now }),
       ...devAuthentication({ defaultRole: "browser" }),
       servers,
-      // Tests ask a lot for one name.
+      // Tests send many requests for one name.
       rateLimit: "off",
     });
   const app = makeApp();
@@ -46,40 +46,43 @@ export async function makeWorld(roles: Record<string, unknown> = {}) {
     app,
     makeApp,
 
-    /** Asks for a credential and logs in with it. */
-    async logIn(ask: { user: string; role?: string; tags?: Record<string, string> }, way: Way = "ws") {
-      return logIn(await credentials(app, ask), url(recipe, way));
+    /** Requests a credential and logs in with it. */
+    async logIn(
+      request: { user: string; role?: string; tags?: Record<string, string> },
+      transport: Transport = "ws",
+    ) {
+      return logIn(await credentials(app, request), url(recipe, transport));
     },
 
-    /** A client that may do anything in the account, to see what others do. */
-    onlooker: async () => logIn(await plainUser(recipe, { pub: { allow: [">"] }, sub: { allow: [">"] } })),
+    /** A client that may do anything in the account, to observe other clients. */
+    observer: async () => logIn(await plainUser(recipe, { pub: { allow: [">"] }, sub: { allow: [">"] } })),
 
-    url: (way: Way) => url(recipe, way),
+    url: (transport: Transport) => url(recipe, transport),
     [Symbol.asyncDispose]: () => recipe[Symbol.asyncDispose](),
   };
 }
 
-export type World = Awaited<ReturnType<typeof makeWorld>>;
+export type Environment = Awaited<ReturnType<typeof makeEnvironment>>;
 
-function url({ ports }: Recipe, way: Way): string {
-  return way === "ws" ? `ws://127.0.0.1:${ports.webSocket}` : `nats://127.0.0.1:${ports.nats}`;
+function url({ ports }: Recipe, transport: Transport): string {
+  return transport === "ws" ? `ws://127.0.0.1:${ports.webSocket}` : `nats://127.0.0.1:${ports.nats}`;
 }
 
-/** POSTs JSON, or a text as it is, to the mint's `/creds`. */
-export function ask(app: Hono, body: unknown): Promise<Response> {
+/** Sends JSON, or a text unchanged, to `POST /creds`. */
+export function requestCreds(app: Hono, body: unknown): Promise<Response> {
   const headers = { Host: "localhost", "Content-Type": "application/json" };
   const text = typeof body === "string" ? body : JSON.stringify(body);
   return Promise.resolve(app.request("/creds", { method: "POST", headers, body: text }));
 }
 
-/** A credential, which must be given. */
+/** Requests a credential. Fails if the mint does not issue one. */
 export async function credentials(app: Hono, body: unknown): Promise<CredsResponse> {
-  const answer = await ask(app, body);
-  if (answer.status !== 200) throw new Error(`${answer.status} ${await answer.text()}`);
-  return (await answer.json()) as CredsResponse;
+  const response = await requestCreds(app, body);
+  if (response.status !== 200) throw new Error(`${response.status} ${await response.text()}`);
+  return (await response.json()) as CredsResponse;
 }
 
-/** What it takes to log in. */
+/** What a client needs to log in. */
 export interface Login {
   readonly jwt: string;
   readonly seed?: string;
@@ -87,7 +90,7 @@ export interface Login {
   readonly inbox_prefix?: string;
 }
 
-/** A user signed with the account's plain key, as backends do it that read `.env.account`. */
+/** A user signed with the account's plain signing key, as a backend that reads `.env.account` does it. */
 export async function plainUser(recipe: Recipe, user: Partial<User>): Promise<Login> {
   const { NATS_ACCOUNT_KEY = "", NATS_ACCOUNT_SECRET = "" } = await accountEnv(recipe);
   const pair = createUser();
@@ -110,18 +113,18 @@ export async function accountEnv(recipe: Recipe): Promise<Record<string, string>
 
 export const bytes = (text: string) => new TextEncoder().encode(text);
 
-/** Connects, over what the URL says. */
+/** Connects, with the transport of the URL. */
 export async function connect(server: string, options: ConnectionOptions): Promise<NatsConnection> {
   const open = server.startsWith("ws") ? overWebSocket : overTcp;
-  const all = { servers: server, reconnect: false, timeout: PATIENCE, ...options };
+  const all = { servers: server, reconnect: false, timeout: TIMEOUT, ...options };
   return (await open(all as never)) as unknown as NatsConnection;
 }
 
 export type Client = Awaited<ReturnType<typeof logIn>>;
 
 /**
- * Logs in. The server works through what a client sends one after the other, and has delivered a message before it
- * answers the publisher's PING: after a flush on both sides, what has not come will not come.
+ * Logs in. The server processes what a client sends in order, and delivers a message before it responds to the
+ * publisher's PING: after a flush on both sides, a message that has not arrived will not arrive.
  */
 export async function logIn(
   { jwt, seed = "", servers, inbox_prefix }: Login,
@@ -142,26 +145,26 @@ export async function logIn(
     nc,
 
     /**
-     * What the server has refused it so far: `publish <subject>`, `subscription <subject> <queue>`, and `reply` for a
-     * message that names a reply subject which is not allowed; the client does not tell which.
+     * What the server has denied this client so far: `publish <subject>`, `subscription <subject> <queue>`, and `reply`
+     * for a message whose reply subject is not allowed; the client does not report which.
      */
     denials,
 
-    /** Subscribes and collects what comes; `denied` once the server has refused. */
+    /** Subscribes and collects the messages; `denied` is true once the server has denied the subscription. */
     async subscribe(subject: string, queue?: string) {
-      const heard = { messages: [] as string[], subjects: [] as string[], denied: false };
+      const received = { messages: [] as string[], subjects: [] as string[], denied: false };
       nc.subscribe(subject, {
         ...(queue && { queue }),
         callback: (error: NatsError | null, message) => {
-          if (error) heard.denied = true;
+          if (error) received.denied = true;
           else {
-            heard.messages.push(message.string());
-            heard.subjects.push(message.subject);
+            received.messages.push(message.string());
+            received.subjects.push(message.subject);
           }
         },
       });
       await nc.flush();
-      return heard;
+      return received;
     },
 
     close: () => nc.close(),
@@ -169,13 +172,13 @@ export async function logIn(
   };
 }
 
-/** What a client sent is at `others` now, or never will be. */
-export async function settle(sender: Client, ...others: Client[]): Promise<void> {
+/** After this, everything that a client sent has arrived at `others`, or never will. */
+export async function flushAll(sender: Client, ...others: Client[]): Promise<void> {
   await sender.nc.flush();
   for (const other of others) await other.nc.flush();
 }
 
-/** The code with which the server refuses a login; fails if it lets in. */
+/** The code with which the server refuses a login. Fails if the server accepts it. */
 export async function refusal(login: Login, server?: string): Promise<string> {
   try {
     const client = await logIn(login, server);
@@ -183,49 +186,49 @@ export async function refusal(login: Login, server?: string): Promise<string> {
   } catch (error) {
     return (error as NatsError).code;
   }
-  throw new Error("the server let it in");
+  throw new Error("the server accepted the login");
 }
 
-/** The work, or an error when it takes too long. */
-export function within<T>(work: Promise<T>, what: string, patience = PATIENCE): Promise<T> {
-  return withTimeout(work, patience, () => {
-    throw new Error(`in vain: waited for ${what}`);
+/** The result of the work, or an error when it takes too long. */
+export function within<T>(work: Promise<T>, what: string, timeout = TIMEOUT): Promise<T> {
+  return withTimeout(work, timeout, () => {
+    throw new Error(`timed out waiting for ${what}`);
   });
 }
 
-/** A program that runs, and all that it has said so far. */
+/** A running program, with its output so far. */
 export function runService(command: string[], env: Record<string, string>) {
   const child = Bun.spawn(command, { env, stdio: ["ignore", "pipe", "pipe"] });
-  const woken = new Set<() => void>();
-  let said = "";
-  const listen = async (stream: ReadableStream<Uint8Array>) => {
+  const listeners = new Set<() => void>();
+  let output = "";
+  const read = async (stream: ReadableStream<Uint8Array>) => {
     const decoder = new TextDecoder();
     for await (const part of stream) {
-      said += decoder.decode(part, { stream: true });
-      for (const wake of woken) wake();
+      output += decoder.decode(part, { stream: true });
+      for (const notify of listeners) notify();
     }
   };
-  const ended = Promise.all([child.exited, listen(child.stdout), listen(child.stderr)]).then(
-    ([code]) => code,
-  );
+  const ended = Promise.all([child.exited, read(child.stdout), read(child.stderr)]).then(([code]) => code);
 
   return {
-    said: () => said,
+    output: () => output,
     /** Its exit code, once it has ended. */
     ended,
     kill: (signal: NodeJS.Signals) => child.kill(signal),
 
-    /** Waits until it has said this. */
-    async says(what: RegExp): Promise<RegExpExecArray> {
+    /** Waits until the output matches. */
+    async waitFor(what: RegExp): Promise<RegExpExecArray> {
       const { promise, resolve } = Promise.withResolvers<RegExpExecArray>();
-      const look = () => {
-        const found = what.exec(said);
+      const check = () => {
+        const found = what.exec(output);
         if (found) resolve(found);
       };
-      woken.add(look);
-      look();
-      const gone = ended.then((code) => Promise.reject(new Error(`ended with ${code}: ${said}`)));
-      return within(Promise.race([promise, gone]), `${what} in:\n${said}`).finally(() => woken.delete(look));
+      listeners.add(check);
+      check();
+      const exited = ended.then((code) => Promise.reject(new Error(`ended with ${code}: ${output}`)));
+      return within(Promise.race([promise, exited]), `${what} in:\n${output}`).finally(() =>
+        listeners.delete(check),
+      );
     },
 
     async [Symbol.asyncDispose](): Promise<void> {
@@ -235,17 +238,17 @@ export function runService(command: string[], env: Record<string, string>) {
   };
 }
 
-/** Sends raw bytes and returns all that comes back until the other side closes the connection. */
+/** Sends raw bytes and returns all data that is received until the connection is closed. */
 export async function exchange(port: number, request: string | Uint8Array): Promise<string> {
   const socket = openSocket(port, "127.0.0.1");
-  let answer = "";
+  let response = "";
   socket.on("data", (data) => {
-    answer += data;
+    response += data;
   });
-  // A reset is an end like any other: the other side had enough.
+  // A reset also ends the exchange.
   socket.on("error", () => {});
   const closed = new Promise((resolve) => socket.on("close", resolve));
   socket.write(request);
   await within(closed, "the connection to be closed");
-  return answer;
+  return response;
 }

@@ -1,53 +1,53 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { headers } from "nats";
-import { type Client, makeWorld, PATIENCE, settle, type World, within } from "./parts.ts";
+import { type Client, type Environment, flushAll, makeEnvironment, TIMEOUT, within } from "./parts.ts";
 
-/** What one user can do to another, with the roles as shipped: nothing. */
+/** With the roles as shipped, a user can do nothing to another user. */
 
-let world: World;
-let onlooker: Client;
+let environment: Environment;
+let observer: Client;
 let alice: Client;
 let bob: Client;
 
 beforeAll(async () => {
-  world = await makeWorld();
+  environment = await makeEnvironment();
 });
-afterAll(() => world[Symbol.asyncDispose]());
+afterAll(() => environment[Symbol.asyncDispose]());
 
-for (const { role, own, way } of [
-  { role: "browser", own: "users", way: "ws" },
-  { role: "service", own: "services", way: "tcp" },
+for (const { role, own, transport } of [
+  { role: "browser", own: "users", transport: "ws" },
+  { role: "service", own: "services", transport: "tcp" },
 ] as const) {
-  describe(`alice, whose role is ${role},`, () => {
+  describe(`a user with the role ${role}`, () => {
     beforeEach(async () => {
-      onlooker = await world.onlooker();
-      alice = await world.logIn({ user: "alice", role }, way);
-      bob = await world.logIn({ user: "bob", role }, way);
+      observer = await environment.observer();
+      alice = await environment.logIn({ user: "alice", role }, transport);
+      bob = await environment.logIn({ user: "bob", role }, transport);
     });
     afterEach(async () => {
-      for (const client of [alice, bob, onlooker]) await client.close();
+      for (const client of [alice, bob, observer]) await client.close();
     });
 
-    test("publishes and subscribes on subjects of her own", async () => {
-      const heard = await alice.subscribe(`${own}.alice.>`);
-      const seen = await onlooker.subscribe(">");
+    test("publishes and subscribes on its own subjects", async () => {
+      const received = await alice.subscribe(`${own}.alice.>`);
+      const seen = await observer.subscribe(">");
       alice.nc.publish(`${own}.alice.a.b`, "hello");
-      await settle(alice, onlooker);
-      expect(heard.messages).toEqual(["hello"]);
+      await flushAll(alice, observer);
+      expect(received.messages).toEqual(["hello"]);
       expect(seen.subjects).toEqual([`${own}.alice.a.b`]);
       expect(alice.denials).toEqual([]);
     });
 
-    test("requests and answers on subjects of her own", async () => {
+    test("requests and responds on its own subjects", async () => {
       alice.nc.subscribe(`${own}.alice.echo`, {
         callback: (_, message) => message.respond(message.data),
       });
-      const reply = await alice.nc.request(`${own}.alice.echo`, "anybody there?", { timeout: PATIENCE });
-      expect(reply.string()).toBe("anybody there?");
+      const reply = await alice.nc.request(`${own}.alice.echo`, "hello", { timeout: TIMEOUT });
+      expect(reply.string()).toBe("hello");
       expect(reply.subject).toStartWith("_INBOX_alice.");
     });
 
-    test("publishes to nobody else's subjects", async () => {
+    test("can't publish to the subjects of others", async () => {
       const forbidden = [
         `${own}.bob.x`,
         `${own}.bob`,
@@ -76,10 +76,10 @@ for (const { role, own, way } of [
         "$NRG.X",
         "$G",
       ];
-      const seen = await onlooker.subscribe(">");
+      const seen = await observer.subscribe(">");
       for (const subject of forbidden) alice.nc.publish(subject, "from alice");
       alice.nc.publish(`${own}.alice.last`);
-      await settle(alice, onlooker);
+      await flushAll(alice, observer);
       expect(seen.subjects).toEqual([`${own}.alice.last`]);
       expect(alice.denials).toEqual(forbidden.map((subject) => `publish ${subject}`));
     });
@@ -112,125 +112,125 @@ for (const { role, own, way } of [
       "$KV.>",
     ];
     for (const queue of [undefined, "workers", "*", ">"]) {
-      const how = queue ? `in the queue group ${queue}` : "plainly";
-      test(`subscribes to nobody else's subjects and inboxes, ${how}`, async () => {
-        const heard = [];
+      const how = queue ? `in the queue group ${queue}` : "without a queue group";
+      test(`can't subscribe to the subjects and inboxes of others, ${how}`, async () => {
+        const received = [];
         for (const subject of listening) {
           const subscription = await alice.subscribe(subject, queue);
-          heard.push({ subject, subscription });
+          received.push({ subject, subscription });
         }
         for (const subject of [`${own}.bob.x`, "_INBOX_bob.x", "_INBOX.x", "$KV.b.k"]) {
-          onlooker.nc.publish(subject, "for bob");
+          observer.nc.publish(subject, "for bob");
         }
         bob.nc.publish(`${own}.bob.x`, "for bob");
-        await settle(bob, onlooker, alice);
-        for (const { subject, subscription } of heard) {
+        await flushAll(bob, observer, alice);
+        for (const { subject, subscription } of received) {
           expect({ subject, ...subscription }).toEqual({ subject, messages: [], subjects: [], denied: true });
         }
       });
     }
 
-    test("can't read an inbox that she was not given, though replies pass through it", async () => {
+    test("can't read the inbox of another user while it receives replies", async () => {
       const listeners = [];
       for (const subject of ["_INBOX_bob.>", "_INBOX_*.>", "_INBOX_bob.*.*", ">"]) {
         listeners.push(await alice.subscribe(subject));
       }
       bob.nc.subscribe(`${own}.bob.secret`, { callback: (_, message) => message.respond("a secret") });
-      const reply = await bob.nc.request(`${own}.bob.secret`, "", { timeout: PATIENCE });
-      await settle(bob, alice);
+      const reply = await bob.nc.request(`${own}.bob.secret`, "", { timeout: TIMEOUT });
+      await flushAll(bob, alice);
       expect(reply.string()).toBe("a secret");
       expect(listeners.flatMap(({ messages }) => messages)).toEqual([]);
     });
 
-    test("gets no answer from bob, and bob never hears the question", async () => {
-      const asked = await bob.subscribe(`${own}.bob.>`);
-      const answer = alice.nc.request(`${own}.bob.echo`, "hello bob", { timeout: PATIENCE }).then(
-        () => "answered",
+    test("can't send a request to another user, which receives nothing", async () => {
+      const requests = await bob.subscribe(`${own}.bob.>`);
+      const response = alice.nc.request(`${own}.bob.echo`, "hello bob", { timeout: TIMEOUT }).then(
+        () => "response",
         (error) => error.code,
       );
-      expect(await answer).toBe("PERMISSIONS_VIOLATION");
-      await settle(alice, bob);
-      expect(asked.messages).toEqual([]);
+      expect(await response).toBe("PERMISSIONS_VIOLATION");
+      await flushAll(alice, bob);
+      expect(requests.messages).toEqual([]);
     });
 
-    test("can't answer for bob, neither on his subjects nor into his inbox", async () => {
-      const asked = await alice.subscribe(`${own}.bob.echo`);
-      expect(asked.denied).toBe(true);
-      // She is even told where the reply is wanted, and tries to be first.
-      const question = Promise.withResolvers<string>();
-      onlooker.nc.subscribe(`${own}.bob.echo`, {
+    test("can't respond for another user, neither on its subjects nor to its inbox", async () => {
+      const requests = await alice.subscribe(`${own}.bob.echo`);
+      expect(requests.denied).toBe(true);
+      // Alice knows the reply subject, and tries to respond first.
+      const replySubject = Promise.withResolvers<string>();
+      observer.nc.subscribe(`${own}.bob.echo`, {
         callback: async (_, message) => {
-          question.resolve(message.reply ?? "");
+          replySubject.resolve(message.reply ?? "");
           alice.nc.publish(message.reply ?? "", "from alice");
-          await settle(alice, bob);
-          message.respond("from the one who may");
+          await flushAll(alice, bob);
+          message.respond("from the observer");
         },
       });
-      await onlooker.nc.flush();
-      const reply = await bob.nc.request(`${own}.bob.echo`, "who is it?", { timeout: PATIENCE });
-      expect(reply.string()).toBe("from the one who may");
-      expect(alice.denials).toContain(`publish ${await question.promise}`);
+      await observer.nc.flush();
+      const reply = await bob.nc.request(`${own}.bob.echo`, "hello", { timeout: TIMEOUT });
+      expect(reply.string()).toBe("from the observer");
+      expect(alice.denials).toContain(`publish ${await replySubject.promise}`);
     });
 
-    test("can't have her own answer sent to bob by naming him as the one who asked", async () => {
-      const heard = [
+    test("can't make its own service respond to another user by a forged reply subject", async () => {
+      const received = [
         await bob.subscribe(`${own}.bob.>`),
         await bob.subscribe("_INBOX_bob.>"),
-        await onlooker.subscribe(`${own}.bob.>`),
+        await observer.subscribe(`${own}.bob.>`),
       ];
       const targets = [`${own}.bob.x`, "_INBOX_bob.x", `${own}.bob.y`];
-      const asked = Promise.withResolvers<void>();
+      const handled = Promise.withResolvers<void>();
       let left = targets.length;
       alice.nc.subscribe(`${own}.alice.trick`, {
         callback: (_, message) => {
           message.respond("from alice");
-          if (--left === 0) asked.resolve();
+          if (--left === 0) handled.resolve();
         },
       });
       for (const reply of targets) alice.nc.publish(`${own}.alice.trick`, "", { reply });
-      await asked.promise;
-      await settle(alice, bob, onlooker);
-      expect(heard.flatMap(({ messages }) => messages)).toEqual([]);
+      await handled.promise;
+      await flushAll(alice, bob, observer);
+      expect(received.flatMap(({ messages }) => messages)).toEqual([]);
       expect(alice.denials).toEqual(targets.map((target) => `publish ${target}`));
     });
 
-    test("can't have the server write to bob: no responders, a trace", async () => {
-      const heard = [await bob.subscribe(`${own}.bob.>`), await bob.subscribe("_INBOX_bob.>")];
-      alice.nc.publish(`${own}.alice.nobody`, "", { reply: `${own}.bob.x` });
-      alice.nc.publish(`${own}.alice.nobody`, "", { reply: "_INBOX_bob.x" });
+    test("can't make the server send to another user: no responders, a trace", async () => {
+      const received = [await bob.subscribe(`${own}.bob.>`), await bob.subscribe("_INBOX_bob.>")];
+      alice.nc.publish(`${own}.alice.unused`, "", { reply: `${own}.bob.x` });
+      alice.nc.publish(`${own}.alice.unused`, "", { reply: "_INBOX_bob.x" });
       for (const name of ["Nats-Trace-Dest", "nats-trace-dest", "traceparent"]) {
         const traced = headers();
         traced.set(name, `${own}.bob.trace`);
-        alice.nc.publish(`${own}.alice.nobody`, "", { headers: traced });
+        alice.nc.publish(`${own}.alice.unused`, "", { headers: traced });
       }
-      await settle(alice, bob);
-      expect(heard.flatMap(({ subjects }) => subjects)).toEqual([]);
+      await flushAll(alice, bob);
+      expect(received.flatMap(({ subjects }) => subjects)).toEqual([]);
 
-      // Somebody who may write to bob can have a trace sent to him: it is the permission that makes the difference.
-      // The server sends traces one after the other, when it gets round to it: one of alice's would come before this one.
+      // A client that may publish to bob can have a trace sent there: the permission makes the difference.
+      // The server sends traces in order, some time later: one of alice's would arrive before this one.
       const arrives = Promise.withResolvers<void>();
       bob.nc.subscribe(`${own}.bob.trace`, { callback: () => arrives.resolve() });
       await bob.nc.flush();
       const traced = headers();
       traced.set("Nats-Trace-Dest", `${own}.bob.trace`);
-      onlooker.nc.publish(`${own}.alice.nobody`, "", { headers: traced });
+      observer.nc.publish(`${own}.alice.unused`, "", { headers: traced });
       await within(arrives.promise, "the trace");
       await bob.nc.flush();
-      expect(heard.flatMap(({ subjects }) => subjects)).toEqual([`${own}.bob.trace`]);
+      expect(received.flatMap(({ subjects }) => subjects)).toEqual([`${own}.bob.trace`]);
     });
   });
 }
 
-describe("a user's name", () => {
-  test("gives a browser nothing of a service of the same name, and the reverse", async () => {
-    await using browser = await world.logIn({ user: "orders", role: "browser" });
-    await using service = await world.logIn({ user: "orders", role: "service" });
+describe("a browser and a service of the same name", () => {
+  test("have no access to each other's subjects", async () => {
+    await using browser = await environment.logIn({ user: "orders", role: "browser" });
+    await using service = await environment.logIn({ user: "orders", role: "service" });
     const toService = await service.subscribe("services.orders.>");
     const toBrowser = await browser.subscribe("users.orders.>");
     browser.nc.publish("services.orders.x");
     service.nc.publish("users.orders.x");
-    await settle(browser, service);
-    await settle(service, browser);
+    await flushAll(browser, service);
+    await flushAll(service, browser);
     expect([...toService.subjects, ...toBrowser.subjects]).toEqual([]);
     expect((await browser.subscribe("services.orders.>")).denied).toBe(true);
     expect((await service.subscribe("users.orders.>")).denied).toBe(true);

@@ -8,24 +8,24 @@ import { deliverTo, sourceOf } from "../roles/deliver.ts";
 import { reserved } from "../roles/recipes.ts";
 import { readWithJetstream, readWithNatsWs } from "./history.ts";
 import {
-  ask,
   bytes,
   type Client,
   credentials,
-  makeWorld,
-  PATIENCE,
-  settle,
-  type World,
+  type Environment,
+  flushAll,
+  makeEnvironment,
+  requestCreds,
+  TIMEOUT,
   within,
 } from "./parts.ts";
 
-/** The role `room`, as shipped: what people in a room can do with each other, and that it ends there. */
+/** The role `room`, as shipped: what users in a room can do, and that they can do nothing outside of it. */
 
-let world: World;
-let onlooker: Client;
+let environment: Environment;
+let observer: Client;
 let manager: JetStreamManager;
 
-/** The room that a test is about, and another; each test has its own. */
+/** The room of a test, and another room; each test has its own. */
 let lobby: string;
 let cellar: string;
 let rooms = 0;
@@ -33,28 +33,28 @@ let rooms = 0;
 let begin: number;
 
 beforeAll(async () => {
-  world = await makeWorld();
-  onlooker = await world.onlooker();
-  manager = await onlooker.nc.jetstreamManager();
+  environment = await makeEnvironment();
+  observer = await environment.observer();
+  manager = await observer.nc.jetstreamManager();
   await manager.streams.add({ name: "OTHER", subjects: ["other.*"], allow_direct: true });
 });
 afterAll(async () => {
-  await onlooker?.close();
-  await world?.[Symbol.asyncDispose]();
+  await observer?.close();
+  await environment?.[Symbol.asyncDispose]();
 });
 
-async function takeRooms(): Promise<void> {
+async function nextRooms(): Promise<void> {
   lobby = `lobby${++rooms}`;
   cellar = `cellar${rooms}`;
   begin = (await manager.streams.info("ROOMS")).state.last_seq + 1;
 }
 
-/** The text with this test's rooms in it. */
+/** The text with the names of this test's rooms. */
 const here = (text: string) => text.replaceAll("lobby", lobby).replaceAll("cellar", cellar);
 
 const inRoom = (room: string) => ({ role: "room", tags: { room } });
 
-/** What this test's rooms have in the stream. */
+/** The messages of this test's rooms in the stream. */
 async function stored() {
   const { last_seq } = (await manager.streams.info("ROOMS")).state;
   const all = await Promise.all(
@@ -68,10 +68,10 @@ async function stored() {
 const asText = ({ subject, data }: { subject: string; data: Uint8Array }) =>
   `${subject} ${new TextDecoder().decode(data)}`;
 
-/** A way to the server that can lose what the server sends, and break. */
-async function makeLine(to: number) {
+/** A TCP proxy to the server that can drop what the server sends, and break the connections. */
+async function makeProxy(to: number) {
   const sockets = new Set<Socket>();
-  let isLosing = false;
+  let isDropping = false;
   const server = createServer((client) => {
     const upstream = dial(to, "127.0.0.1");
     for (const socket of [client, upstream]) {
@@ -79,17 +79,17 @@ async function makeLine(to: number) {
       socket.on("error", () => {});
     }
     client.on("data", (data) => upstream.write(data)).on("close", () => upstream.destroy());
-    upstream.on("data", (data) => isLosing || client.write(data)).on("close", () => client.destroy());
+    upstream.on("data", (data) => isDropping || client.write(data)).on("close", () => client.destroy());
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
   return {
     port: (server.address() as { port: number }).port,
-    lose: () => {
-      isLosing = true;
+    drop: () => {
+      isDropping = true;
     },
-    /** Breaks; the next one is as good as new. */
+    /** Breaks the connections. New ones work. */
     break: () => {
-      isLosing = false;
+      isDropping = false;
       for (const socket of sockets) socket.destroy();
       sockets.clear();
     },
@@ -100,14 +100,14 @@ async function makeLine(to: number) {
   };
 }
 
-/** A page's connection, which comes back by itself. */
+/** The connection of a page, which reconnects automatically. */
 const pages = {
   "nats.ws": async (user: string, room: string, port: number) => {
     const {
       jwt,
       seed = "",
       inbox_prefix,
-    } = await credentials(world.app, { user, role: "room", tags: { room } });
+    } = await credentials(environment.app, { user, role: "room", tags: { room } });
     const nc = await connect({
       servers: `ws://127.0.0.1:${port}`,
       authenticator: jwtAuthenticator(jwt, bytes(seed)),
@@ -118,11 +118,11 @@ const pages = {
     const subject = `rooms.${room}.*.chat`;
     return {
       nc,
-      say: async (text: string) =>
+      publish: async (text: string) =>
         (await js.publish(`rooms.${room}.${user}.chat`, bytes(text), { msgID: crypto.randomUUID() })).seq,
       read: () => readWithNatsWs(nc, room),
-      /** As the client does it by itself. */
-      readPlainly: async () =>
+      /** With the ordered consumer of the client library alone. */
+      readWithoutRecovery: async () =>
         js.subscribe(
           subject,
           consumerOpts().bindStream("ROOMS").consumerName(crypto.randomUUID()).orderedConsumer(),
@@ -134,7 +134,7 @@ const pages = {
       jwt,
       seed = "",
       inbox_prefix,
-    } = await credentials(world.app, { user, role: "room", tags: { room } });
+    } = await credentials(environment.app, { user, role: "room", tags: { room } });
     const nc = await wsconnect({
       servers: `ws://127.0.0.1:${port}`,
       authenticator: coreAuthenticator(jwt, bytes(seed)),
@@ -145,12 +145,12 @@ const pages = {
     const filter = { filter_subjects: `rooms.${room}.*.chat` };
     return {
       nc,
-      say: async (text: string) =>
+      publish: async (text: string) =>
         (await js.publish(`rooms.${room}.${user}.chat`, text, { msgID: crypto.randomUUID() })).seq,
       read: () => readWithJetstream(nc, room),
-      readPlainly: async () => {
+      readWithoutRecovery: async () => {
         const messages = await (await js.consumers.getPushConsumer("ROOMS", filter)).consume();
-        // Its watch over heartbeats goes on otherwise.
+        // Otherwise its heartbeat monitor goes on.
         void nc.closed().then(() => messages.stop());
         return messages;
       },
@@ -158,38 +158,38 @@ const pages = {
   },
 };
 
-interface Said {
+interface ReceivedMessage {
   readonly subject: string;
   string(): string;
 }
 
 /** The next messages, as subject and text. */
-async function take(messages: AsyncIterator<Said>, count: number): Promise<string[]> {
+async function take(messages: AsyncIterator<ReceivedMessage>, count: number): Promise<string[]> {
   const taken: string[] = [];
   while (taken.length < count) {
     const { value, done } = await within(messages.next(), `message ${taken.length + 1} of ${count}`);
-    if (done) throw new Error(`it ended after ${taken.length} messages`);
+    if (done) throw new Error(`the iterator ended after ${taken.length} messages`);
     taken.push(`${value.subject} ${value.string()}`);
   }
   return taken;
 }
 
 for (const [client, open] of Object.entries(pages)) {
-  describe(`with ${client}, people in a room`, () => {
+  describe(`with ${client}, users in a room`, () => {
     let alice: Awaited<ReturnType<typeof open>>;
     let bob: Awaited<ReturnType<typeof open>>;
-    let line: Awaited<ReturnType<typeof makeLine>>;
+    let proxy: Awaited<ReturnType<typeof makeProxy>>;
     let denials: string[];
 
     beforeEach(async () => {
-      await takeRooms();
-      const port = world.recipe.ports.webSocket;
-      line = await makeLine(port);
+      await nextRooms();
+      const port = environment.recipe.ports.webSocket;
+      proxy = await makeProxy(port);
       alice = await open("alice", lobby, port);
-      bob = await open("bob", lobby, line.port);
+      bob = await open("bob", lobby, proxy.port);
       denials = [];
       void (async () => {
-        // The two clients tell of it each in its own way.
+        // The two clients report it in different forms.
         for await (const status of bob.nc.status() as AsyncIterable<Record<string, unknown>>) {
           if (status.type === "error") {
             const { permissionContext, error } = status as {
@@ -204,53 +204,53 @@ for (const [client, open] of Object.entries(pages)) {
     afterEach(async () => {
       await alice?.nc.close();
       await bob?.nc.close();
-      await line?.[Symbol.asyncDispose]();
+      await proxy?.[Symbol.asyncDispose]();
     });
 
-    test("read what was said before they came, in order, and then what is being said", async () => {
-      await using mallory = await world.logIn({ user: "mallory", ...inRoom(cellar) });
-      expect(await alice.say("one")).toBe(begin);
-      await mallory.nc.jetstream().publish(`rooms.${cellar}.mallory.chat`, "not for you");
-      await alice.say("two");
-      const heard = bob.read();
-      expect(await take(heard, 2)).toEqual([
+    test("read the stored messages in order, and then the new ones", async () => {
+      await using mallory = await environment.logIn({ user: "mallory", ...inRoom(cellar) });
+      expect(await alice.publish("one")).toBe(begin);
+      await mallory.nc.jetstream().publish(`rooms.${cellar}.mallory.chat`, "in another room");
+      await alice.publish("two");
+      const received = bob.read();
+      expect(await take(received, 2)).toEqual([
         `rooms.${lobby}.alice.chat one`,
         `rooms.${lobby}.alice.chat two`,
       ]);
-      await bob.say("three");
-      await alice.say("four");
-      expect(await take(heard, 2)).toEqual([
+      await bob.publish("three");
+      await alice.publish("four");
+      expect(await take(received, 2)).toEqual([
         `rooms.${lobby}.bob.chat three`,
         `rooms.${lobby}.alice.chat four`,
       ]);
       expect(denials).toEqual([]);
     });
 
-    test("read a history so long that the server asks them not to fall behind", async () => {
+    test("read a history that is long enough for flow control requests of the server", async () => {
       const long = "x".repeat(7900);
       const texts = Array.from({ length: 600 }, (_, i) => `${i} ${long}`);
-      for (const text of texts) await alice.say(text);
-      const asked = await onlooker.subscribe("$JS.FC.ROOMS.*.*");
+      for (const text of texts) await alice.publish(text);
+      const flowControl = await observer.subscribe("$JS.FC.ROOMS.*.*");
       expect(await take(bob.read(), 600)).toEqual(texts.map((text) => `rooms.${lobby}.alice.chat ${text}`));
-      await settle(onlooker);
-      expect(asked.subjects.length).toBeGreaterThan(0);
+      await flushAll(observer);
+      expect(flowControl.subjects.length).toBeGreaterThan(0);
       expect(denials).toEqual([]);
     });
 
-    test("miss nothing when the connection breaks, and hear nothing twice", async () => {
-      const heard = bob.read();
-      await alice.say("one");
-      expect(await take(heard, 1)).toEqual([`rooms.${lobby}.alice.chat one`]);
+    test("lose no message when the connection breaks, and receive none twice", async () => {
+      const received = bob.read();
+      await alice.publish("one");
+      expect(await take(received, 1)).toEqual([`rooms.${lobby}.alice.chat one`]);
       for (const [lost, more] of [
         ["two", "three"],
         ["four", "five"],
       ] as const) {
-        line.lose();
-        const seq = await alice.say(lost);
+        proxy.drop();
+        const seq = await alice.publish(lost);
         await delivered(seq);
-        line.break();
-        await alice.say(more);
-        expect(await take(heard, 2)).toEqual([
+        proxy.break();
+        await alice.publish(more);
+        expect(await take(received, 2)).toEqual([
           `rooms.${lobby}.alice.chat ${lost}`,
           `rooms.${lobby}.alice.chat ${more}`,
         ]);
@@ -258,61 +258,61 @@ for (const [client, open] of Object.entries(pages)) {
       expect(denials).toEqual([]);
     });
 
-    test("hear no more when they have left", async () => {
-      const heard: AsyncIterator<Said> = bob.read();
-      await alice.say("one");
-      await take(heard, 1);
+    test("receive no more messages after they have closed the connection", async () => {
+      const received: AsyncIterator<ReceivedMessage> = bob.read();
+      await alice.publish("one");
+      await take(received, 1);
       await bob.nc.close();
-      expect(await within(heard.next(), "the end")).toMatchObject({ done: true });
+      expect(await within(received.next(), "the end")).toMatchObject({ done: true });
     });
 
-    test("skip what the server was made to say in somebody's name", async () => {
-      await using mallory = await world.logIn({ user: "mallory", ...inRoom(lobby) });
+    test("skip messages that the server was made to send in another user's name", async () => {
+      await using mallory = await environment.logIn({ user: "mallory", ...inRoom(lobby) });
       mallory.nc.publish(`rooms.${lobby}.mallory.chat`, "{}", { reply: `rooms.${lobby}.alice.chat` });
-      await settle(mallory);
-      await alice.say("it is me");
+      await flushAll(mallory);
+      await alice.publish("from alice");
       const forged = `rooms.${lobby}.alice.chat {"stream":"ROOMS","seq":${begin}}`;
       while (!(await stored()).map(asText).includes(forged));
-      expect(await take(bob.read(), 1)).toEqual([`rooms.${lobby}.alice.chat it is me`]);
+      expect(await take(bob.read(), 1)).toEqual([`rooms.${lobby}.alice.chat from alice`]);
     });
 
-    test("are told when they said too much at once", async () => {
-      await expect(alice.say("x".repeat(8192))).rejects.toThrow("message size exceeds maximum allowed");
+    test("get an error for a message that is too large", async () => {
+      await expect(alice.publish("x".repeat(8192))).rejects.toThrow("message size exceeds maximum allowed");
       expect(await stored()).toEqual([]);
     });
 
-    test("can't leave it to the client to go on after a gap with nats.ws, and can with the other", async () => {
-      const messages = await bob.readPlainly();
-      const heard = messages[Symbol.asyncIterator]() as AsyncIterator<Said>;
-      await alice.say("one");
-      await take(heard, 1);
-      line.lose();
-      const lost = await alice.say("two");
+    test("need the recovery of history.ts after a gap with nats.ws, and not with the other client", async () => {
+      const messages = await bob.readWithoutRecovery();
+      const received = messages[Symbol.asyncIterator]() as AsyncIterator<ReceivedMessage>;
+      await alice.publish("one");
+      await take(received, 1);
+      proxy.drop();
+      const lost = await alice.publish("two");
       await delivered(lost);
-      line.break();
+      proxy.break();
       await reconnected();
-      await alice.say("three");
+      await alice.publish("three");
       if (client === "nats.ws") {
-        await expect(take(heard, 1)).rejects.toThrow(
+        await expect(take(received, 1)).rejects.toThrow(
           `unable to recreate ordered consumer ROOMS at seq ${lost}`,
         );
         expect(denials).toEqual(["$JS.API.CONSUMER.CREATE.ROOMS"]);
       } else {
-        expect(await take(heard, 2)).toEqual([
+        expect(await take(received, 2)).toEqual([
           `rooms.${lobby}.alice.chat two`,
           `rooms.${lobby}.alice.chat three`,
         ]);
-        // It would have removed the consumer that it has no more use for.
+        // The client tried to remove the old consumer.
         expect(denials).toEqual([expect.stringContaining("$JS.API.CONSUMER.DELETE.ROOMS.")]);
       }
     });
 
-    /** The server has sent the message to the one who listens, who may not have got it. */
+    /** Waits until the server has sent the message to the reader, where it may not have arrived. */
     async function delivered(seq: number): Promise<void> {
       while (true) {
         for await (const { config, push_bound, delivered } of manager.consumers.list("ROOMS")) {
-          const isTheirs = push_bound && config.filter_subject === `rooms.${lobby}.*.chat`;
-          if (isTheirs && delivered.stream_seq >= seq) return;
+          const isReader = push_bound && config.filter_subject === `rooms.${lobby}.*.chat`;
+          if (isReader && delivered.stream_seq >= seq) return;
         }
       }
     }
@@ -325,51 +325,51 @@ for (const [client, open] of Object.entries(pages)) {
   });
 }
 
-describe("somebody in a room", () => {
+describe("the room role", () => {
   let alice: Client;
   let bob: Client;
 
   beforeEach(async () => {
-    await takeRooms();
-    alice = await world.logIn({ user: "alice", ...inRoom(lobby) });
-    bob = await world.logIn({ user: "bob", ...inRoom(lobby) });
+    await nextRooms();
+    alice = await environment.logIn({ user: "alice", ...inRoom(lobby) });
+    bob = await environment.logIn({ user: "bob", ...inRoom(lobby) });
   });
   afterEach(async () => {
     await alice.close();
     await bob.close();
   });
 
-  test("has one room, whose name is a name, or none", async () => {
+  test("gives access to one room with a valid name, or to none", async () => {
     for (const room of ["*", ">", "lobby.x", "lobby.>", "", "a b", "{{name()}}"]) {
-      const answer = await ask(world.app, { user: "alice", role: "room", tags: { room } });
-      expect([room, answer.status]).toEqual([room, 422]);
+      const response = await requestCreds(environment.app, { user: "alice", role: "room", tags: { room } });
+      expect([room, response.status]).toEqual([room, 422]);
     }
-    const { permissions } = await credentials(world.app, { user: "alice", role: "room" });
+    const { permissions } = await credentials(environment.app, { user: "alice", role: "room" });
     const own = ["_INBOX_alice.>", "users.alice.>"];
     expect(permissions.pub?.allow?.toSorted()).toEqual(["$JS.FC.ROOMS.*.*", ...own]);
     expect(permissions.sub?.allow?.toSorted()).toEqual(own);
   });
 
-  test("comes over WebSocket only", async () => {
-    const refused = world.logIn({ user: "alice", ...inRoom(lobby) }, "tcp");
+  test("allows WebSocket only", async () => {
+    const refused = environment.logIn({ user: "alice", ...inRoom(lobby) }, "tcp");
     await expect(refused).rejects.toMatchObject({ code: "AUTHORIZATION_VIOLATION" });
   });
 
-  test("hears the room live, and keeps the subjects and the inbox of a browser", async () => {
+  test("receives the messages of the room, and has the subjects and the inbox of the browser role", async () => {
     const room = await bob.subscribe(`rooms.${lobby}.>`);
     const own = await alice.subscribe("users.alice.>");
     alice.nc.publish(`rooms.${lobby}.alice.typing`);
     alice.nc.publish("users.alice.x");
     alice.nc.subscribe("users.alice.echo", { callback: (_, message) => message.respond(message.data) });
-    const reply = await alice.nc.request("users.alice.echo", "anybody there?", { timeout: PATIENCE });
-    await settle(alice, bob);
+    const reply = await alice.nc.request("users.alice.echo", "hello", { timeout: TIMEOUT });
+    await flushAll(alice, bob);
     expect(room.subjects).toEqual([`rooms.${lobby}.alice.typing`]);
     expect(own.subjects).toEqual(["users.alice.x", "users.alice.echo"]);
-    expect(reply.string()).toBe("anybody there?");
+    expect(reply.string()).toBe("hello");
     expect([...alice.denials, ...bob.denials]).toEqual([]);
   });
 
-  test("publishes under no other name, in no other room, and asks JetStream for nothing but a consumer of the room", async () => {
+  test("can't publish under another name or in another room, and can request nothing from JetStream but a consumer of the room", async () => {
     const forbidden = [
       `rooms.${lobby}.bob.chat`,
       `rooms.${lobby}.bob.typing`,
@@ -439,16 +439,16 @@ describe("somebody in a room", () => {
       "$KV.ROOMS.x",
       "$SYS.REQ.USER.INFO",
     ];
-    await using other = await world.onlooker();
+    await using other = await environment.observer();
     const seen = await other.subscribe(">");
     for (const subject of forbidden) alice.nc.publish(subject, "from alice");
     alice.nc.publish(`rooms.${lobby}.alice.last`);
-    await settle(alice, other);
+    await flushAll(alice, other);
     expect(seen.subjects).toEqual([`rooms.${lobby}.alice.last`]);
     expect(alice.denials).toEqual(forbidden.map((subject) => `publish ${subject}`));
   });
 
-  const listening = [
+  const otherSubjects = [
     "rooms.cellar.>",
     "rooms.cellar.alice.chat",
     "rooms.Lobby.>",
@@ -473,37 +473,37 @@ describe("somebody in a room", () => {
     "$JS.EVENT.ADVISORY.>",
     "$SYS.>",
   ];
-  test.each([undefined, "workers", "*"])("hears nothing outside the room (queue group %p)", async (queue) => {
+  test.each([undefined, "workers", "*"])("reads only its own room (queue group %p)", async (queue) => {
     const subscriptions = [];
-    for (const subject of listening.map(here))
+    for (const subject of otherSubjects.map(here))
       subscriptions.push({ subject, ...(await alice.subscribe(subject, queue)) });
-    await using mallory = await world.logIn({ user: "mallory", ...inRoom(cellar) });
+    await using mallory = await environment.logIn({ user: "mallory", ...inRoom(cellar) });
     await mallory.nc.jetstream().publish(`rooms.${cellar}.mallory.chat`, "a secret");
     mallory.nc.publish(`rooms.${cellar}.mallory.typing`);
     await bob.nc.jetstream().publish(`rooms.${lobby}.bob.chat`, "hello");
-    await settle(mallory, alice);
-    await settle(bob, alice);
-    for (const heard of subscriptions) expect(heard).toMatchObject({ messages: [], denied: true });
+    await flushAll(mallory, alice);
+    await flushAll(bob, alice);
+    for (const received of subscriptions) expect(received).toMatchObject({ messages: [], denied: true });
   });
 
-  /** Asks for a consumer with this for a request; the name and the filter are those of the subject. */
+  /** Requests a consumer with this body; the name and the filter are those in the subject. */
   async function consume(
     body: string | object,
     name: string = crypto.randomUUID(),
     filter = `rooms.${lobby}.*.chat`,
   ) {
     const text = typeof body === "string" ? body : JSON.stringify(body);
-    const answer = await alice.nc.request(`$JS.API.CONSUMER.CREATE.ROOMS.${name}.${filter}`, text, {
-      timeout: PATIENCE,
+    const response = await alice.nc.request(`$JS.API.CONSUMER.CREATE.ROOMS.${name}.${filter}`, text, {
+      timeout: TIMEOUT,
     });
-    return answer.json<{
+    return response.json<{
       error?: { description: string };
       name?: string;
       config?: Record<string, unknown>;
     }>();
   }
 
-  /** The request that the role is for. */
+  /** The request that the role is made for. */
   const request = (config: object = {}, more: object = {}) => ({
     stream_name: "ROOMS",
     config: {
@@ -517,11 +517,11 @@ describe("somebody in a room", () => {
 
   const names = async () => (await manager.consumers.list("ROOMS").next()).map(({ name }) => name).toSorted();
 
-  test("gets no consumer with another filter than the subject's, however it is asked for", async () => {
-    await using mallory = await world.logIn({ user: "mallory", ...inRoom(cellar) });
+  test("gets no consumer with another filter than that of the subject, in any form of request", async () => {
+    await using mallory = await environment.logIn({ user: "mallory", ...inRoom(cellar) });
     await mallory.nc.jetstream().publish(`rooms.${cellar}.mallory.chat`, "a secret");
-    await onlooker.nc.jetstream().publish("other.x", "another secret");
-    const heard = await alice.subscribe("_INBOX_alice.history");
+    await observer.nc.jetstream().publish("other.x", "another secret");
+    const received = await alice.subscribe("_INBOX_alice.history");
     const before = await names();
     const deliver = '"deliver_subject":"_INBOX_alice.history"';
     const good = `"filter_subject":"rooms.${lobby}.*.chat",${deliver}`;
@@ -558,19 +558,19 @@ describe("somebody in a room", () => {
       }));
       expect([filter, error]).toEqual([filter, expect.anything()]);
     }
-    await settle(onlooker, alice);
-    expect(heard.messages).toEqual([]);
+    await flushAll(observer, alice);
+    expect(received.messages).toEqual([]);
     expect(await names()).toEqual(before);
   });
 
-  test("gets no consumer that outlives the page for long", async () => {
+  test("gets no consumer that stays long after its page", async () => {
     const { config } = await consume(request({ durable_name: "mine" }), "mine");
     expect(config?.inactive_threshold).toBe(300e9);
     const { error } = await consume(request({ inactive_threshold: 301e9 }));
     expect(error?.description).toContain("inactive threshold exceeds");
   });
 
-  test("can't rewrite, number, schedule or end what was said by headers", async () => {
+  test("can't overwrite, count, schedule or expire messages by headers", async () => {
     await bob.nc.jetstream().publish(`rooms.${lobby}.bob.chat`, "mine");
     for (const [name, value] of [
       ["Nats-Rollup", "all"],
@@ -585,24 +585,24 @@ describe("somebody in a room", () => {
       set.set(name, value);
       if (name === "Nats-Schedule") set.set("Nats-Schedule-Target", `rooms.${cellar}.bob.chat`);
       if (name === "Nats-Batch-Id") set.set("Nats-Batch-Sequence", "1");
-      const answer = await alice.nc.request(`rooms.${lobby}.alice.chat`, "x", {
+      const response = await alice.nc.request(`rooms.${lobby}.alice.chat`, "x", {
         headers: set,
-        timeout: PATIENCE,
+        timeout: TIMEOUT,
       });
-      expect([name, answer.json<{ error?: object }>().error]).toEqual([name, expect.anything()]);
+      expect([name, response.json<{ error?: object }>().error]).toEqual([name, expect.anything()]);
     }
     expect((await stored()).map(asText)).toEqual([`rooms.${lobby}.bob.chat mine`]);
   });
 
-  test("can't be made unsaid what was said, even by those who may do everything", async () => {
+  test("has messages that can't be deleted, even by a user with all permissions", async () => {
     await bob.nc.jetstream().publish(`rooms.${lobby}.bob.chat`, "mine");
     await expect(manager.streams.purge("ROOMS")).rejects.toThrow("purge not permitted");
     await expect(manager.streams.deleteMessage("ROOMS", begin)).rejects.toThrow("delete not permitted");
     expect((await stored()).map(asText)).toEqual([`rooms.${lobby}.bob.chat mine`]);
   });
 
-  test("is refused a message that names JetStream for a reply", async () => {
-    await onlooker.nc.jetstream().publish("other.x", "still there");
+  test("can't publish a message with a JetStream reply subject", async () => {
+    await observer.nc.jetstream().publish("other.x", "still there");
     await manager.consumers.add("OTHER", { durable_name: "worker", ack_policy: "explicit" as never });
     const before = await manager.streams.info("OTHER");
     const consumers = await names();
@@ -622,7 +622,7 @@ describe("somebody in a room", () => {
       const consumer = `$JS.API.CONSUMER.CREATE.ROOMS.${crypto.randomUUID()}.rooms.${lobby}.*.chat`;
       alice.nc.publish(consumer, JSON.stringify(request()), { reply });
     }
-    await settle(alice, onlooker);
+    await flushAll(alice, observer);
     expect(new Set(alice.denials)).toEqual(new Set(["reply"]));
     expect(alice.denials).toHaveLength(2 * 9);
     expect([await stored(), await names()]).toEqual([[], consumers]);
@@ -636,7 +636,7 @@ describe("somebody in a room", () => {
     await manager.consumers.delete("OTHER", "worker");
   });
 
-  test("is refused a consumer that delivers to JetStream or into the stream itself, new or changed", async () => {
+  test("can't create or update a consumer to deliver to JetStream or into the stream itself", async () => {
     const { name } = await consume(request());
     const before = await names();
     const calls = ["STREAM.DELETE.OTHER", "CONSUMER.RESET.OTHER.worker", "CONSUMER.MSG.NEXT.OTHER.worker"];
@@ -654,82 +654,82 @@ describe("somebody in a room", () => {
     expect(await names()).toEqual(before);
   });
 
-  /** Otherwise NATS checks neither a consumer's deliver subject nor a reply subject: see tests/roles/holes.test.ts. */
-  describe("is not held back by the server", () => {
-    /** Until bob has heard this many messages. */
-    const hears = async (heard: { messages: string[] }, count: number) => {
-      while (heard.messages.length < count) await settle(onlooker, bob);
+  /** For other subjects, NATS checks neither a consumer's deliver subject nor a reply subject: see tests/roles/holes.test.ts. */
+  describe("is not prevented by the server", () => {
+    /** Waits until bob has received this many messages. */
+    const waitForMessages = async (received: { messages: string[] }, count: number) => {
+      while (received.messages.length < count) await flushAll(observer, bob);
     };
 
-    test("from having the room's messages sent to a subject that somebody is subscribed to by its full name", async () => {
-      await bob.nc.jetstream().publish(`rooms.${lobby}.bob.chat`, "an old one");
+    test("from delivering the room's messages to a subject with a subscription to exactly this subject", async () => {
+      await bob.nc.jetstream().publish(`rooms.${lobby}.bob.chat`, "an old message");
       const literal = await bob.subscribe("users.bob.echo");
       const wildcard = await bob.subscribe("users.bob.*");
       await consume(request({ deliver_subject: "users.bob.echo" }));
-      await hears(literal, 1);
-      await hears(wildcard, 1);
-      // The subject that bob sees is the message's own.
+      await waitForMessages(literal, 1);
+      await waitForMessages(wildcard, 1);
+      // Bob receives them with the subject of the message.
       expect(literal.subjects).toEqual([`rooms.${lobby}.bob.chat`]);
       expect(wildcard.subjects).toEqual([`rooms.${lobby}.bob.chat`]);
     });
 
-    test("from having them sent where others listen with a wildcard, and empty messages into another room and another's name", async () => {
-      await using mallory = await world.logIn({ user: "mallory", ...inRoom(cellar) });
-      const heard = await mallory.subscribe(`rooms.${cellar}.>`);
+    test("from delivering them to wildcard subscriptions of others, and empty messages into another room and in another user's name", async () => {
+      await using mallory = await environment.logIn({ user: "mallory", ...inRoom(cellar) });
+      const received = await mallory.subscribe(`rooms.${cellar}.>`);
       const source = sourceOf(alice, "ROOMS", `rooms.${lobby}.*.chat`, `rooms.${lobby}.alice.chat`);
-      const name = await deliverTo(`rooms.${cellar}.bob.typing`, source, onlooker);
-      await source.say("from the lobby");
+      const name = await deliverTo(`rooms.${cellar}.bob.typing`, source, observer);
+      await source.publish("from the lobby");
       const empty = `rooms.${cellar}.bob.typing`;
-      while (!heard.messages.includes("from the lobby") || !heard.subjects.includes(empty))
-        await settle(onlooker, mallory);
-      expect(new Set(heard.subjects)).toEqual(new Set([`rooms.${lobby}.alice.chat`, empty]));
-      expect(heard.messages[heard.subjects.indexOf(empty)]).toBe("");
+      while (!received.messages.includes("from the lobby") || !received.subjects.includes(empty))
+        await flushAll(observer, mallory);
+      expect(new Set(received.subjects)).toEqual(new Set([`rooms.${lobby}.alice.chat`, empty]));
+      expect(received.messages[received.subjects.indexOf(empty)]).toBe("");
       expect(alice.denials).toEqual([]);
       await manager.consumers.delete("ROOMS", name);
     });
 
-    test("from having old messages sent to the room again, which shows in their reply subject", async () => {
-      await bob.nc.jetstream().publish(`rooms.${lobby}.bob.chat`, "an old one");
+    test("from delivering old messages to the room again, which can be recognized by their reply subject", async () => {
+      await bob.nc.jetstream().publish(`rooms.${lobby}.bob.chat`, "an old message");
       const replies: string[] = [];
       bob.nc.subscribe(`rooms.${lobby}.>`, { callback: (_, message) => replies.push(message.reply ?? "") });
       await bob.nc.flush();
       await alice.subscribe(`rooms.${lobby}.alice.again`);
       await consume(request({ deliver_subject: `rooms.${lobby}.alice.again` }));
-      while (replies.length < 1) await settle(onlooker, bob);
+      while (replies.length < 1) await flushAll(observer, bob);
       expect(replies).toEqual([expect.stringMatching(/^\$JS\.ACK\.ROOMS\./)]);
     });
 
-    test("from having the server's answers sent anywhere, even into another room and another's name", async () => {
-      const heard = await bob.subscribe("users.bob.>");
+    test("from having the server's responses sent anywhere, even into another room and in another user's name", async () => {
+      const received = await bob.subscribe("users.bob.>");
       alice.nc.publish(`rooms.${lobby}.alice.chat`, "x", { reply: "users.bob.x" });
       alice.nc.publish(`rooms.${lobby}.alice.chat`, "x", { reply: `rooms.${cellar}.bob.chat` });
       const create = `$JS.API.CONSUMER.CREATE.ROOMS.c.rooms.${lobby}.*.chat`;
-      const description = "as if bob said so";
+      const description = "as if from bob";
       alice.nc.publish(create, JSON.stringify(request({ description })), {
         reply: `rooms.${cellar}.bob.chat`,
       });
-      await hears(heard, 1);
-      expect(heard.messages).toEqual([`{"stream":"ROOMS","seq":${begin}}`]);
+      await waitForMessages(received, 1);
+      expect(received.messages).toEqual([`{"stream":"ROOMS","seq":${begin}}`]);
       let all = await stored();
       while (all.length < 4) all = await stored();
       const forged = all.filter(({ subject }) => subject === `rooms.${cellar}.bob.chat`);
       expect(forged).toHaveLength(2);
       expect(forged.map(asText).join()).toContain(`"description":"${description}"`);
-      // They can be told from what bob says: they have no headers.
+      // They differ from bob's messages: they have no headers.
       for (const { header } of forged) expect([...header.keys()]).toEqual([]);
     });
 
-    test("from learning whether and when somebody speaks in another room", async () => {
-      await using mallory = await world.logIn({ user: "mallory", ...inRoom(cellar) });
+    test("from learning whether and when a user publishes in another room", async () => {
+      await using mallory = await environment.logIn({ user: "mallory", ...inRoom(cellar) });
       const { seq } = await mallory.nc.jetstream().publish(`rooms.${cellar}.mallory.chat`, "a secret");
       const expected = headers();
       expected.set("Nats-Expected-Last-Subject-Sequence", "0");
       expected.set("Nats-Expected-Last-Subject-Sequence-Subject", `rooms.${cellar}.mallory.chat`);
-      const answer = await alice.nc.request(`rooms.${lobby}.alice.chat`, "x", {
+      const response = await alice.nc.request(`rooms.${lobby}.alice.chat`, "x", {
         headers: expected,
-        timeout: PATIENCE,
+        timeout: TIMEOUT,
       });
-      expect(answer.json<{ error: object }>().error).toMatchObject({
+      expect(response.json<{ error: object }>().error).toMatchObject({
         description: `wrong last sequence: ${seq}`,
       });
     });

@@ -5,48 +5,48 @@ import { createServer, connect as openSocket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePorts } from "../ports.ts";
-import { logIn, makeWorld, runService, type World } from "./parts.ts";
+import { type Environment, logIn, makeEnvironment, runService } from "./parts.ts";
 
-/** The mint as a process: how it starts, follows its keys, stops, and what it says meanwhile. */
+/** The mint as a process: its start, changes of its keys, its stop, and its output. */
 
 const projectDir = join(import.meta.dirname, "../..");
 const SECRET = /S[A-Z][A-Z2-7]{56}|eyJ[\w-]{10}/;
 
-let world: World;
+let environment: Environment;
 let dir: string;
 
 beforeAll(async () => {
-  world = await makeWorld();
+  environment = await makeEnvironment();
   dir = mkdtempSync(join(tmpdir(), "service-"));
 });
 afterAll(async () => {
   rmSync(dir, { recursive: true });
-  await world[Symbol.asyncDispose]();
+  await environment[Symbol.asyncDispose]();
 });
 
-/** The service with these settings and nothing else from around here. */
+/** The service with these settings, and no other variables but PATH. */
 function launch(settings: Record<string, string>) {
   const env = { PATH: process.env.PATH ?? "", ...settings };
   return runService([process.execPath, "--no-env-file", join(projectDir, "src/service/main.ts")], env);
 }
 
-/** The service, listening, on the recipe's keys unless it is told otherwise. */
+/** The service, listening, with the recipe's keys unless the settings name others. */
 async function start(settings: Record<string, string> = {}) {
   const [port] = await freePorts(1);
   const service = launch({
     MINT_AUTH: "dev",
     MINT_PORT: String(port),
     MINT_RATE_LIMIT: "off",
-    MINT_KEYS_DIR: world.recipe.env.KEYS_DIR ?? "",
+    MINT_KEYS_DIR: environment.recipe.env.KEYS_DIR ?? "",
     ...settings,
   });
-  await service.says(/mint listens on/);
+  await service.waitFor(/mint listens on/);
   const url = `http://127.0.0.1:${port}`;
   return {
     ...service,
     port: port as number,
     get: (path: string) => fetch(url + path),
-    ask: (body: object, headers: Record<string, string> = {}) =>
+    requestCreds: (body: object, headers: Record<string, string> = {}) =>
       fetch(`${url}/creds`, {
         method: "POST",
         headers: { "Content-Type": "application/json", ...headers },
@@ -57,22 +57,22 @@ async function start(settings: Record<string, string> = {}) {
 
 type Service = Awaited<ReturnType<typeof start>>;
 
-async function codeOf(answer: Promise<Response>): Promise<string> {
-  return ((await (await answer).json()) as { code: string }).code;
+async function codeOf(response: Promise<Response>): Promise<string> {
+  return ((await (await response).json()) as { code: string }).code;
 }
 
 describe("a wrong configuration", () => {
   async function refused(settings: Record<string, string>): Promise<string[]> {
     await using service = launch(settings);
     expect(await service.ended).toBe(1);
-    return service.said().trimEnd().split("\n");
+    return service.output().trimEnd().split("\n");
   }
 
   const good = { MINT_AUTH: "dev", MINT_KEYS_DIR: "/nowhere" };
 
-  test("ends it with 1 and one line for each variable: its name, what it got, what it wants", async () => {
+  test("ends the service with exit code 1 and one line for each variable: its name, its value, the expected form", async () => {
     const lines = await refused({
-      MINT_AUTH: "everybody",
+      MINT_AUTH: "unknown",
       MINT_PORT: "70000",
       MINT_DEFAULT_ROLE: "a.b",
       MINT_DEV_HOSTS: "http://mint.example.com",
@@ -93,7 +93,7 @@ describe("a wrong configuration", () => {
     for (const line of lines) expect(line).toMatch(/^[A-Z_]+: (got ".+"|is not set), wanted .+/);
   });
 
-  test("shows no secret that stands where it doesn't belong", async () => {
+  test("is reported without a secret that is in the wrong variable", async () => {
     const seed = `SA${"B".repeat(56)}`;
     const lines = await refused({
       ...good,
@@ -104,7 +104,7 @@ describe("a wrong configuration", () => {
     expect(lines.join()).not.toMatch(/SAB|hunter2/);
   });
 
-  test("is one that doesn't say how callers prove who they are", async () => {
+  test("is one without a valid authentication method", async () => {
     for (const auth of [
       {},
       { MINT_AUTH: "" },
@@ -118,13 +118,13 @@ describe("a wrong configuration", () => {
     }
   });
 
-  test("is one that believes everybody in production", async () => {
+  test("is one with dev authentication in production", async () => {
     const lines = await refused({ ...good, NODE_ENV: "production" });
     expect(lines).toHaveLength(1);
     expect(lines[0]).toMatch(/^MINT_AUTH: got "dev", wanted .*production/);
   });
 
-  test("is one whose port or address can't be had, in one sentence", async () => {
+  test("is one with a port or an address that can't be used; the error is one sentence", async () => {
     const taken = createServer().listen(0, "127.0.0.1");
     await once(taken, "listening");
     const { port } = taken.address() as { port: number };
@@ -139,78 +139,78 @@ describe("a wrong configuration", () => {
 });
 
 describe("keys", () => {
-  /** Switches the service's directory to what is in another, in one step, as the export does. */
+  /** Switches the directory of keys to another version in one step, as the export does. */
   function switchTo(keysDir: string, name: string): void {
     symlinkSync(name, join(keysDir, "new"));
     renameSync(join(keysDir, "new"), join(keysDir, "current"));
   }
 
-  test("may come later, change and break: it answers 503 until there are some, then with the last good ones", async () => {
+  test("may appear later, change and become invalid: the response is 503 until there are some, then the last valid ones are used", async () => {
     const keysDir = join(dir, "keys");
     mkdirSync(keysDir);
     await using service = await start({ MINT_KEYS_DIR: keysDir });
-    const early = await service.ask({ user: "alice" });
+    const early = await service.requestCreds({ user: "alice" });
     expect(early.status).toBe(503);
     expect(early.headers.get("Retry-After")).toMatch(/^\d+$/);
     expect(await early.json()).toMatchObject({ code: "keys_unavailable" });
     expect((await service.get("/readyz")).status).toBe(503);
     expect((await service.get("/healthz")).status).toBe(200);
 
-    const exported = join(world.recipe.env.KEYS_DIR ?? "", "current/");
+    const exported = join(environment.recipe.env.KEYS_DIR ?? "", "current/");
     cpSync(exported, join(keysDir, "1"), { recursive: true });
     switchTo(keysDir, "1");
-    await service.says(/keys .*\/1 loaded, roles: browser, room, service/);
+    await service.waitFor(/keys .*\/1 loaded, roles: browser, room, service/);
     expect((await service.get("/readyz")).status).toBe(200);
-    expect((await service.ask({ user: "alice" })).status).toBe(200);
+    expect((await service.requestCreds({ user: "alice" })).status).toBe(200);
 
     cpSync(exported, join(keysDir, "2"), { recursive: true });
     writeFileSync(join(keysDir, "2/account.jwt"), "broken");
     switchTo(keysDir, "2");
-    await service.says(/"warn".*no new keys: the account JWT is broken/);
-    expect((await service.ask({ user: "alice" })).status).toBe(200);
+    await service.waitFor(/"warn".*no new keys: the account JWT is broken/);
+    expect((await service.requestCreds({ user: "alice" })).status).toBe(200);
 
     cpSync(exported, join(keysDir, "3"), { recursive: true });
     rmSync(join(keysDir, "3/service.nk"));
     writeFileSync(join(keysDir, "3/roles.json"), '{"browser":{"ttl":60}}');
     switchTo(keysDir, "3");
-    await service.says(/keys .*\/3 loaded, roles: browser"/);
-    expect(await codeOf(service.ask({ user: "alice", role: "service" }))).toBe("role_not_allowed");
-    const { issued_at, expires_at } = (await (await service.ask({ user: "alice" })).json()) as never;
+    await service.waitFor(/keys .*\/3 loaded, roles: browser"/);
+    expect(await codeOf(service.requestCreds({ user: "alice", role: "service" }))).toBe("role_not_allowed");
+    const { issued_at, expires_at } = (await (await service.requestCreds({ user: "alice" })).json()) as never;
     expect(expires_at - issued_at).toBe(60);
-    expect(service.said()).not.toMatch(SECRET);
+    expect(service.output()).not.toMatch(SECRET);
   });
 
-  test("of a role that is added to the recipe are in use without a restart, and the server knows them", async () => {
+  test("of a role that is added to the recipe are used without a restart, and the server accepts their credentials", async () => {
     await using service = await start();
-    expect(await codeOf(service.ask({ user: "alice", role: "guest" }))).toBe("role_not_allowed");
-    world.recipe.writeRole("guest", {
+    expect(await codeOf(service.requestCreds({ user: "alice", role: "guest" }))).toBe("role_not_allowed");
+    environment.recipe.writeRole("guest", {
       pub: { allow: ["guests.{{name()}}.>"] },
       sub: { allow: ["guests.{{name()}}.>"] },
     });
-    await world.recipe.up();
-    await service.says(/roles: browser, guest, room, service/);
-    const answer = await service.ask({ user: "alice", role: "guest" });
-    const { jwt, seed } = (await answer.json()) as { jwt: string; seed: string };
-    await using alice = await logIn({ jwt, seed, servers: [world.url("tcp")] });
-    const heard = await alice.subscribe("guests.alice.>");
+    await environment.recipe.up();
+    await service.waitFor(/roles: browser, guest, room, service/);
+    const response = await service.requestCreds({ user: "alice", role: "guest" });
+    const { jwt, seed } = (await response.json()) as { jwt: string; seed: string };
+    await using alice = await logIn({ jwt, seed, servers: [environment.url("tcp")] });
+    const received = await alice.subscribe("guests.alice.>");
     alice.nc.publish("guests.alice.x", "hello");
     await alice.nc.flush();
-    expect(heard.messages).toEqual(["hello"]);
+    expect(received.messages).toEqual(["hello"]);
   });
 });
 
 describe("a stop", () => {
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    test(`by ${signal} ends it with 0 and soon, whoever is still connected`, async () => {
+    test(`by ${signal} ends it with exit code 0 and soon, although clients are still connected`, async () => {
       await using service = await start();
       const idle = await keepAlive(service);
       const slow = openSocket(service.port, "127.0.0.1");
       slow.write(`${head("Content-Length: 100")}{`);
       await once(slow, "connect");
-      const answer = once(slow, "data");
+      const response = once(slow, "data");
       service.kill(signal);
-      // What has begun is finished: the body that never comes is waited for as long as always.
-      expect(String(await answer)).toStartWith("HTTP/1.1 408");
+      // A request that has begun is finished: the usual time limit applies to the body, which never arrives.
+      expect(String(await response)).toStartWith("HTTP/1.1 408");
       expect(await service.ended).toBe(0);
       idle.destroy();
       slow.destroy();
@@ -221,23 +221,24 @@ describe("a stop", () => {
     const socket = openSocket(port, "127.0.0.1");
     socket.on("error", () => {});
     socket.write("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    const [answer] = await once(socket, "data");
-    expect(String(answer)).toStartWith("HTTP/1.1 200");
+    const [response] = await once(socket, "data");
+    expect(String(response)).toStartWith("HTTP/1.1 200");
     return socket;
   }
 });
 
 describe("dev authentication", () => {
-  test("says in one warning that it believes everybody", async () => {
+  test("logs one warning that names are not verified", async () => {
     await using service = await start();
-    await service.says(/keys .* loaded/);
-    expect(service.said().match(/"level":"warn"/g)).toHaveLength(1);
-    expect(service.said()).toMatch(/"warn".*MINT_AUTH=dev .*believes/);
+    await service.waitFor(/keys .* loaded/);
+    expect(service.output().match(/"level":"warn"/g)).toHaveLength(1);
+    expect(service.output()).toMatch(/"warn".*MINT_AUTH=dev .*believes/);
   });
 
-  test("answers for this machine's names and those of MINT_DEV_HOSTS alone", async () => {
+  test("accepts the host names of this machine and of MINT_DEV_HOSTS only", async () => {
     await using service = await start({ MINT_DEV_HOSTS: "mint.example.com, other.example.com" });
-    const status = async (host: string) => (await service.ask({ user: "alice" }, { Host: host })).status;
+    const status = async (host: string) =>
+      (await service.requestCreds({ user: "alice" }, { Host: host })).status;
     for (const host of [
       "localhost",
       "LOCALHOST:1",
@@ -261,16 +262,16 @@ describe("dev authentication", () => {
       "localhost:80:80",
       "localhost, evil.org",
     ]) {
-      // 404 where the host breaks the URL, so that there is no path either.
+      // 404 where the host makes the URL invalid, so that there is no path either.
       expect([host, await status(host)]).not.toEqual([host, 200]);
     }
   });
 });
 
-describe("what it prints", () => {
-  test("holds no seed and no JWT, whatever it is asked", async () => {
+describe("the output", () => {
+  test("contains no seed and no JWT, whatever the requests contain", async () => {
     await using service = await start();
-    const { jwt, seed } = (await (await service.ask({ user: "alice" })).json()) as never;
+    const { jwt, seed } = (await (await service.requestCreds({ user: "alice" })).json()) as never;
     for (const body of [
       { user: "alice" },
       { user: seed },
@@ -278,15 +279,18 @@ describe("what it prints", () => {
       { public_key: seed, user: "a" },
       { [seed]: 1 },
     ]) {
-      await service.ask(body);
+      await service.requestCreds(body);
     }
-    await service.ask({ user: "alice" }, { Authorization: `Bearer ${jwt}`, Host: "evil.example.com" });
-    await service.ask({ user: "alice" }, { Accept: "text/plain" });
+    await service.requestCreds(
+      { user: "alice" },
+      { Authorization: `Bearer ${jwt}`, Host: "evil.example.com" },
+    );
+    await service.requestCreds({ user: "alice" }, { Accept: "text/plain" });
     await service.get(`/creds?jwt=${jwt}`);
     service.kill("SIGTERM");
     await service.ended;
-    expect(service.said()).toContain("mint listens on");
-    expect(service.said()).not.toMatch(SECRET);
+    expect(service.output()).toContain("mint listens on");
+    expect(service.output()).not.toMatch(SECRET);
   });
 });
 

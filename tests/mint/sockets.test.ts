@@ -3,16 +3,16 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { freePorts } from "../ports.ts";
-import { exchange, makeWorld, runService, type World, within } from "./parts.ts";
+import { type Environment, exchange, makeEnvironment, runService, within } from "./parts.ts";
 
-/** What arrives at the service when whoever connects doesn't keep to HTTP. It survives all of it and still mints. */
+/** Input that is not valid HTTP. The service keeps running and still issues credentials. */
 
-let world: World;
+let environment: Environment;
 let port: number;
 let service: ReturnType<typeof runService>;
 
 beforeAll(async () => {
-  world = await makeWorld();
+  environment = await makeEnvironment();
   [port = 0] = await freePorts(1);
   service = runService(
     [process.execPath, "--no-env-file", join(import.meta.dirname, "../../src/service/main.ts")],
@@ -21,14 +21,14 @@ beforeAll(async () => {
       MINT_AUTH: "dev",
       MINT_PORT: String(port),
       MINT_RATE_LIMIT: "off",
-      MINT_KEYS_DIR: world.recipe.env.KEYS_DIR ?? "",
+      MINT_KEYS_DIR: environment.recipe.env.KEYS_DIR ?? "",
     },
   );
-  await service.says(/mint listens on/);
+  await service.waitFor(/mint listens on/);
 });
 afterAll(async () => {
   await service?.[Symbol.asyncDispose]();
-  await world[Symbol.asyncDispose]();
+  await environment[Symbol.asyncDispose]();
 });
 
 const BODY = '{"user":"alice"}';
@@ -41,17 +41,17 @@ const CHUNKED = "Transfer-Encoding: chunked\r\n";
 const HEAD = LINE + HOST + TYPE;
 const GOOD = `${HEAD}${LENGTH}${CLOSE}\r\n${BODY}`;
 
-/** The statuses of all answers that came on one connection until it was closed. */
+/** The statuses of all responses on one connection, until it was closed. */
 async function statuses(request: string | Uint8Array): Promise<number[]> {
-  const answer = await exchange(port, request);
-  return [...answer.matchAll(/HTTP\/1\.[01] (\d{3}) /g)].map(([, status]) => Number(status));
+  const response = await exchange(port, request);
+  return [...response.matchAll(/HTTP\/1\.[01] (\d{3}) /g)].map(([, status]) => Number(status));
 }
 
-test("a good request, by hand, gets its credential", async () => {
+test("a valid request, written by hand, gets a credential", async () => {
   expect(await exchange(port, GOOD)).toMatch(/^HTTP\/1\.1 200 [\s\S]*"user":"alice"/);
 });
 
-describe("no credential, and the connection closed, for", () => {
+describe("the service issues no credential and closes the connection for", () => {
   const refused: Record<string, [request: string, statuses: number[]]> = {
     "a body announced as longer than 8 KiB": [`${HEAD}Content-Length: 8193\r\n\r\n`, [413]],
     "a body in chunks of more than 8 KiB": [
@@ -60,12 +60,15 @@ describe("no credential, and the connection closed, for", () => {
     ],
     "one chunk announced as enormous": [`${HEAD}${CHUNKED}\r\nFFFFFFFFFFFFFFFFFF\r\n${BODY}`, [400]],
     "a chunk without a size": [`${HEAD}${CHUNKED}\r\nZZ\r\n${BODY}`, [400]],
-    "a length beyond all numbers": [`${HEAD}Content-Length: 99999999999999999999\r\n\r\n${BODY}`, [400]],
+    "a length above the largest number": [
+      `${HEAD}Content-Length: 99999999999999999999\r\n\r\n${BODY}`,
+      [400],
+    ],
     "a negative length": [`${HEAD}Content-Length: -16\r\n\r\n${BODY}`, [400]],
     "a length with a sign": [`${HEAD}Content-Length: +16\r\n\r\n${BODY}`, [400]],
     "two lengths": [`${HEAD}${LENGTH}Content-Length: 5\r\n\r\n${BODY}`, [400]],
     "a length and chunks": [`${HEAD}Content-Length: 5\r\n${CHUNKED}\r\n10\r\n${BODY}\r\n0\r\n\r\n`, [400]],
-    "an encoding nobody asked for": [
+    "an encoding that is not supported": [
       `${HEAD}Transfer-Encoding: gzip, chunked\r\n\r\n10\r\n${BODY}\r\n0\r\n\r\n`,
       [400],
     ],
@@ -77,8 +80,8 @@ describe("no credential, and the connection closed, for", () => {
     TLS: ["\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", [400]],
     "no host": [`${LINE}${TYPE}${LENGTH}${CLOSE}\r\n${BODY}`, [400]],
     "no host, in HTTP/1.0": [`POST /creds HTTP/1.0\r\n${TYPE}${LENGTH}\r\n${BODY}`, [403]],
-    "two hosts, the good one first": [`${HEAD}Host: evil.org\r\n${LENGTH}${CLOSE}\r\n${BODY}`, [403]],
-    "two hosts, the good one last": [
+    "two hosts, the valid one first": [`${HEAD}Host: evil.org\r\n${LENGTH}${CLOSE}\r\n${BODY}`, [403]],
+    "two hosts, the valid one last": [
       `${LINE}Host: evil.org\r\n${HOST}${TYPE}${LENGTH}${CLOSE}\r\n${BODY}`,
       [403],
     ],
@@ -94,7 +97,7 @@ describe("no credential, and the connection closed, for", () => {
       `${HEAD}Content-Length: 8000\r\n${CLOSE}\r\n${"[".repeat(8000)}`,
       [400],
     ],
-    "another path that only looks the same": [GOOD.replace("/creds", "//creds"), [404]],
+    "a path that is similar but different": [GOOD.replace("/creds", "//creds"), [404]],
     "a method in a header": [
       GOOD.replace("POST", "PUT").replace("\r\n", "\r\nX-HTTP-Method-Override: POST\r\n"),
       [405],
@@ -106,16 +109,16 @@ describe("no credential, and the connection closed, for", () => {
     });
   }
 
-  test("a host that is not known, on a connection on which a known one was answered before", async () => {
+  test("an unknown host, on a connection with a response for a known one before", async () => {
     const first = `${HEAD}${LENGTH}\r\n${BODY}`;
     expect(await statuses(first + GOOD.replace("localhost", "evil.org"))).toEqual([200, 403]);
   });
 
-  test("garbage behind a good request, which is answered", async () => {
+  test("garbage after a valid request, which gets its response", async () => {
     expect(await statuses(`${HEAD}${LENGTH}\r\n${BODY}GARBAGE / FOO\r\n\r\n`)).toEqual([200, 505]);
   });
 
-  test("whoever takes too long, even a byte at a time", async () => {
+  test("a request that takes too long, even if it sends a byte every second", async () => {
     const begin = performance.now();
     await Promise.all(
       [`${HEAD}Content-Length: 500\r\n\r\n{`, `${HEAD}X-Slow: a`].flatMap((start) => [
@@ -127,9 +130,9 @@ describe("no credential, and the connection closed, for", () => {
   });
 });
 
-describe("callers who hang up", () => {
-  test("in the middle of their bodies are refused like any broken body, and are no error", async () => {
-    const before = service.said().length;
+describe("clients that close the connection", () => {
+  test("in the middle of a body are handled like an invalid body, without an error", async () => {
+    const before = service.output().length;
     for (const start of [`${HEAD}Content-Length: 500\r\n\r\n{`, `${HEAD}${CHUNKED}\r\n10\r\n${BODY}\r\n`]) {
       for (let i = 0; i < 20; i++) {
         const socket = connect(port, "127.0.0.1");
@@ -139,35 +142,35 @@ describe("callers who hang up", () => {
       }
     }
     expect(await statuses(GOOD)).toEqual([200]);
-    const said = () => service.said().slice(before);
-    while (!said().includes('"granted"')) await Bun.sleep(5);
-    const lines = said().trim().split("\n");
+    const output = () => service.output().slice(before);
+    while (!output().includes('"granted"')) await Bun.sleep(5);
+    const lines = output().trim().split("\n");
     const codes = lines.map((line) => JSON.parse(line).code ?? "granted");
     expect(codes.filter((code) => !["invalid_json", "granted"].includes(code))).toEqual([]);
   });
 });
 
-test("a health check in HTTP/1.0, which names no host, is answered", async () => {
+test("a health check in HTTP/1.0 without a host gets a response", async () => {
   expect(await statuses("GET /healthz HTTP/1.0\r\n\r\n")).toEqual([200]);
 });
 
-test("after all of that it has said nothing unusual, and mints", async () => {
+test("after all of that the service has logged no error, and issues credentials", async () => {
   expect(await statuses(GOOD)).toEqual([200]);
-  // All that it says are lines of its log; a crash would say something else.
-  const lines = service.said().trim().split("\n");
+  // Its whole output are lines of its log; a crash would print something else.
+  const lines = service.output().trim().split("\n");
   const levels = lines.map((line) => JSON.parse(line).level);
   expect(levels.filter((level) => level !== "info" && level !== "warn")).toEqual([]);
-  expect(service.said()).not.toMatch(/unexpected/i);
+  expect(service.output()).not.toMatch(/unexpected/i);
 });
 
-/** Starts a request and goes on, a byte a second, until the other side has had enough. */
+/** Starts a request and sends a byte a second, until the service closes the connection. */
 async function drip(start: string, byte: string | undefined): Promise<void> {
   const socket = connect(port, "127.0.0.1");
   socket.on("error", () => {});
   socket.resume();
   socket.write(start);
   const timer = byte ? setInterval(() => socket.write(byte), 1000) : undefined;
-  // not `once`: that takes a reset for a failure
+  // not `once`: it rejects on a reset
   const closed = new Promise((resolve) => socket.on("close", resolve));
   await within(closed, "the connection to be closed");
   clearInterval(timer);

@@ -12,12 +12,12 @@ import type { Permissions, SubjectRules } from "../../src/core/roles/role.ts";
 import { parseSubjectToken } from "../../src/core/subject-token.ts";
 import { parseTags } from "../../src/core/tags.ts";
 import { makeRecipe } from "../recipe/recipe.ts";
-import { bytes, type Client, type Login, logIn, refusal, runService, settle } from "./parts.ts";
+import { bytes, type Client, flushAll, type Login, logIn, refusal, runService } from "./parts.ts";
 
 /**
- * The permissions that the mint shows in clear are those that the server enforces. Every template here becomes a scoped
- * key of one account on a real nats-server; a user of it logs in, tries a set of subjects, and what went through is
- * compared with what the shown permissions say, read by rules that are written out below.
+ * The permissions in the mint's response are those that the server enforces. Every template here becomes a scoped key of
+ * one account on a real nats-server. A user of it logs in and tries a set of subjects. What the server allows is compared
+ * with what the permissions allow by the rules that are written out below.
  */
 
 const USER = "alice";
@@ -25,25 +25,25 @@ const TAGS = { room: "Lobby", team: "a" };
 const ACCOUNT_TAGS = ["zone:eu", "zone:us", "size:s"];
 const WORDS = ["alice", "bob", "Lobby", "lobby", "a", "b", "eu", "us", "s", "APP", "q"];
 
-/** Templates with something peculiar about them; as many more are made at random below. */
+/** Templates with special cases; more are generated at random below. */
 const TEMPLATES: Record<string, RoleTemplate> = {
   "the user's name": both("b.{{name()}}"),
-  "the user's name, with blanks": both("b.{{ name() }}", "b.{{\tname()}}"),
+  "the user's name, with spaces": both("b.{{ name() }}", "b.{{\tname()}}"),
   "the user's key": both("b.{{subject()}}"),
   "the account's name and key": both("b.{{account-name()}}", "{{account-subject()}}.x"),
   "functions in capitals": both("b.{{NAME()}}", "b.{{Account-Name()}}"),
   "a name inside a token": both("b.x-{{name()}}", "{{name()}}{{name()}}.b"),
   "a tag": both("b.{{tag(room)}}"),
   "a tag, its name in capitals": both("b.{{tag(ROOM)}}"),
-  "TAG in capitals, which the server reads otherwise": both("b.{{TAG(room)}}", "a.b"),
+  "TAG in capitals, which the server interprets differently": both("b.{{TAG(room)}}", "a.b"),
   "two tags": both("{{tag(room)}}.{{tag(team)}}"),
   "one tag twice": both("{{tag(team)}}.{{tag(team)}}"),
-  "a tag that the user hasn't, beside one that is had": both("b.{{tag(none)}}", "b.{{tag(team)}}"),
-  "a tag that the user hasn't, and nothing else": both("b.{{tag(none)}}"),
+  "a tag that the user does not have, beside one that it has": both("b.{{tag(none)}}", "b.{{tag(team)}}"),
+  "a tag that the user does not have, and nothing else": both("b.{{tag(none)}}"),
   "an account's tag with two values": both("b.{{account-tag(zone)}}"),
   "two account's tags": both("{{account-tag(zone)}}.{{account-tag(size)}}"),
   "an account's tag twice": both("{{account-tag(zone)}}.{{account-tag(zone)}}"),
-  "an account's tag that is not there": both("b.{{account-tag(none)}}"),
+  "an account's tag that does not exist": both("b.{{account-tag(none)}}"),
   "an account's tag beside a user's": both("{{account-tag(zone)}}.{{tag(room)}}"),
   "something to deny": {
     pub: { allow: ["b.>"], deny: ["b.{{name()}}"] },
@@ -58,11 +58,11 @@ const TEMPLATES: Record<string, RoleTemplate> = {
     pub: { allow: [">"], deny: ["b.{{tag(room)}}"] },
     sub: { allow: [">"], deny: ["{{account-tag(zone)}}.>"] },
   },
-  "something to deny with a tag that the user hasn't": {
+  "something to deny with a tag that the user does not have": {
     pub: { allow: [">"], deny: ["b.{{tag(none)}}"] },
     sub: { allow: [">"] },
   },
-  "something to deny with an account's tag that is not there": {
+  "something to deny with an account's tag that does not exist": {
     pub: { allow: [">"] },
     sub: { allow: [">"], deny: ["b.{{account-tag(none)}}"] },
   },
@@ -81,7 +81,7 @@ const TEMPLATES: Record<string, RoleTemplate> = {
   "a wildcard inside a token": both("b.a*", "b.>a"),
   "> before the end": both("b.>.{{name()}}", "b.b"),
   wildcards: both("b.*", "{{name()}}.>", "*.{{tag(team)}}"),
-  "a wildcard that denies its own excess": {
+  "a wildcard that would also match the wildcard >": {
     pub: { allow: ["b.*"] },
     sub: { allow: ["b.*"], deny: ["b.*.>"] },
   },
@@ -130,12 +130,12 @@ const publicKey = parseUserPublicKey(key.getPublicKey());
 let account: AccountFixture;
 let server: ReturnType<typeof runService>;
 let url: string;
-let onlooker: Client;
+let observer: Client;
 let subjects: string[];
 
 beforeAll(async () => {
   const unlimited = { subs: -1, payload: -1, data: -1 };
-  const roles = Object.entries({ ...TEMPLATES, ...RANDOM, onlooker: both(">") });
+  const roles = Object.entries({ ...TEMPLATES, ...RANDOM, observer: both(">") });
   account = await makeAccount(
     Object.fromEntries(roles.map(([role, template]) => [role, { ...template, ...unlimited }])),
     { tags: ACCOUNT_TAGS, defaultPermissions: { pub: { deny: [">"] }, sub: { deny: [">"] } } },
@@ -158,21 +158,21 @@ beforeAll(async () => {
     resolver: MEMORY, resolver_preload: { ${account.publicKey}: ${account.accountJwt} }`,
   );
   server = runService(["nats-server", "-c", config], { PATH: recipe.env.PATH ?? "" });
-  await server.says(/Server is ready/);
-  const [, port] = await server.says(/Listening for client connections on 127\.0\.0\.1:(\d+)/);
+  await server.waitFor(/Server is ready/);
+  const [, port] = await server.waitFor(/Listening for client connections on 127\.0\.0\.1:(\d+)/);
   url = `nats://127.0.0.1:${port}`;
-  onlooker = await logIn(await official("onlooker"), url);
+  observer = await logIn(await official("observer"), url);
 });
 
 afterAll(async () => {
-  await onlooker?.close();
+  await observer?.close();
   await server?.[Symbol.asyncDispose]();
   rmSync(dir, { recursive: true });
 });
 
 const seed = new TextDecoder().decode(key.getSeed());
 
-/** A JWT as the official library makes it, also for what the mint won't sign. */
+/** A JWT made by the official library, which also signs what the mint refuses. */
 async function official(role: string): Promise<Login> {
   const tags = Object.entries(TAGS).map(([name, value]) => `${name}:${value}`);
   const issuer = { getPublicKey: () => account.publicKey } as never;
@@ -181,7 +181,7 @@ async function official(role: string): Promise<Login> {
   return { jwt, seed, servers: [url] };
 }
 
-/** What the mint gives; undefined when it refuses. */
+/** What the mint issues; undefined when it refuses. */
 function minted(role: string) {
   try {
     const roles = { [role]: { seed: account.seeds[role] ?? "", ttl: 60 } };
@@ -194,47 +194,47 @@ function minted(role: string) {
 }
 
 /**
- * Whether a pattern covers a subject, which may hold wildcards itself. The server looks up a subscription's wildcards
- * like any other token, so that `*` also covers `>`: who may subscribe to `b.*` hears all of `b.>` if they ask for it.
+ * Whether a pattern covers a subject, which may contain wildcards itself. The server looks up a subscription's wildcards
+ * like any other token, so that `*` also covers `>`: a user that may subscribe to `b.*` may also subscribe to `b.>`.
  */
 function covers(pattern: string, subject: string): boolean {
-  const theirs = subject.split(".");
-  const ours = pattern.split(".");
-  for (const [i, token] of ours.entries()) {
-    const their = theirs[i];
-    if (token === "" || their === undefined) return false;
-    if (token === ">") return i === ours.length - 1;
-    if (token !== "*" && token !== their) return false;
+  const subjectTokens = subject.split(".");
+  const patternTokens = pattern.split(".");
+  for (const [i, token] of patternTokens.entries()) {
+    const subjectToken = subjectTokens[i];
+    if (token === "" || subjectToken === undefined) return false;
+    if (token === ">") return i === patternTokens.length - 1;
+    if (token !== "*" && token !== subjectToken) return false;
   }
-  return ours.length === theirs.length;
+  return patternTokens.length === subjectTokens.length;
 }
 
 const may = ({ allow, deny = [] }: SubjectRules, subject: string) =>
   (!allow || allow.some((pattern) => covers(pattern, subject))) &&
   !deny.some((pattern) => covers(pattern, subject));
 
-/** The same with queue groups: a list that names groups for a subject speaks, to groups, through those alone. */
+/** The same with queue groups: if a list names groups for a subject, only these entries count for a subscription with a group. */
 function maySubscribe(
   { allow, deny = [] }: SubjectRules,
   subject: string,
   queue: string | undefined,
 ): boolean {
-  const says = (list: readonly string[]) => {
+  const matches = (list: readonly string[]) => {
     const hits = list.map((entry) => entry.split(" ")).filter(([pattern = ""]) => covers(pattern, subject));
     const groups = hits.map(([, group]) => group).filter((group) => group !== undefined);
     if (queue && groups.length > 0) return groups.some((group) => covers(group, queue));
     return hits.length > groups.length;
   };
-  return (!allow || says(allow)) && !says(deny);
+  return (!allow || matches(allow)) && !matches(deny);
 }
 
-/** What goes through, and what of it is heard, as the permissions say. */
+/** The allowed publishes and subscriptions, and the messages that arrive, according to the permissions. */
 function expected({ pub = {}, sub = {} }: Permissions) {
   const plain = (sub.deny ?? []).filter((entry) => !entry.includes(" "));
   return {
     published: subjects.filter((subject) => may(pub, subject)),
     subscribed: subscriptions().filter(([subject, queue]) => maySubscribe(sub, subject, queue)),
-    heard: WILDCARDS.filter((wildcard) => maySubscribe(sub, wildcard, undefined)).flatMap((wildcard) =>
+    received: WILDCARDS.filter((wildcard) => maySubscribe(sub, wildcard, undefined)).flatMap((wildcard) =>
       subjects
         .filter((subject) => covers(wildcard, subject) && !plain.some((pattern) => covers(pattern, subject)))
         .map((subject) => `${wildcard} ${subject}`),
@@ -252,46 +252,46 @@ function subscriptions(): [subject: string, queue: string | undefined][] {
   ];
 }
 
-/** The same, as the server has it. */
+/** The same, as observed on the server. */
 async function observed(client: Client) {
-  const seen = await onlooker.subscribe(">");
+  const seen = await observer.subscribe(">");
   for (const subject of subjects) client.nc.publish(subject);
-  await settle(client, onlooker);
+  await flushAll(client, observer);
   const published = [...seen.subjects];
 
-  const heard: string[] = [];
+  const received: string[] = [];
   for (const [subject, queue] of subscriptions()) {
     client.nc.subscribe(subject, {
       ...(queue && { queue }),
       callback: (error, message) => {
-        if (!error && !queue && WILDCARDS.includes(subject)) heard.push(`${subject} ${message.subject}`);
+        if (!error && !queue && WILDCARDS.includes(subject)) received.push(`${subject} ${message.subject}`);
       },
     });
   }
   await client.nc.flush();
-  for (const subject of subjects) onlooker.nc.publish(subject);
-  await settle(onlooker, client);
+  for (const subject of subjects) observer.nc.publish(subject);
+  await flushAll(observer, client);
   const denied = new Set(client.denials);
   return {
     published,
     subscribed: subscriptions().filter(
       ([subject, queue]) => !denied.has(["subscription", subject, queue].filter(Boolean).join(" ")),
     ),
-    heard,
+    received,
   };
 }
 
 const sorted = (all: {
   published: string[];
   subscribed: [string, string | undefined][];
-  heard: string[];
+  received: string[];
 }) => ({
   published: all.published.toSorted(),
   subscribed: all.subscribed.map(([subject, queue = ""]) => `${subject} ${queue}`).toSorted(),
-  heard: all.heard.toSorted(),
+  received: all.received.toSorted(),
 });
 
-describe("the server enforces what the mint shows for", () => {
+describe("the server enforces the permissions in the response for", () => {
   async function compare(role: string): Promise<void> {
     const credentials = minted(role);
     if (!credentials) {
@@ -299,43 +299,43 @@ describe("the server enforces what the mint shows for", () => {
       return;
     }
     await using client = await logIn({ jwt: credentials.jwt, seed, servers: [url] });
-    const really = sorted(await observed(client));
-    expect({ role, ...really }).toEqual({ role, ...sorted(expected(credentials.permissions)) });
+    const actual = sorted(await observed(client));
+    expect({ role, ...actual }).toEqual({ role, ...sorted(expected(credentials.permissions)) });
   }
 
   for (const role of Object.keys(TEMPLATES)) test(role, () => compare(role));
 
-  test("any template made of such parts", async () => {
+  test("random templates", async () => {
     for (const role of Object.keys(RANDOM)) await compare(role);
   });
 });
 
-describe("a right to respond", () => {
+describe("the right to respond that the mint shows", () => {
   for (const [role, replies] of [
     ["the right to respond", 1],
     ["the right to respond and to publish", 1],
     ["the user's name", 0],
   ] as const) {
-    test(`is as shown: ${role}`, async () => {
+    test(`is what the server enforces: ${role}`, async () => {
       const { jwt = "", permissions } = minted(role) ?? {};
       expect(permissions?.resp?.max ?? 0).toBe(replies);
       await using client = await logIn({ jwt, seed, servers: [url] });
-      const answers = await onlooker.subscribe("answers.>");
+      const responses = await observer.subscribe("replies.>");
       client.nc.subscribe("b.alice", {
         callback: (_, message) => {
           for (const text of ["one", "two", "three"]) message.respond(text);
         },
       });
       await client.nc.flush();
-      onlooker.nc.publish("b.alice", "", { reply: "answers.x" });
-      await settle(onlooker, client, client, onlooker);
-      expect(answers.messages).toEqual(["one", "two", "three"].slice(0, replies));
+      observer.nc.publish("b.alice", "", { reply: "replies.x" });
+      await flushAll(observer, client, client, observer);
+      expect(responses.messages).toEqual(["one", "two", "three"].slice(0, replies));
     });
   }
 });
 
-describe("the templates here", () => {
-  test("are refused in part and let in for the most part, so that both sides are tried", () => {
+describe("the templates of this test", () => {
+  test("are in part refused and mostly accepted, so that both cases are tested", () => {
     const refused = Object.keys(TEMPLATES).filter((role) => !minted(role));
     expect(refused.length).toBeGreaterThan(5);
     expect(refused.length).toBeLessThan(Object.keys(TEMPLATES).length / 2);

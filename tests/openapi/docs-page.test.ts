@@ -9,7 +9,7 @@ import { launchBrowser } from "../browser/chromium.ts";
 
 const axe = readFileSync(join(import.meta.dirname, "../../node_modules/axe-core/axe.min.js"), "utf8");
 const PHONE = { width: 360, height: 640 };
-const DESK = { width: 1280, height: 800 };
+const DESKTOP = { width: 1280, height: 800 };
 
 let server: ReturnType<typeof Bun.serve>;
 let browser: Browser;
@@ -17,11 +17,11 @@ let browser: Browser;
 beforeAll(async () => {
   const app = createApp({
     mint: () => {
-      throw new Error("there is no mint here");
+      throw new Error("this test has no mint");
     },
     authenticate: () => null,
     grant: () => {
-      throw new Error("nobody gets this far");
+      throw new Error("not reached");
     },
     servers: { websocket: [], tcp: [] },
     document: { version: "1.2.3", login: ["oidc", "api-key"] },
@@ -35,9 +35,9 @@ afterAll(async () => {
   await server?.stop(true);
 });
 
-/** The page, and what the browser had to say against it. */
+/** The page in a new browser context. */
 async function open(viewport: typeof PHONE, colorScheme: "light" | "dark") {
-  // Only so that axe gets in: the policy lets no script run, the page's or another's.
+  // bypassCSP lets axe run: the policy allows no scripts.
   const context = await browser.newContext({ viewport, colorScheme, bypassCSP: true });
   const page = await context.newPage();
   await page.goto(`http://127.0.0.1:${server.port}/docs`);
@@ -59,7 +59,7 @@ async function violations(page: Page): Promise<string[]> {
 
 describe.each([
   ["on a phone", PHONE],
-  ["on a desk", DESK],
+  ["on a desktop", DESKTOP],
 ] as const)("%s", (_, viewport) => {
   test.each(["light", "dark"] as const)("axe-core finds nothing, with all open (%s)", async (scheme) => {
     await using opened = await open(viewport, scheme);
@@ -68,7 +68,7 @@ describe.each([
     expect(await violations(page)).toEqual([]);
   });
 
-  test("nothing reaches over the edge", async () => {
+  test("nothing is wider than the screen", async () => {
     await using opened = await open(viewport, "light");
     const { page } = opened;
     await openAll(page);
@@ -77,28 +77,28 @@ describe.each([
   });
 });
 
-test("its policy lets its own style in and nothing else is asked for", async () => {
+test("its policy allows its own style, and nothing else is requested", async () => {
   const context = await browser.newContext({ colorScheme: "dark" });
   const page = await context.newPage();
-  const complaints: string[] = [];
-  const asked: string[] = [];
-  page.on("console", (message) => complaints.push(message.text()));
-  page.on("request", (request) => asked.push(new URL(request.url()).pathname));
+  const errors: string[] = [];
+  const requested: string[] = [];
+  page.on("console", (message) => errors.push(message.text()));
+  page.on("request", (request) => requested.push(new URL(request.url()).pathname));
   await page.goto(`http://127.0.0.1:${server.port}/docs`, { waitUntil: "load" });
-  const look = await page.locator("body").evaluate((body) => getComputedStyle(body).backgroundColor);
-  expect(look).toBe("rgb(23, 27, 33)");
-  expect(complaints).toEqual([]);
-  // Browsers ask for the icon on their own.
-  expect(asked.filter((path) => path !== "/favicon.ico")).toEqual(["/docs"]);
+  const background = await page.locator("body").evaluate((body) => getComputedStyle(body).backgroundColor);
+  expect(background).toBe("rgb(23, 27, 33)");
+  expect(errors).toEqual([]);
+  // Browsers request the icon automatically.
+  expect(requested.filter((path) => path !== "/favicon.ico")).toEqual(["/docs"]);
   await context.close();
 });
 
-test("the link to the document leads there", async () => {
-  await using opened = await open(DESK, "light");
+test("the link to the document works", async () => {
+  await using opened = await open(DESKTOP, "light");
   const { page } = opened;
-  const [answer] = await Promise.all([
+  const [response] = await Promise.all([
     page.waitForResponse((response) => response.url().endsWith("/openapi.json")),
     page.getByRole("link", { name: "The same as OpenAPI 3.1" }).click(),
   ]);
-  expect((await answer.json()).openapi).toBe("3.1.0");
+  expect((await response.json()).openapi).toBe("3.1.0");
 });

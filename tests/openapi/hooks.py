@@ -1,4 +1,4 @@
-"""What the document says in words and Schemathesis can't guess."""
+"""Rules that the document states in words only, which Schemathesis can't know."""
 
 import base64
 import re
@@ -19,14 +19,14 @@ def crc16(data: bytes) -> int:
 
 
 def user_public_key(key: bytes) -> str:
-    """A public key in NATS's spelling: prefix, 32 bytes, checksum, in base32."""
+    """A public key in the NATS format: prefix, 32 bytes, checksum, in base32."""
     data = bytes([20 << 3]) + key
     return base64.b32encode(data + crc16(data).to_bytes(2, "little")).decode()
 
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """A key that has the looks gets its checksum, of which a pattern can't speak."""
+    """Gives a key that matches the pattern a valid checksum, which a pattern can't describe."""
     body = case.body
     if isinstance(body, dict) and isinstance(body.get("public_key"), str):
         if PUBLIC_KEY.fullmatch(body["public_key"]):

@@ -3,18 +3,18 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync 
 import { join } from "node:path";
 import type { Outcome } from "../recipe/recipe.ts";
 
-/** Schemathesis, which makes requests out of an OpenAPI document and looks whether the answers keep what it says. */
+/** Schemathesis, which generates requests from an OpenAPI document and checks that the responses conform to it. */
 
 const projectDir = join(import.meta.dirname, "../..");
 const requirements = join(import.meta.dirname, "requirements.txt");
-// Other requirements are another installation.
+// Each version of the requirements has its own installation.
 const installation = join(
   projectDir,
   ".tools-python",
   createHash("sha256").update(readFileSync(requirements)).digest("hex").slice(0, 16),
 );
 
-/** Why it can't be had on this machine; undefined if it can. */
+/** Why it can't run on this machine; undefined if it can. */
 export function missing(): string | undefined {
   const python = Bun.which("python3");
   if (!python) return "python3 is not on PATH";
@@ -23,29 +23,29 @@ export function missing(): string | undefined {
   return exitCode === 0 ? undefined : "python3 is older than 3.11, or has no venv";
 }
 
-/** Installs it into the checkout, unless it is there. */
+/** Installs it into the checkout, unless it is installed. */
 export async function install(): Promise<void> {
   if (existsSync(join(installation, "complete"))) return;
-  // A virtual environment knows its own path: it is made where it stays, and counts once it is complete.
+  // A virtual environment contains its own path, so it is made in its final place. The file `complete` marks it as ready.
   rmSync(installation, { recursive: true, force: true });
   mkdirSync(installation, { recursive: true });
-  await must(["python3", "-m", "venv", installation]);
+  await runOrThrow(["python3", "-m", "venv", installation]);
   const pip = [join(installation, "bin/python"), "-m", "pip", "--disable-pip-version-check", "--no-input"];
-  await must([...pip, "install", "--quiet", "--no-deps", "--requirement", requirements]);
+  await runOrThrow([...pip, "install", "--quiet", "--no-deps", "--requirement", requirements]);
   writeFileSync(join(installation, "complete.new"), "");
   renameSync(join(installation, "complete.new"), join(installation, "complete"));
 }
 
-/** Runs it to its end, in a directory for what it leaves behind. */
+/** Runs it to its end, in a directory for the files that it writes. */
 export function run(dir: string, ...options: string[]): Promise<Outcome> {
   const config = join(import.meta.dirname, "schemathesis.toml");
   const command = [join(installation, "bin/schemathesis"), "--config-file", config, "run", ...options];
   return spawn([...command, "--checks", "all", "--no-color"], dir);
 }
 
-async function must(command: string[]): Promise<void> {
-  const { code, said } = await spawn(command, projectDir);
-  if (code !== 0) throw new Error(`${command.join(" ")} ended with ${code}:\n${said}`);
+async function runOrThrow(command: string[]): Promise<void> {
+  const { code, output } = await spawn(command, projectDir);
+  if (code !== 0) throw new Error(`${command.join(" ")} ended with ${code}:\n${output}`);
 }
 
 async function spawn(command: string[], cwd: string): Promise<Outcome> {
@@ -56,6 +56,6 @@ async function spawn(command: string[], cwd: string): Promise<Outcome> {
     PYTHONDONTWRITEBYTECODE: "1",
   };
   const child = Bun.spawn(command, { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
-  const said = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
-  return { code: await child.exited, said: said.join("") };
+  const output = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
+  return { code: await child.exited, output: output.join("") };
 }

@@ -8,17 +8,17 @@ import { readKeys } from "../../src/files/exported-keys.ts";
 import { watchFile } from "../../src/files/watch.ts";
 import { createApp } from "../../src/http/app.ts";
 import type { CredsResponse } from "../../src/http/creds/response.ts";
-import { logIn, makeWorld, settle, type World } from "../mint/parts.ts";
+import { type Environment, flushAll, logIn, makeEnvironment } from "../mint/parts.ts";
 import { makeWorkspace } from "./command.ts";
 
 /** API keys, from the command that creates them to the server that accepts their credentials. */
 
-let world: World;
+let environment: Environment;
 
 beforeAll(async () => {
-  world = await makeWorld();
+  environment = await makeEnvironment();
 });
-afterAll(() => world[Symbol.asyncDispose]());
+afterAll(() => environment[Symbol.asyncDispose]());
 
 /** Creates a key with the command, and returns it. */
 async function add(workspace: Awaited<ReturnType<typeof makeWorkspace>>, ...args: string[]): Promise<string> {
@@ -33,14 +33,14 @@ async function add(workspace: Awaited<ReturnType<typeof makeWorkspace>>, ...args
 async function serve(file: string) {
   let wake = (_: readonly ApiKey[]) => {};
   const watched = await watchFile(file, parseApiKeys, { interval: 5, onLoaded: (keys) => wake(keys) });
-  const { mint: keys } = await readKeys(world.recipe.env.KEYS_DIR ?? "");
+  const { mint: keys } = await readKeys(environment.recipe.env.KEYS_DIR ?? "");
   const app = createApp({
     mint: createMint(keys),
     ...apiKeyAuthentication({ keys: watched.current }),
-    servers: { tcp: [world.url("tcp")], websocket: [world.url("ws")] },
+    servers: { tcp: [environment.url("tcp")], websocket: [environment.url("ws")] },
   });
   return {
-    ask: (key: string, body: object) =>
+    requestCreds: (key: string, body: object) =>
       app.request("/creds", {
         method: "POST",
         headers: { Authorization: `Bearer ${key}`, "Content-Type": "application/json" },
@@ -63,22 +63,22 @@ test("an added key gets credentials for the requested user, within its role, unt
   using mint = await serve(workspace.apiKeysFile);
   const key = await mint.after(() => add(workspace, "--roles", "service", "--description", "the printer's"));
 
-  const response = await mint.ask(key, { user: "printer" });
+  const response = await mint.requestCreds(key, { user: "printer" });
   expect(response.status).toBe(200);
-  await using onlooker = await world.onlooker();
-  await using client = await logIn((await response.json()) as CredsResponse, world.url("tcp"));
-  const seen = await onlooker.subscribe(">");
+  await using observer = await environment.observer();
+  await using client = await logIn((await response.json()) as CredsResponse, environment.url("tcp"));
+  const seen = await observer.subscribe(">");
   for (const subject of ["services.printer.x", "services.other.x", "users.printer.x"])
     client.nc.publish(subject);
-  await settle(client, onlooker);
+  await flushAll(client, observer);
   expect(seen.subjects).toEqual(["services.printer.x"]);
 
-  expect((await mint.ask(key, { user: "printer", role: "browser" })).status).toBe(403);
-  expect((await mint.ask(key, {})).status).toBe(400);
+  expect((await mint.requestCreds(key, { user: "printer", role: "browser" })).status).toBe(403);
+  expect((await mint.requestCreds(key, {})).status).toBe(400);
 
   const id = key.split("_")[1] ?? "";
   await mint.after(() => workspace.run(["api-key", "remove", id]));
-  const refused = await mint.ask(key, { user: "printer" });
+  const refused = await mint.requestCreds(key, { user: "printer" });
   expect([refused.status, await refused.json()]).toEqual([
     401,
     expect.objectContaining({ code: "unauthorized" }),
@@ -90,7 +90,7 @@ test("a credential expires no later than its key", async () => {
   const key = await add(workspace, "--roles", "service", "--expires", "5m");
   using mint = await serve(workspace.apiKeysFile);
   const { expires_at, issued_at } = (await (
-    await mint.ask(key, { user: "printer" })
+    await mint.requestCreds(key, { user: "printer" })
   ).json()) as CredsResponse;
   expect(expires_at - issued_at).toBeLessThanOrEqual(300);
   const [entry] = parseApiKeys(await readFile(workspace.apiKeysFile, "utf8"));
@@ -101,7 +101,7 @@ test("keys that are added at the same time are all kept", async () => {
   await using workspace = await makeWorkspace();
   const keys = await Promise.all(Array.from({ length: 6 }, () => add(workspace, "--roles", "service")));
   using mint = await serve(workspace.apiKeysFile);
-  for (const key of keys) expect((await mint.ask(key, { user: "printer" })).status).toBe(200);
+  for (const key of keys) expect((await mint.requestCreds(key, { user: "printer" })).status).toBe(200);
 });
 
 test("only the hash of a key is stored, in a file that the mint's user can read", async () => {

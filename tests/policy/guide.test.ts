@@ -50,7 +50,7 @@ describe("the examples grant what the text beside them says:", () => {
     );
   });
 
-  test("the role of programs to one issuer and the role of people to another", () => {
+  test("the role of services to one issuer and the role of users to another", () => {
     const claims = { repository: "acme/app", ref_protected: "true" };
     const ci = "https://ci.example.com";
     expect(programs?.(identity(claims, ci), {})).toMatchObject({ role: "service", ttl: 600 });

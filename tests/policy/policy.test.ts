@@ -5,7 +5,7 @@ import { compilePolicy } from "../../src/core/policy/rules.ts";
 import { readKeys } from "../../src/files/exported-keys.ts";
 import { createApp } from "../../src/http/app.ts";
 import type { CredsResponse } from "../../src/http/creds/response.ts";
-import { logIn, makeWorld, settle, type World } from "../mint/parts.ts";
+import { type Environment, flushAll, logIn, makeEnvironment } from "../mint/parts.ts";
 
 /** The effect of a policy on the server. The identities are those of an application with its own sessions. */
 
@@ -16,20 +16,20 @@ const SESSIONS: Record<string, Record<string, unknown>> = {
   mallory: { groups: ["staff"], rooms: ["*", ">", "lobby.>", "{{name()}}"] },
 };
 
-let world: World;
+let environment: Environment;
 
 beforeAll(async () => {
-  world = await makeWorld({
+  environment = await makeEnvironment({
     room: {
       pub: { allow: ["rooms.{{tag(room)}}.{{name()}}.>"] },
       sub: { allow: ["rooms.{{tag(room)}}.>", "_INBOX_{{name()}}.>"] },
     },
   });
 });
-afterAll(() => world[Symbol.asyncDispose]());
+afterAll(() => environment[Symbol.asyncDispose]());
 
 async function makeClient() {
-  const { mint: keys } = await readKeys(world.recipe.env.KEYS_DIR ?? "");
+  const { mint: keys } = await readKeys(environment.recipe.env.KEYS_DIR ?? "");
   const grant = compilePolicy(
     parsePolicy({
       rules: [
@@ -49,7 +49,7 @@ async function makeClient() {
       return SESSIONS[name] ? { issuer: "sessions", subject: name, claims: SESSIONS[name] } : null;
     },
     grant,
-    servers: { tcp: [world.url("tcp")], websocket: [world.url("ws")] },
+    servers: { tcp: [environment.url("tcp")], websocket: [environment.url("ws")] },
   });
   return (session: string, body: object = {}) =>
     app.request("/creds", {
@@ -60,33 +60,33 @@ async function makeClient() {
 }
 
 test("each identity reaches the subjects that the policy grants it, and no others", async () => {
-  const ask = await makeClient();
+  const requestCreds = await makeClient();
   const credential = async (session: string, body?: object) =>
-    (await (await ask(session, body)).json()) as CredsResponse;
+    (await (await requestCreds(session, body)).json()) as CredsResponse;
   const granted = await credential("alice", { tags: { room: "lobby" } });
   expect(granted).toMatchObject({ role: "room", tags: { room: "lobby" } });
   expect(granted.expires_at - granted.issued_at).toBe(60);
   const carols = await credential("carol");
   expect(carols.role).toBe("browser");
 
-  await using onlooker = await world.onlooker();
-  await using alice = await logIn(granted, world.url("tcp"));
-  await using carol = await logIn(carols, world.url("ws"));
-  const seen = await onlooker.subscribe(">");
+  await using observer = await environment.observer();
+  await using alice = await logIn(granted, environment.url("tcp"));
+  await using carol = await logIn(carols, environment.url("ws"));
+  const seen = await observer.subscribe(">");
   const everywhere = [granted.user, carols.user].flatMap((user) => [
     `rooms.lobby.${user}.x`,
     `rooms.hall.${user}.x`,
     `users.${user}.x`,
   ]);
   for (const subject of everywhere) alice.nc.publish(subject);
-  await settle(alice, onlooker);
+  await flushAll(alice, observer);
   for (const subject of everywhere) carol.nc.publish(subject);
-  await settle(carol, onlooker);
+  await flushAll(carol, observer);
   expect(seen.subjects).toEqual([`rooms.lobby.${granted.user}.x`, `users.${carols.user}.x`]);
 });
 
 test("a request for anything that the policy does not grant is refused, whatever the claims are", async () => {
-  const ask = await makeClient();
+  const requestCreds = await makeClient();
   for (const [session, body, status, code] of [
     ["unknown", {}, 401, "unauthorized"],
     ["alice", {}, 403, "tag_not_allowed"],
@@ -100,7 +100,7 @@ test("a request for anything that the policy does not grant is refused, whatever
     ["mallory", { tags: { room: "lobby" } }, 403, "tag_not_allowed"],
     ["mallory", { tags: { room: "*" } }, 422, "invalid_tag"],
   ] as const) {
-    const response = await ask(session, body);
+    const response = await requestCreds(session, body);
     expect([session, body, response.status, (await response.json()).code]).toEqual([
       session,
       body,
@@ -111,10 +111,10 @@ test("a request for anything that the policy does not grant is refused, whatever
 });
 
 test("the same identity always has the same user name, and two identities have different ones", async () => {
-  const ask = await makeClient();
+  const requestCreds = await makeClient();
   const names = await Promise.all(
     ["bob", "carol", "bob", "carol"].map(
-      async (session) => ((await (await ask(session)).json()) as CredsResponse).user,
+      async (session) => ((await (await requestCreds(session)).json()) as CredsResponse).user,
     ),
   );
   expect(names[0]).toBe(names[2] as string);

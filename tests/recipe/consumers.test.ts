@@ -7,16 +7,16 @@ import { jwtAuthenticator as coreAuthenticator, wsconnect } from "@nats-io/nats-
 import { AckPolicy, connect, credsAuthenticator } from "nats";
 import { connect as connectWs, jwtAuthenticator } from "nats.ws";
 import { readWithJetstream, readWithNatsWs } from "../mint/history.ts";
-import { bytes, type Client, credentials, PATIENCE, within } from "../mint/parts.ts";
+import { bytes, type Client, credentials, TIMEOUT, within } from "../mint/parts.ts";
 import { consume, deliverTo, sourceOf } from "../roles/deliver.ts";
-import { makeRoleWorld, person, type RoleWorld } from "../roles/recipes.ts";
-import { must } from "./recipe.ts";
+import { loginOf, makeRoleEnvironment, type RoleEnvironment } from "../roles/recipes.ts";
+import { expectSuccess } from "./recipe.ts";
 
 /** Consumers that a role can make, and whose deliver subject is no inbox of its users: a start removes them. */
 
 const QUIET = "nats-push: nothing to push: all is in force\n";
 
-/** Roles that share a stream: of a tag, with an inbox that is called otherwise, and of a backend. */
+/** Roles that share a stream: of a tag, with another inbox name, and of a backend. */
 const create = "$JS.API.CONSUMER.CREATE.LOG";
 const more = {
   team: {
@@ -27,36 +27,36 @@ const more = {
   backend: { pub: { allow: [`${create}.>`] }, sub: { allow: ["_INBOX_backend.>"] } },
 };
 
-let world: RoleWorld;
+let environment: RoleEnvironment;
 let alice: Client;
 let mallory: Client;
 
 beforeAll(async () => {
-  world = await makeRoleWorld(more);
+  environment = await makeRoleEnvironment(more);
 });
 afterAll(async () => {
-  await world?.admin.close();
-  await world?.[Symbol.asyncDispose]();
+  await environment?.admin.close();
+  await environment?.[Symbol.asyncDispose]();
 });
 beforeEach(async () => {
-  alice = await world.logIn(person("alice", "room"));
-  mallory = await world.logIn(person("mallory", "preferences"));
+  alice = await environment.logIn(loginOf("alice", "room"));
+  mallory = await environment.logIn(loginOf("mallory", "preferences"));
 });
 afterEach(async () => {
   await alice.close();
   await mallory.close();
   for (const stream of ["ROOMS", "KV_preferences", "TASKS"]) {
-    for (const name of await names(stream)) await world.manager.consumers.delete(stream, name);
+    for (const name of await names(stream)) await environment.manager.consumers.delete(stream, name);
   }
 });
 
-const push = async (more?: Record<string, string>) => must(await world.recipe.push(more));
+const push = async (more?: Record<string, string>) => expectSuccess(await environment.recipe.push(more));
 
 /** The removed consumers, which must be all that the recipe reports. */
 async function sweep(): Promise<string[]> {
-  const said = await push();
-  expect(said).toEndWith(QUIET);
-  const lines = said.slice(0, -QUIET.length).split("\n").slice(0, -1);
+  const output = await push();
+  expect(output).toEndWith(QUIET);
+  const lines = output.slice(0, -QUIET.length).split("\n").slice(0, -1);
   return lines.map((line) => {
     const what =
       /^nats-push: removed consumer (".*") of stream (".*"): it delivers to (".*"), no inbox of a user who can have made it$/;
@@ -67,7 +67,7 @@ async function sweep(): Promise<string[]> {
 
 const names = async (stream: string) => {
   const all = [];
-  for await (const { name } of world.manager.consumers.list(stream)) all.push(name);
+  for await (const { name } of environment.manager.consumers.list(stream)) all.push(name);
   return all.toSorted();
 };
 
@@ -86,7 +86,7 @@ async function make(source: Parameters<typeof consume>[0], config: object, name:
   expect([name, error]).toEqual([name, undefined]);
 }
 
-test("removes those that deliver to no inbox of a user who may have made them, and reports each", async () => {
+test("removes those that deliver to no inbox of a user that may have created them, and reports each", async () => {
   const rooms = ["users.bob.echo", "rooms.lobby.bob.typing", "other.x", "_INBOX.x", "_INBOX_bob", "$JS.x"];
   for (const [i, deliver_subject] of rooms.entries()) await make(room(), { deliver_subject }, `r${i}`);
   const others = ["_INBOX_bob.x", "_INBOX_mallory2.x", "users.mallory.x", "rooms.lobby.bob.chat"];
@@ -108,13 +108,13 @@ test("removes those that deliver to no inbox of a user who may have made them, a
 });
 
 test("decides by what each role grants and denies", async () => {
-  const { admin, manager } = world;
+  const { admin, manager } = environment;
   await manager.streams.add({ name: "LOG", subjects: ["log.>", "news.*"] });
   const cases: [string, string, string, boolean][] = [
     ["own-team", "log.red.>", "_INBOX_red.x", true],
     ["other-team", "log.red.>", "_INBOX_blue.x", false],
-    ["heard", "log.red.x", "log2.red.x", false],
-    ["not-heard", "log.red.>", "_INBOX_red.no.x", false],
+    ["received", "log.red.x", "log2.red.x", false],
+    ["not-received", "log.red.>", "_INBOX_red.no.x", false],
     ["denied", "log.red.>", "anywhere", true],
     ["wider", "log.>", "anywhere", true],
     ["wildcard", "log.*.>", "anywhere", true],
@@ -135,26 +135,26 @@ test("decides by what each role grants and denies", async () => {
 });
 
 test("removes one that would never expire, and its messages stop", async () => {
-  const heard = await world.admin.subscribe("users.bob.>");
-  const name = await deliverTo("users.bob.x", room(), world.admin);
+  const received = await environment.admin.subscribe("users.bob.>");
+  const name = await deliverTo("users.bob.x", room(), environment.admin);
   expect(await sweep()).toEqual([`${name} ROOMS users.bob.x`]);
-  await world.admin.nc.flush();
-  const before = heard.messages.length;
-  await room().say("to nobody");
-  await world.admin.nc.flush();
-  expect(heard.messages.length).toBe(before);
+  await environment.admin.nc.flush();
+  const before = received.messages.length;
+  await room().publish("without a receiver");
+  await environment.admin.nc.flush();
+  expect(received.messages.length).toBe(before);
 });
 
 test("keeps those in use, and those of backends", async () => {
-  const { admin, manager } = world;
-  const port = world.recipe.ports.webSocket;
+  const { admin, manager } = environment;
+  const port = environment.recipe.ports.webSocket;
   const attic = { role: "room", tags: { room: "attic" } };
-  await using carol = await world.logIn({ user: "carol", ...attic });
+  await using carol = await environment.logIn({ user: "carol", ...attic });
   const room = () => sourceOf(carol, "ROOMS", "rooms.attic.*.chat", "rooms.attic.carol.chat");
-  await room().say("one");
-  await mallory.nc.request("$KV.preferences.mallory.theme", "dark", { timeout: PATIENCE });
+  await room().publish("one");
+  await mallory.nc.request("$KV.preferences.mallory.theme", "dark", { timeout: TIMEOUT });
 
-  const login = await credentials(world.app, { user: "bob", ...attic });
+  const login = await credentials(environment.app, { user: "bob", ...attic });
   const options = { servers: `ws://127.0.0.1:${port}`, inboxPrefix: login.inbox_prefix };
   const plain = await connectWs({
     ...options,
@@ -164,7 +164,7 @@ test("keeps those in use, and those of backends", async () => {
     ...options,
     authenticator: coreAuthenticator(login.jwt, bytes(login.seed ?? "")),
   });
-  const ofMallory = await credentials(world.app, person("mallory", "preferences"));
+  const ofMallory = await credentials(environment.app, loginOf("mallory", "preferences"));
   const watching = await wsconnect({
     servers: `ws://127.0.0.1:${port}`,
     inboxPrefix: ofMallory.inbox_prefix,
@@ -184,7 +184,7 @@ test("keeps those in use, and those of backends", async () => {
   };
   expect(await next([])).toEqual(["one", "one", "dark"]);
 
-  // A backend's: with a filter that no role names, with several, with none; and one that is pulled from.
+  // Consumers of a backend: with a filter that no role has, with several, with none; and a pull consumer.
   const ack_policy = AckPolicy.Explicit;
   const deliver_subject = "deliver.tasks.alice";
   await manager.consumers.add("TASKS", {
@@ -202,15 +202,15 @@ test("keeps those in use, and those of backends", async () => {
   })) {
     await manager.consumers.add("ROOMS", { durable_name, ack_policy, ...more });
   }
-  // A client's with an inbox of its own making.
+  // A consumer of a client with a self-made inbox.
   await make(room(), { deliver_subject: "_INBOX_carol.some.where" }, "inbox");
 
   const before = [await names("ROOMS"), await names("KV_preferences"), await names("TASKS")];
   expect(before.map(({ length }) => length)).toEqual([8, 1, 1]);
   expect(await sweep()).toEqual([]);
   expect([await names("ROOMS"), await names("KV_preferences"), await names("TASKS")]).toEqual(before);
-  await room().say("two");
-  await mallory.nc.request("$KV.preferences.mallory.theme", "light", { timeout: PATIENCE });
+  await room().publish("two");
+  await mallory.nc.request("$KV.preferences.mallory.theme", "light", { timeout: TIMEOUT });
   expect(await next([])).toEqual(["two", "two", "light"]);
   for (const each of [plain, core, watching]) await each.close();
   await admin.nc.flush();
@@ -241,21 +241,21 @@ test("takes any names and subjects literally, and prints each on one line", asyn
   expect(made.length).toBeGreaterThan(8);
   expect(await names("ROOMS")).toEqual(made.toSorted());
   await make(room(), { deliver_subject: "_INBOX_alice.x" }, "Count");
-  const said = await push();
+  const output = await push();
   expect(await names("ROOMS")).toEqual(["Count"]);
-  const lines = said.trimEnd().split("\n");
+  const lines = output.trimEnd().split("\n");
   expect(lines).toHaveLength(made.length + 1);
   for (const line of lines) expect(line).toMatch(/^nats-push: [ -~…]+$/);
   expect(Math.max(...lines.map(({ length }) => length))).toBeLessThan(350);
 });
 
 test("finds them among more than a page of others", async () => {
-  const { admin } = world;
+  const { admin } = environment;
   const add = (name: string, config: object) =>
     admin.nc.request(
       `$JS.API.CONSUMER.CREATE.ROOMS.${name}`,
       JSON.stringify({ stream_name: "ROOMS", config: { name, ack_policy: "none", ...LASTING, ...config } }),
-      { timeout: 6 * PATIENCE },
+      { timeout: 6 * TIMEOUT },
     );
   const others = Array.from({ length: 600 }, (_, i) => `b${i}`);
   await Promise.all(others.map((name) => add(name, { deliver_subject: `backend.${name}` })));
@@ -272,7 +272,7 @@ test("finds them among more than a page of others", async () => {
 
 /** Puts another program before the nats tool on the PATH; `$nats` is the real one. */
 function replaceNats(script: string) {
-  const { dir, env } = world.recipe;
+  const { dir, env } = environment.recipe;
   const bin = join(dir, "bin");
   mkdirSync(bin);
   const real = Bun.which("nats", { PATH: env.PATH ?? "" });
@@ -280,22 +280,22 @@ function replaceNats(script: string) {
   return { PATH: `${bin}:${env.PATH}`, [Symbol.dispose]: () => rmSync(bin, { recursive: true }) };
 }
 
-test("finds them although a client made them too big for a page of the list", async () => {
+test("finds them although they are too large for a page of the list", async () => {
   // In JSON, "<" takes six bytes.
   const metadata = { big: "<".repeat(60_000) };
   const big = Array.from({ length: 60 }, (_, i) => `big${i}`);
   for (const name of big) await make(room(), { deliver_subject: "users.bob.x", metadata }, name);
   await make(room(), { deliver_subject: "_INBOX_alice.x" }, "own");
-  const asked = await world.admin.subscribe("$JS.API.CONSUMER.INFO.ROOMS.*");
+  const lookups = await environment.admin.subscribe("$JS.API.CONSUMER.INFO.ROOMS.*");
   expect((await sweep()).toSorted()).toEqual(big.map((name) => `${name} ROOMS users.bob.x`).toSorted());
-  await world.admin.nc.flush();
-  expect(asked.subjects).toHaveLength(big.length + 1);
+  await environment.admin.nc.flush();
+  expect(lookups.subjects).toHaveLength(big.length + 1);
   expect(await names("ROOMS")).toEqual(["own"]);
 });
 
 test("reports nothing about one that was deleted meanwhile", async () => {
   await make(room(), { deliver_subject: "users.bob.x" }, "gone");
-  // Each consumer is deleted twice, and the first answer is not shown.
+  // Each consumer is deleted twice, and the first response is not shown.
   using nats = replaceNats(
     `case "$*" in *CONSUMER.DELETE*) "$nats" "$@" >/dev/null </dev/null ;; esac\nexec "$nats" "$@"`,
   );
@@ -303,19 +303,19 @@ test("reports nothing about one that was deleted meanwhile", async () => {
   expect(await names("ROOMS")).toEqual([]);
 });
 
-test("uses a user who may look at consumers and delete them, and nothing else", async () => {
-  const copy = join(world.recipe.dir, "sweeper.creds");
+test("uses a user that may read and delete consumers, and nothing else", async () => {
+  const copy = join(environment.recipe.dir, "sweeper.creds");
   using nats = replaceNats(
     `case "$*" in *CONSUMER.LIST*) for each; do case $each in *consumers.creds) cp "$each" ${copy} ;; esac; done ;; esac\nexec "$nats" "$@"`,
   );
   expect(await push(nats)).toBe(QUIET);
   const nc = await connect({
-    servers: world.url("tcp"),
+    servers: environment.url("tcp"),
     authenticator: credsAuthenticator(readFileSync(copy)),
     inboxPrefix: "_INBOX_streams",
   });
   const may = async (subject: string) =>
-    nc.request(subject, "", { timeout: PATIENCE }).then(
+    nc.request(subject, "", { timeout: TIMEOUT }).then(
       () => true,
       (error) => error.code !== "PERMISSIONS_VIOLATION",
     );
@@ -343,9 +343,9 @@ test("uses a user who may look at consumers and delete them, and nothing else", 
 });
 
 test("does not list consumers of a stream where no role may make them with a certain filter", async () => {
-  const seen = await world.admin.subscribe("$JS.API.CONSUMER.>");
+  const seen = await environment.admin.subscribe("$JS.API.CONSUMER.>");
   await push();
-  await world.admin.nc.flush();
+  await environment.admin.nc.flush();
   // TASKS has none.
   expect(seen.subjects.toSorted()).toEqual(
     ["KV_preferences", "ROOMS"].map((stream) => `$JS.API.CONSUMER.LIST.${stream}`),

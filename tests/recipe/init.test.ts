@@ -14,7 +14,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { type AccountClaims, makeRecipe, must, type Recipe, startRecipe } from "./recipe.ts";
+import { type AccountClaims, expectSuccess, makeRecipe, type Recipe, startRecipe } from "./recipe.ts";
 
 const role = (more: object = {}) => ({
   pub: { allow: ["a.{{name()}}"] },
@@ -30,12 +30,12 @@ const plainKeys = (claims: AccountClaims) =>
   claims.nats.signing_keys.filter((key) => typeof key === "string");
 
 const everything = ({ dir, run }: Recipe) =>
-  run(["/bin/sh", "-c", `cd ${dir} && find nsc nats -type f | sort | xargs cksum`]).then(must);
+  run(["/bin/sh", "-c", `cd ${dir} && find nsc nats -type f | sort | xargs cksum`]).then(expectSuccess);
 
 describe("a first run", () => {
   test("makes operator, accounts, a plain key and a scoped key per role", async () => {
     await using recipe = await makeRecipe();
-    must(await recipe.init());
+    expectSuccess(await recipe.init());
     const claims = recipe.account();
     expect(Object.keys(scopedKeys(claims)).sort()).toEqual(["browser", "room", "service"]);
     expect(plainKeys(claims)).toHaveLength(1);
@@ -49,7 +49,7 @@ describe("a first run", () => {
     expect(claims.nats).toMatchObject({
       default_permissions: { pub: { deny: [">"] }, sub: { deny: [">"] } },
     });
-    const operator = must(await recipe.nsc("describe", "operator", "--json"));
+    const operator = expectSuccess(await recipe.nsc("describe", "operator", "--json"));
     expect(JSON.parse(operator).nats).toMatchObject({
       strict_signing_key_usage: true,
       signing_keys: [expect.any(String)],
@@ -58,22 +58,22 @@ describe("a first run", () => {
 
   test("leaves a state that plain nsc finds, in the environment of a nats-box container", async () => {
     await using recipe = await makeRecipe();
-    must(await recipe.init());
+    expectSuccess(await recipe.init());
     const nsc = join(recipe.dir, "nsc");
-    const said = must(
+    const output = expectSuccess(
       await recipe.run(["nsc", "list", "accounts"], {
         XDG_DATA_HOME: nsc,
         XDG_CONFIG_HOME: join(nsc, ".config"),
         NKEYS_PATH: join(nsc, "nkeys"),
       }),
     );
-    expect(said).toContain("app");
+    expect(output).toContain("app");
   });
 
   test("writes nothing that others on the machine can read", async () => {
     await using recipe = await makeRecipe();
-    must(await recipe.init());
-    const open = must(
+    expectSuccess(await recipe.init());
+    const open = expectSuccess(
       await recipe.run([
         "find",
         join(recipe.dir, "nsc"),
@@ -100,11 +100,11 @@ describe("a first run", () => {
 describe("a second run", () => {
   test("changes nothing and reports it", async () => {
     await using recipe = await startRecipe();
-    must(await recipe.init());
+    expectSuccess(await recipe.init());
     const before = await everything(recipe);
-    expect(must(await recipe.init())).toBe("nats-init: nothing to change\n");
-    expect(must(await recipe.push())).toBe("nats-push: nothing to push: all is in force\n");
-    expect(must(await recipe.export())).toBe("nats-export: nothing to change\n");
+    expect(expectSuccess(await recipe.init())).toBe("nats-init: nothing to change\n");
+    expect(expectSuccess(await recipe.push())).toBe("nats-push: nothing to push: all is in force\n");
+    expect(expectSuccess(await recipe.export())).toBe("nats-export: nothing to change\n");
     expect(await everything(recipe)).toBe(before);
   });
 
@@ -115,33 +115,33 @@ describe("a second run", () => {
       ["NATS_OPERATOR", "nats-mint"],
       ["NATS_ACCOUNT", "app"],
     ] as const) {
-      const { code, said } = await recipe.init({ [name]: "other" });
+      const { code, output } = await recipe.init({ [name]: "other" });
       expect(code).toBe(1);
-      expect(said).toContain(`Set ${name}=${was}, or start anew`);
+      expect(output).toContain(`Set ${name}=${was}, or start anew`);
     }
     expect(await everything(recipe)).toBe(before);
   });
 
-  test("refuses to start anew beside the data of an operator whose keys are gone", async () => {
+  test("refuses to make a new store when there is data of an operator whose keys are missing", async () => {
     await using recipe = await startRecipe();
     rmSync(join(recipe.dir, "nsc"), { recursive: true });
-    const { code, said } = await recipe.init();
+    const { code, output } = await recipe.init();
     expect(code).toBe(1);
-    expect(said).toContain("belongs to an operator whose keys are not in");
+    expect(output).toContain("belongs to an operator whose keys are not in");
   });
 
   test("fails when a JWT of the store is cut short", async () => {
     await using recipe = await startRecipe();
     truncateSync(recipe.accountFile(), 0);
-    const { code, said } = await recipe.init();
+    const { code, output } = await recipe.init();
     expect(code).toBe(1);
-    expect(said).toContain("is damaged: app.jwt is not a JWT. Bring back a backup");
+    expect(output).toContain("is damaged: app.jwt is not a JWT. Bring back a backup");
   });
 
   test("restores a server's copy of the system account that was cut short", async () => {
     await using recipe = await startRecipe();
     await recipe.stopServer("SIGKILL");
-    const system = must(
+    const system = expectSuccess(
       await recipe.run([
         "sh",
         "-c",
@@ -179,54 +179,54 @@ describe("settings", () => {
   ];
   test.each(wrong)("%s=%p is refused before anything is made", async (name, value, sentence) => {
     await using recipe = await makeRecipe();
-    const { code, said } = await recipe.init({ [name]: value });
+    const { code, output } = await recipe.init({ [name]: value });
     expect(code).toBe(1);
-    expect(said).toContain(name);
-    expect(said).toContain(sentence);
+    expect(output).toContain(name);
+    expect(output).toContain(sentence);
     expect(existsSync(join(recipe.dir, "nsc"))).toBe(false);
   });
 
   test("a changed limit is applied, one that was changed elsewhere is kept", async () => {
     await using recipe = await startRecipe();
-    must(await recipe.nsc("edit", "account", "-n", "app", "--js-consumer", "7"));
-    const said = must(await recipe.init({ NATS_ACCOUNT_JS_STREAMS: "5" }));
-    expect(said).toContain("set limits: streams");
-    expect(said).toContain("limit consumer was changed elsewhere, not in .env; it is kept");
+    expectSuccess(await recipe.nsc("edit", "account", "-n", "app", "--js-consumer", "7"));
+    const output = expectSuccess(await recipe.init({ NATS_ACCOUNT_JS_STREAMS: "5" }));
+    expect(output).toContain("set limits: streams");
+    expect(output).toContain("limit consumer was changed elsewhere, not in .env; it is kept");
     expect(recipe.account().nats.limits).toMatchObject({ streams: 5, consumer: 7 });
   });
 
-  test("the connections of an account that an older version made without a limit are limited, those that were set are not changed unasked", async () => {
+  test("the connections of an account that an older version made without a limit are limited, those that were set are not changed", async () => {
     await using recipe = await startRecipe();
     const record = join(recipe.dir, "nsc/current/recipe/applied/account.json");
     const olderVersion = async (conns: string) => {
-      must(await recipe.nsc("edit", "account", "-n", "app", "--conns", conns));
+      expectSuccess(await recipe.nsc("edit", "account", "-n", "app", "--conns", conns));
       const { limits, ...others } = JSON.parse(readFileSync(record, "utf8"));
       delete limits.conn;
       writeFileSync(record, JSON.stringify({ ...others, limits }));
     };
     await olderVersion("-1");
-    expect(must(await recipe.init())).toContain("set limits: conn");
+    expect(expectSuccess(await recipe.init())).toContain("set limits: conn");
     expect(recipe.account().nats.limits.conn).toBe(9900);
 
     await olderVersion("5");
-    const { code, said } = await recipe.init();
+    const { code, output } = await recipe.init();
     expect(code).toBe(1);
-    expect(said).toContain("the account's limit conn was changed both in .env and in the account");
-    expect(must(await recipe.init({ NATS_CONFLICT: "server" }))).toContain(
+    expect(output).toContain("the account's limit conn was changed both in .env and in the account");
+    expect(expectSuccess(await recipe.init({ NATS_CONFLICT: "server" }))).toContain(
       "limit conn was changed elsewhere",
     );
-    must(await recipe.init());
+    expectSuccess(await recipe.init());
     expect(recipe.account().nats.limits.conn).toBe(5);
   });
 
   test("a limit that was changed both in .env and elsewhere fails, until NATS_CONFLICT says which change is kept", async () => {
     await using recipe = await startRecipe();
-    must(await recipe.nsc("edit", "account", "-n", "app", "--js-consumer", "7"));
-    const { code, said } = await recipe.init({ NATS_ACCOUNT_JS_CONSUMERS: "8" });
+    expectSuccess(await recipe.nsc("edit", "account", "-n", "app", "--js-consumer", "7"));
+    const { code, output } = await recipe.init({ NATS_ACCOUNT_JS_CONSUMERS: "8" });
     expect(code).toBe(1);
-    expect(said).toContain("changed both in .env and in the account");
+    expect(output).toContain("changed both in .env and in the account");
     expect(recipe.account().nats.limits.consumer).toBe(7);
-    must(await recipe.init({ NATS_ACCOUNT_JS_CONSUMERS: "8", NATS_CONFLICT: "store" }));
+    expectSuccess(await recipe.init({ NATS_ACCOUNT_JS_CONSUMERS: "8", NATS_CONFLICT: "store" }));
     expect(recipe.account().nats.limits.consumer).toBe(8);
   });
 });
@@ -319,9 +319,9 @@ describe("role files", () => {
     async (_, content, sentence) => {
       await using recipe = await makeRecipe();
       recipe.writeRole("wrong", content);
-      const { code, said } = await recipe.init();
-      expect(said).toContain("roles/wrong.json: ");
-      expect(said).toContain(sentence);
+      const { code, output } = await recipe.init();
+      expect(output).toContain("roles/wrong.json: ");
+      expect(output).toContain(sentence);
       expect(code).toBe(1);
       expect(existsSync(join(recipe.dir, "nsc"))).toBe(false);
     },
@@ -332,10 +332,10 @@ describe("role files", () => {
     recipe.writeRole("one", {});
     recipe.writeRole("two", "x");
     recipe.writeRole("Three", role());
-    const { said } = await recipe.init();
-    expect(said).toContain("roles/one.json");
-    expect(said).toContain("roles/two.json");
-    expect(said).toContain("roles/Three.json: its name must be lower case");
+    const { output } = await recipe.init();
+    expect(output).toContain("roles/one.json");
+    expect(output).toContain("roles/two.json");
+    expect(output).toContain("roles/Three.json: its name must be lower case");
   });
 
   test("become scoped keys with exactly their permissions", async () => {
@@ -352,7 +352,7 @@ describe("role files", () => {
       limits: { subs: 5, payload: 1024, data: 99999 },
       ttl: 60,
     });
-    must(await recipe.init());
+    expectSuccess(await recipe.init());
     expect(scopedKeys(recipe.account()).everything).toMatchObject({
       description: "quotes ' and $(touch /tmp/x) and spaces",
       template: {
@@ -376,14 +376,14 @@ describe("role files", () => {
     const first = scopedKeys(recipe.account());
 
     recipe.writeRole("extra", role({ pub: { allow: ["c.>"] } }));
-    expect(must(await recipe.init())).toBe("nats-init: role extra: changed\nnats-init: ready\n");
+    expect(expectSuccess(await recipe.init())).toBe("nats-init: role extra: changed\nnats-init: ready\n");
     const second = scopedKeys(recipe.account());
     expect(second.extra?.key).toBe(first.extra?.key as string);
     expect(second.extra?.template).toEqual({ pub: { allow: ["c.>"] }, sub: { allow: ["b.{{name()}}"] } });
     expect(second.browser).toEqual(first.browser as never);
 
     recipe.removeRole("extra");
-    expect(must(await recipe.init())).toBe("nats-init: role extra: removed\nnats-init: ready\n");
+    expect(expectSuccess(await recipe.init())).toBe("nats-init: role extra: removed\nnats-init: ready\n");
     expect(Object.keys(scopedKeys(recipe.account()))).not.toContain("extra");
   });
 
@@ -393,9 +393,9 @@ describe("role files", () => {
     await recipe.up();
     const before = readFileSync(recipe.accountFile(), "utf8");
     recipe.writeRole("extra", role({ ttl: 120 }));
-    must(await recipe.init());
+    expectSuccess(await recipe.init());
     expect(readFileSync(recipe.accountFile(), "utf8")).toBe(before);
-    must(await recipe.export());
+    expectSuccess(await recipe.export());
     expect(JSON.parse(readFileSync(join(recipe.dir, "keys/current/roles.json"), "utf8")).extra).toEqual({
       ttl: 120,
     });
@@ -416,7 +416,7 @@ describe("the export", () => {
     await using recipe = await startRecipe();
     const current = join(recipe.dir, "keys/current");
     const first = readlinkSync(current);
-    must(await recipe.export());
+    expectSuccess(await recipe.export());
     expect(readlinkSync(current)).toBe(first);
     recipe.writeRole("extra", role());
     await recipe.up();
@@ -428,10 +428,12 @@ describe("the export", () => {
   test("fails when a private key is missing from the store", async () => {
     await using recipe = await startRecipe();
     const { key } = scopedKeys(recipe.account()).browser as { key: string };
-    must(await recipe.run(["find", join(recipe.dir, "nsc/current/"), "-name", `${key}.nk`, "-delete"]));
-    const { code, said } = await recipe.export();
+    expectSuccess(
+      await recipe.run(["find", join(recipe.dir, "nsc/current/"), "-name", `${key}.nk`, "-delete"]),
+    );
+    const { code, output } = await recipe.export();
     expect(code).toBe(1);
-    expect(said).toContain(`is damaged: the private key of ${key} is missing. Bring back a backup`);
+    expect(output).toContain(`is damaged: the private key of ${key} is missing. Bring back a backup`);
   });
 
   test("gives the mint no key that can do more than a role", async () => {
@@ -445,7 +447,7 @@ describe("the export", () => {
 
 test("an operator's own scoped keys are not changed and not exported to the mint", async () => {
   await using recipe = await startRecipe();
-  must(
+  expectSuccess(
     await recipe.nsc(
       "edit",
       "signing-key",
@@ -466,7 +468,7 @@ test("an operator's own scoped keys are not changed and not exported to the mint
 
 test("a role file with the name of an operator's own role but other permissions fails", async () => {
   await using recipe = await startRecipe();
-  must(
+  expectSuccess(
     await recipe.nsc(
       "edit",
       "signing-key",
@@ -481,9 +483,9 @@ test("a role file with the name of an operator's own role but other permissions 
     ),
   );
   recipe.writeRole("own", role());
-  const { code, said } = await recipe.init();
+  const { code, output } = await recipe.init();
   expect(code).toBe(1);
-  expect(said).toContain("role own was changed both in its file and in the account");
+  expect(output).toContain("role own was changed both in its file and in the account");
 });
 
 test("copies of the store that a killed run left behind are removed once they are an hour old", async () => {
@@ -493,7 +495,7 @@ test("copies of the store that a killed run left behind are removed once they ar
     cpSync(join(recipe.dir, "nsc/current/"), copy(name), { recursive: true });
   const longAgo = new Date(Date.now() - 2 * 3600_000);
   utimesSync(copy("old"), longAgo, longAgo);
-  must(await recipe.init());
+  expectSuccess(await recipe.init());
   expect(existsSync(copy("old"))).toBe(false);
   expect(existsSync(copy("young"))).toBe(true);
   expect(recipe.generations()).toHaveLength(2);
@@ -529,11 +531,11 @@ test.each(LOCKS)(
       const outcomes = await Promise.all(edits);
       expect(outcomes.some(({ code }) => code === 0)).toBe(true);
       // An edit that reported success is in force: no other one replaced it unseen.
-      for (const { code, said, tag } of outcomes)
+      for (const { code, output, tag } of outcomes)
         if (code === 0) expect(recipe.account().nats.tags).toContain(tag);
-        else expect(said).toContain("was changed by another run at the same time");
+        else expect(output).toContain("was changed by another run at the same time");
       expect(recipe.account().sub).toBe(account);
-      expect(must(await recipe.nsc("validate", "--all-accounts"))).toContain("No issues found");
+      expect(expectSuccess(await recipe.nsc("validate", "--all-accounts"))).toContain("No issues found");
     }
   },
 );
@@ -543,7 +545,7 @@ test("a lock that is a link and was left behind by a killed run is released", as
   removePrograms(recipe, "flock", "perl");
   const lock = join(recipe.dir, "nsc/lock.link");
   symlinkSync("4711-abcdef", lock);
-  must(await recipe.nsc("edit", "account", "-n", "app", "--tag", "later"));
+  expectSuccess(await recipe.nsc("edit", "account", "-n", "app", "--tag", "later"));
   expect(recipe.account().nats.tags).toContain("later");
   expect(readdirSync(join(recipe.dir, "nsc"))).not.toContain("lock.link");
 });
@@ -564,7 +566,7 @@ test("nats-init that is terminated while the store is switched over leaves a val
     await child.exited;
     expect(recipe.account().sub).toBe(account);
   }
-  must(await recipe.init());
+  expectSuccess(await recipe.init());
 });
 
 test("a missing link to the store in force is made again, however old the store is", async () => {
@@ -575,24 +577,24 @@ test("a missing link to the store in force is made again, however old the store 
   const longAgo = new Date(Date.now() - 2 * 3600_000);
   utimesSync(link(store), longAgo, longAgo);
   rmSync(link("current"));
-  must(await recipe.init());
+  expectSuccess(await recipe.init());
   expect(recipe.account().sub).toBe(account);
 
-  // As a run leaves it that is killed while it moves both links.
+  // The state after a run that was killed while it moved both links.
   symlinkSync(store, link("previous"));
   rmSync(link("current"));
-  must(await recipe.init());
+  expectSuccess(await recipe.init());
   expect(recipe.account().sub).toBe(account);
-  must(await recipe.nsc("edit", "account", "-n", "app", "--description", "next"));
+  expectSuccess(await recipe.nsc("edit", "account", "-n", "app", "--description", "next"));
   expect(readlinkSync(link("previous"))).toBe(store);
 });
 
-test("an account whose name ends like another one's is not taken for it", async () => {
+test("an account whose name ends like another one's is not confused with it", async () => {
   await using recipe = await makeRecipe();
-  must(await recipe.init());
-  for (const name of ["my SYS", "my app"]) must(await recipe.nsc("add", "account", "-n", name));
-  const said = await recipe.up();
-  for (const name of ["my SYS", "my app", "app"]) expect(said).toContain(`pushed account ${name}\n`);
+  expectSuccess(await recipe.init());
+  for (const name of ["my SYS", "my app"]) expectSuccess(await recipe.nsc("add", "account", "-n", name));
+  const output = await recipe.up();
+  for (const name of ["my SYS", "my app", "app"]) expect(output).toContain(`pushed account ${name}\n`);
   expect(await recipe.up()).toContain("nats-push: nothing to push: all is in force");
 });
 
@@ -604,19 +606,19 @@ describe("nsc", () => {
       ["add", "operator", "--name", "second"],
       ["delete", "account", "app", "--force"],
     ]) {
-      const { code, said } = await recipe.nsc(...command);
+      const { code, output } = await recipe.nsc(...command);
       expect(code).toBe(1);
-      expect(said).toContain("that would leave a store that the recipe can't work with");
+      expect(output).toContain("that would leave a store that the recipe can't work with");
     }
     expect(recipe.account().jti).toBe(before);
-    expect(must(await recipe.init())).toBe("nats-init: nothing to change\n");
+    expect(expectSuccess(await recipe.init())).toBe("nats-init: nothing to change\n");
   });
 
   test("users whose signing key was removed do not stop a start", async () => {
     await using recipe = await startRecipe();
     const { key } = scopedKeys(recipe.account()).service as { key: string };
-    must(await recipe.nsc("add", "user", "-a", "app", "-n", "svc", "-K", key));
-    must(await recipe.nsc("edit", "account", "-n", "app", "--rm-sk", key));
+    expectSuccess(await recipe.nsc("add", "user", "-a", "app", "-n", "svc", "-K", key));
+    expectSuccess(await recipe.nsc("edit", "account", "-n", "app", "--rm-sk", key));
     expect(await recipe.up()).toContain("all is in force");
   });
 });

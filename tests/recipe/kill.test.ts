@@ -2,9 +2,9 @@ import { expect, test } from "bun:test";
 import { spawn } from "node:child_process";
 import { cpSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { makeRecipe, must, type Recipe, startRecipe } from "./recipe.ts";
+import { expectSuccess, makeRecipe, type Recipe, startRecipe } from "./recipe.ts";
 
-/** Starts a script in a process group of its own and kills all of it, with its children, after a while. */
+/** Starts a script in its own process group, and kills it with its children after a time. */
 async function killAfter(milliseconds: number, recipe: Recipe, script: string): Promise<boolean> {
   const child = spawn("/bin/sh", [join(import.meta.dirname, "../../fs", script)], {
     env: recipe.env,
@@ -25,7 +25,7 @@ const roles = (recipe: Recipe) =>
     .nats.signing_keys.flatMap((key) => (typeof key === "string" ? [] : [key.role]))
     .sort();
 const isWhole = async (recipe: Recipe) =>
-  must(
+  expectSuccess(
     await recipe.run([
       "nsc",
       "--config-dir",
@@ -40,8 +40,8 @@ const isWhole = async (recipe: Recipe) =>
   );
 
 /**
- * How long a script takes here, so that kills hit all of it on any machine. Where it ends sooner than the kill comes,
- * the machine has become quicker: it takes no longer than that.
+ * The duration of a script on this machine, so that kills are spread over all of it. If a script ends before its kill,
+ * the machine has become faster, and the duration is reduced.
  */
 async function duration(work: () => Promise<unknown>): Promise<number> {
   const start = performance.now();
@@ -54,7 +54,7 @@ const moments = Array.from({ length: 15 }, (_, index) => index / 15);
 test("nats-init killed at any moment of its first run leaves no store or a valid one, and the next run completes it", async () => {
   let whole = await duration(async () => {
     await using recipe = await makeRecipe();
-    must(await recipe.init());
+    expectSuccess(await recipe.init());
   });
   let killed = 0;
   for (const moment of moments) {
@@ -63,7 +63,7 @@ test("nats-init killed at any moment of its first run leaves no store or a valid
     else whole *= moment;
     const first = (await Bun.file(recipe.accountFile()).exists()) ? identity(recipe) : undefined;
     if (first) await isWhole(recipe);
-    must(await recipe.init());
+    expectSuccess(await recipe.init());
     await isWhole(recipe);
     expect(roles(recipe)).toEqual(["browser", "room", "service"]);
     if (first) expect(identity(recipe)).toBe(first);
@@ -91,7 +91,7 @@ test("nats-init killed at any moment of a change leaves the old store or the new
       cpSync(join(start, part), join(recipe.dir, part), { recursive: true, verbatimSymlinks: true });
     }
   };
-  let whole = await duration(async () => must(await recipe.init()));
+  let whole = await duration(async () => expectSuccess(await recipe.init()));
   let killed = 0;
   const seen = new Set<string>();
   for (const moment of moments) {
@@ -100,7 +100,7 @@ test("nats-init killed at any moment of a change leaves the old store or the new
     else whole *= moment;
     await isWhole(recipe);
     seen.add(recipe.account().jti === old ? "old" : roles(recipe).join());
-    must(await recipe.init());
+    expectSuccess(await recipe.init());
     await isWhole(recipe);
     expect(identity(recipe)).toBe(account);
     expect(roles(recipe)).toEqual(["browser", "extra", "room", "service"]);
@@ -120,8 +120,8 @@ test("what nats-push and nats-export killed at any moment have begun is complete
   for (const script of ["nats-push/push.sh", "nats-export/export.sh"]) {
     for (const moment of moments.filter((_, index) => index % 5 === 0)) {
       recipe.writeRole("extra", { pub: { allow: [`x.${moment * 100}`] }, sub: { allow: ["x"] } });
-      must(await recipe.init());
-      if (script.includes("export")) must(await recipe.push());
+      expectSuccess(await recipe.init());
+      if (script.includes("export")) expectSuccess(await recipe.push());
       await killAfter(moment * 800, recipe, script);
       await recipe.up();
       expect(identity(recipe)).toBe(account);
@@ -133,19 +133,19 @@ test("what nats-push and nats-export killed at any moment have begun is complete
 test("nats-push killed at any moment of its first run leaves no stream or a complete one, and the next run completes it", async () => {
   const start = async () => {
     const recipe = await makeRecipe();
-    must(await recipe.init());
+    expectSuccess(await recipe.init());
     await recipe.startServer();
     return recipe;
   };
   await using undisturbed = await start();
-  let whole = await duration(async () => must(await undisturbed.push()));
+  let whole = await duration(async () => expectSuccess(await undisturbed.push()));
   let killed = 0;
   for (const moment of moments.filter((_, index) => index % 3 === 2)) {
     await using recipe = await start();
     if (await killAfter(moment * whole, recipe, "nats-push/push.sh")) killed++;
     else whole *= moment;
-    must(await recipe.push());
-    expect(must(await recipe.push())).toBe("nats-push: nothing to push: all is in force\n");
+    expectSuccess(await recipe.push());
+    expect(expectSuccess(await recipe.push())).toBe("nats-push: nothing to push: all is in force\n");
   }
   expect(killed).toBeGreaterThan(2);
 });
@@ -155,7 +155,7 @@ test("nats-server killed with SIGKILL at any moment restarts with the accounts t
   const account = identity(recipe);
   for (let round = 0; round < 3; round++) {
     recipe.writeRole("extra", { pub: { allow: [`x.${round}`] }, sub: { allow: ["x"] } });
-    must(await recipe.init());
+    expectSuccess(await recipe.init());
     const pushed = recipe.push({ PUSH_PATIENCE: "2" });
     await Bun.sleep(round * 150);
     await recipe.stopServer("SIGKILL");

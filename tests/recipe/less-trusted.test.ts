@@ -15,7 +15,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { createOperator } from "nkeys.js";
-import { decode, makeRecipe, must, type Recipe, startRecipe } from "./recipe.ts";
+import { decode, expectSuccess, makeRecipe, type Recipe, startRecipe } from "./recipe.ts";
 
 /**
  * The scripts have more rights than the programs and users whose directories they read and write. Here these directories
@@ -79,9 +79,9 @@ describe("in the server's directory of accounts", () => {
         const own = recipe.account();
         rmSync(target);
         plant(target, recipe);
-        // beside it, links of the names under which a file could be written aside
+        // beside it, links with the names that a temporary file could have
         for (const name of [".new", ".tmp", ".part"]) symlinkSync(operatorKey(recipe), target + name);
-        must(await recipe.init());
+        expectSuccess(await recipe.init());
         expect(privateKeys(recipe)).toEqual(keys);
         expect(recipe.account()).toEqual(own);
         expect(existsSync(join(recipe.dir, "nsc/current/made"))).toBe(false);
@@ -104,9 +104,9 @@ describe("in the server's directory of accounts", () => {
     const keys = privateKeys(recipe);
     rmSync(onServer(recipe, systemId(recipe)));
     mkdirSync(onServer(recipe, systemId(recipe)));
-    const { code, said } = await recipe.init();
+    const { code, output } = await recipe.init();
     expect(code).toBe(1);
-    expect(said).toContain("can't be replaced. It should be a file: remove what is there");
+    expect(output).toContain("can't be replaced. It should be a file: remove what is there");
     expect(privateKeys(recipe)).toEqual(keys);
   });
 
@@ -122,7 +122,7 @@ describe("in the server's directory of accounts", () => {
       }),
     );
     for (const conflict of ["stop", "server"]) {
-      expect(must(await recipe.init({ NATS_CONFLICT: conflict }))).toContain(
+      expect(expectSuccess(await recipe.init({ NATS_CONFLICT: conflict }))).toContain(
         "the server's copy of account app was cut short or altered: its signature is not valid",
       );
       expect(recipe.account().nats.limits.streams).toBe(100);
@@ -149,7 +149,7 @@ describe("in the server's directory of accounts", () => {
       `${later}\n${whole}`,
     ]) {
       writeFileSync(file, text);
-      expect(must(await recipe.init())).toContain("its signature is not valid");
+      expect(expectSuccess(await recipe.init())).toContain("its signature is not valid");
       expect(recipe.account()).toMatchObject(
         JSON.parse(Buffer.from(whole.split(".")[1] ?? "", "base64url").toString()),
       );
@@ -178,7 +178,7 @@ describe("in the server's directory of accounts", () => {
       const body = `${header}.${Buffer.from(forged).toString("base64url")}`;
       const signature = Buffer.from(stranger.sign(new TextEncoder().encode(body))).toString("base64url");
       writeFileSync(file, `${body}.${signature}`);
-      expect(must(await recipe.init())).toContain("its signature is not valid");
+      expect(expectSuccess(await recipe.init())).toContain("its signature is not valid");
       expect(recipe.account()).toEqual(own);
     }
     expect(await recipe.up()).toContain("pushed account app");
@@ -188,17 +188,19 @@ describe("in the server's directory of accounts", () => {
   test("an account that another operator signed fails, and NATS_CONFLICT=store overwrites it", async () => {
     await using recipe = await start();
     await using other = await makeRecipe();
-    must(await other.init());
+    expectSuccess(await other.init());
     const file = onServer(recipe);
     const own = recipe.account();
     writeFileSync(file, readFileSync(other.accountFile()));
     for (const conflict of ["stop", "server"]) {
-      const { code, said } = await recipe.init({ NATS_CONFLICT: conflict });
+      const { code, output } = await recipe.init({ NATS_CONFLICT: conflict });
       expect(code).toBe(1);
-      expect(said).toContain("which is no key of operator nats-mint. Nothing was changed");
+      expect(output).toContain("which is no key of operator nats-mint. Nothing was changed");
     }
     expect(recipe.account()).toEqual(own);
-    expect(must(await recipe.init({ NATS_CONFLICT: "store" }))).toContain("the store's version replaces it");
+    expect(expectSuccess(await recipe.init({ NATS_CONFLICT: "store" }))).toContain(
+      "the store's version replaces it",
+    );
     expect(recipe.account()).toEqual(own);
     expect(await recipe.up()).toContain("pushed account app");
   });
@@ -207,24 +209,24 @@ describe("in the server's directory of accounts", () => {
     await using recipe = await start();
     const own = recipe.account();
     writeFileSync(onServer(recipe), readFileSync(onServer(recipe, systemId(recipe))));
-    const { code, said } = await recipe.init();
+    const { code, output } = await recipe.init();
     expect(code).toBe(1);
-    expect(said).toContain("is the JWT of another account. Nothing was changed");
+    expect(output).toContain("is the JWT of another account. Nothing was changed");
     expect(recipe.account()).toEqual(own);
   });
 });
 
 test("nats-push asks for a restart without opening what lies in the server's directories", async () => {
   await using recipe = await start();
-  must(await recipe.nsc("edit", "operator", "--sk", "generate"));
+  expectSuccess(await recipe.nsc("edit", "operator", "--sk", "generate"));
   const key = operatorKey(recipe);
   await recipe.startServer();
-  must(await recipe.init());
+  expectSuccess(await recipe.init());
   const keys = privateKeys(recipe);
   for (const name of ["restart", "restarted", "restart.new"])
     symlinkSync(operatorKey(recipe), join(recipe.dir, "nats/run", name));
-  const { said } = await recipe.push({ PUSH_PATIENCE: "1" });
-  expect(said).toContain("asking it to restart");
+  const { output } = await recipe.push({ PUSH_PATIENCE: "1" });
+  expect(output).toContain("asking it to restart");
   expect(privateKeys(recipe)).toEqual(keys);
   expect(existsSync(key)).toBe(true);
 });
@@ -234,12 +236,12 @@ describe("directories that hold what is trusted", () => {
     await using recipe = await start();
     for (const mode of [0o777, 0o770, 0o1777]) {
       chmodSync(recipe.env[variable] ?? "", mode);
-      const { code, said } = await (variable === "SERVER_DIR" ? recipe.init() : recipe.export());
+      const { code, output } = await (variable === "SERVER_DIR" ? recipe.init() : recipe.export());
       expect(code).toBe(1);
-      expect(said).toContain("must belong to user");
+      expect(output).toContain("must belong to user");
     }
     chmodSync(recipe.env[variable] ?? "", 0o755);
-    must(await (variable === "SERVER_DIR" ? recipe.init() : recipe.export()));
+    expectSuccess(await (variable === "SERVER_DIR" ? recipe.init() : recipe.export()));
   });
 });
 
@@ -263,7 +265,7 @@ describe("in the directory of the account's secret", () => {
         const whole = readFileSync(secret(recipe), "utf8");
         rmSync(secret(recipe));
         plant(join(recipe.dir, "secrets", name), victim);
-        must(await recipe.export());
+        expectSuccess(await recipe.export());
         expect(readFileSync(victim, "utf8")).toBe("precious");
         expect(readdirSync(victims)).toEqual(["victim"]);
         expect(lstatSync(secret(recipe)).isFile()).toBe(true);
@@ -280,7 +282,7 @@ describe("in the directory of the account's secret", () => {
     mkdirSync(join(recipe.dir, "secrets/.part-left"), { mode: 0o700 });
     writeFileSync(join(recipe.dir, "secrets/.part-left/.env.account"), "secret");
     rmSync(secret(recipe));
-    must(await recipe.export());
+    expectSuccess(await recipe.export());
     expect(readdirSync(join(recipe.dir, "secrets"))).toEqual([".env.account"]);
   });
 
@@ -288,9 +290,9 @@ describe("in the directory of the account's secret", () => {
     await using recipe = await start();
     rmSync(secret(recipe));
     mkdirSync(secret(recipe));
-    const { code, said } = await recipe.export();
+    const { code, output } = await recipe.export();
     expect(code).toBe(1);
-    expect(said).toContain(".env.account can't be written");
+    expect(output).toContain(".env.account can't be written");
     expect(readdirSync(secret(recipe))).toEqual([]);
   });
 });
@@ -298,7 +300,7 @@ describe("in the directory of the account's secret", () => {
 test("the store before the last change is kept, and the one before that is not", async () => {
   await using recipe = await start();
   for (const name of ["first", "second", "third"])
-    must(await recipe.nsc("edit", "account", "-n", "app", "--description", name));
+    expectSuccess(await recipe.nsc("edit", "account", "-n", "app", "--description", name));
   const description = (state: string) => {
     const file = join(recipe.dir, "nsc", state, "stores/nats-mint/accounts/app/app.jwt");
     return decode<{ nats: { description: string } }>(readFileSync(file, "utf8")).nats.description;
@@ -309,15 +311,15 @@ test("the store before the last change is kept, and the one before that is not",
     (name) => readlinkSync(join(recipe.dir, "nsc", name)).split("/")[1] ?? "",
   );
   expect(recipe.generations().sort()).toEqual(linked.sort());
-  // the README's way back, and a change after it
-  must(
+  // restore it as in the README, and make a change
+  expectSuccess(
     await recipe.run([
       "sh",
       "-c",
       `ln -sfn "$(readlink ${recipe.dir}/nsc/previous)" ${recipe.dir}/nsc/current`,
     ]),
   );
-  must(await recipe.nsc("edit", "account", "-n", "app", "--description", "fourth"));
+  expectSuccess(await recipe.nsc("edit", "account", "-n", "app", "--description", "fourth"));
   expect(description("current")).toBe("fourth");
   expect(description("previous")).toBe("second");
 });
@@ -329,7 +331,7 @@ test("a killed run leaves its temporary keys in the state directory only, and th
   const reached = join(recipe.dir, "reached");
   mkdirSync(bin);
   mkdirSync(temporary);
-  // nats-export compares what it has written aside; there it is held, with keys in its scratch files
+  // nats-export compares its new files with the old ones; it is held there, with keys in its scratch files
   writeFileSync(join(bin, "diff"), `#!/bin/sh\n: >"${reached}"\nexec sleep 1000\n`, { mode: 0o755 });
   const child = spawn("/bin/sh", [join(import.meta.dirname, "../../fs/nats-export/export.sh")], {
     env: { ...recipe.env, PATH: `${bin}:${recipe.env.PATH}`, TMPDIR: temporary },
@@ -344,17 +346,17 @@ test("a killed run leaves its temporary keys in the state directory only, and th
       : [];
   expect(scratch()).toHaveLength(3);
   // a run beside it leaves them alone
-  must(await recipe.init());
+  expectSuccess(await recipe.init());
   expect(scratch()).toHaveLength(3);
   process.kill(-(child.pid as number), "SIGKILL");
   await exited;
   expect(readdirSync(temporary)).toEqual([]);
-  must(await recipe.export({ TMPDIR: temporary }));
+  expectSuccess(await recipe.export({ TMPDIR: temporary }));
   expect(readdirSync(recipe.env.SCRATCH_DIR ?? "")).toEqual([]);
   expect(readdirSync(temporary)).toEqual([]);
 });
 
-test("a recipe works in a directory whose name holds a dollar sign and a space", async () => {
+test("a recipe works in a directory whose name contains a dollar sign and a space", async () => {
   await using recipe = await start();
   const odd = join(recipe.dir, "a $HOME b");
   mkdirSync(odd, { mode: 0o700 });
@@ -362,5 +364,5 @@ test("a recipe works in a directory whose name holds a dollar sign and a space",
     cpSync(join(recipe.dir, name), join(odd, name), { recursive: true, verbatimSymlinks: true });
   await recipe.startServer();
   const moved = { NSC_DIR: join(odd, "nsc"), SCRATCH_DIR: join(odd, "scratch"), KEYS_DIR: join(odd, "keys") };
-  expect(must(await recipe.push(moved))).toContain("nothing to push");
+  expect(expectSuccess(await recipe.push(moved))).toContain("nothing to push");
 });

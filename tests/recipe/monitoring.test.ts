@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { chmodSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { makeRecipe, must, type Recipe, startRecipe } from "./recipe.ts";
+import { expectSuccess, makeRecipe, type Recipe, startRecipe } from "./recipe.ts";
 
 /** nats-server's monitoring, which every web page and every user of the machine can reach. */
 
@@ -38,19 +38,23 @@ const root = () => `http://127.0.0.1:${recipe.ports.monitoring}`;
 
 test("responds with errors at paths that can be guessed, and web pages can't read even those", async () => {
   for (const path of [...ENDPOINTS, "/", "/nats", "/metrics", "//", "/.", "/%2e%2e/varz"]) {
-    const answer = await fetch(root() + path, {
+    const response = await fetch(root() + path, {
       redirect: "manual",
       headers: { Origin: "https://evil.test" },
     });
-    expect([path, answer.ok, answer.headers.get("Access-Control-Allow-Origin")]).toEqual([path, false, null]);
-    expect([path, (await answer.text()).length < 100]).toEqual([path, true]);
+    expect([path, response.ok, response.headers.get("Access-Control-Allow-Origin")]).toEqual([
+      path,
+      false,
+      null,
+    ]);
+    expect([path, (await response.text()).length < 100]).toEqual([path, true]);
   }
 });
 
 test("responds under a path of 128 random bits that only the server's user can read", async () => {
   for (const path of ENDPOINTS) {
     const { status } = await fetch(recipe.monitoring() + path);
-    // A server by itself has no Raft groups to tell of.
+    // A single server has no Raft groups to report.
     expect([path, status]).toEqual([path, path === "/raftz" ? 404 : 200]);
   }
   expect(readFileSync(file, "utf8")).toMatch(/^http_base_path: "\/[0-9a-f]{32}"\n$/);
@@ -59,7 +63,7 @@ test("responds under a path of 128 random bits that only the server's user can r
 
 test("has another path in each installation, and keeps it", async () => {
   const before = readFileSync(file, "utf8");
-  expect(must(await recipe.init())).toBe("nats-init: nothing to change\n");
+  expect(expectSuccess(await recipe.init())).toBe("nats-init: nothing to change\n");
   expect(readFileSync(file, "utf8")).toBe(before);
   await using other = await makeRecipe();
   await other.init();
@@ -75,7 +79,7 @@ test("gets a new path when its file is missing, empty, cut short, or has any oth
     // What a killed run may have left.
     writeFileSync(`${file}.new`, "http");
     chmodSync(`${file}.new`, 0o600);
-    must(await recipe.init());
+    expectSuccess(await recipe.init());
     expect(readFileSync(file, "utf8")).toMatch(/^http_base_path: "\/[0-9a-f]{32}"\n$/);
     expect(statSync(file).mode).toBe(mode);
     seen.add(readFileSync(file, "utf8"));

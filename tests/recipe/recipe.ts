@@ -23,10 +23,10 @@ import { freePorts } from "../ports.ts";
 
 const toolPath = await prepareTools(readLocalConfig());
 
-/** How a script or a program ended, and all that it said. */
+/** The exit code and the output of a script or program. */
 export interface Outcome {
   readonly code: number;
-  readonly said: string;
+  readonly output: string;
 }
 
 export type Recipe = Awaited<ReturnType<typeof makeRecipe>>;
@@ -54,14 +54,14 @@ export async function makeRecipe(settings: Record<string, string> = {}) {
   mkdirSync(join(dir, "keys"));
   let server: Bun.Subprocess | undefined;
 
-  /** Runs a program with the recipe's environment to its end. */
+  /** Runs a program to its end, with the recipe's environment. */
   async function run(command: string[], more: Record<string, string> = {}): Promise<Outcome> {
     const child = Bun.spawn(command, { env: { ...env, ...more }, stdio: ["ignore", "pipe", "pipe"] });
     const [out, error] = await Promise.all([
       new Response(child.stdout).text(),
       new Response(child.stderr).text(),
     ]);
-    return { code: await child.exited, said: out + error };
+    return { code: await child.exited, output: out + error };
   }
 
   const script = (path: string) => (more?: Record<string, string>) =>
@@ -78,31 +78,32 @@ export async function makeRecipe(settings: Record<string, string> = {}) {
     push: script("nats-push/push.sh"),
     export: script("nats-export/export.sh"),
 
-    /** nsc on the store in force, as an operator would use it. */
+    /** nsc with the active store, as an operator would use it. */
     nsc: (...command: string[]) => run(["/bin/sh", join(config.projectDir, "fs/nsc/nsc.sh"), ...command]),
 
     /** The URL of the server's monitoring, or of another server with this configuration. */
     monitoring: (port = config.ports.monitoring) =>
       `http://127.0.0.1:${port}${readFileSync(join(dir, "nats/config/monitoring.conf"), "utf8").split('"')[1]}`,
 
-    /** Starts nats-server and waits until it answers. */
+    /** Starts nats-server and waits until it is ready. */
     async startServer(): Promise<void> {
       server = Bun.spawn(["nats-server", "-c", join(dir, "nats/config/nats.conf")], {
         env,
         stdio: ["ignore", "ignore", Bun.file(join(dir, "nats-server.log"))],
       });
       const { exited } = server;
-      let gone = false;
+      let hasExited = false;
       void exited.then(() => {
-        gone = true;
+        hasExited = true;
       });
       while (
         !(await fetch(`${recipe.monitoring()}/healthz?js-enabled-only=true`).then(
-          (a) => a.ok,
+          ({ ok }) => ok,
           () => false,
         ))
       ) {
-        if (gone) throw new Error(`nats-server ended: ${readFileSync(join(dir, "nats-server.log"), "utf8")}`);
+        if (hasExited)
+          throw new Error(`nats-server ended: ${readFileSync(join(dir, "nats-server.log"), "utf8")}`);
         await Bun.sleep(10);
       }
     },
@@ -113,12 +114,12 @@ export async function makeRecipe(settings: Record<string, string> = {}) {
       server = undefined;
     },
 
-    /** init, server, push, export: all of it, which must go well. */
+    /** init, server, push, export: all of them, which must succeed. */
     async up(): Promise<string> {
-      const said = [must(await recipe.init())];
+      const output = [expectSuccess(await recipe.init())];
       if (!server) await recipe.startServer();
-      said.push(must(await recipe.push()), must(await recipe.export()));
-      return said.join("");
+      output.push(expectSuccess(await recipe.push()), expectSuccess(await recipe.export()));
+      return output.join("");
     },
 
     /** The claims of the application's account, as the nsc store has them. */
@@ -143,7 +144,7 @@ export async function makeRecipe(settings: Record<string, string> = {}) {
 
     removeRole: (name: string) => rmSync(join(rolesDir, `${name}.json`)),
 
-    /** The name of the nsc store's generation in force, and all that are there. */
+    /** The names of the nsc store's generations. */
     generations: () =>
       existsSync(join(dir, "nsc/generations")) ? readdirSync(join(dir, "nsc/generations")) : [],
 
@@ -158,10 +159,10 @@ export async function makeRecipe(settings: Record<string, string> = {}) {
 /** Roles besides the recipe's own, by their names. */
 type Roles = Record<string, unknown>;
 
-/** Settings that the prepared state does not depend on, and the owner of the server's directories. */
+/** Settings that do not change the prepared state, and the owner of the server's directories. */
 type StartSettings = Partial<Record<"MINT_PORT" | "NATS_WS_ORIGINS" | "SERVER_OWNER", string>>;
 
-/** A recipe that is up, as `makeRecipe` and `up` make it, but from a copy of one that was made before. */
+/** A running recipe, as after `makeRecipe` and `up`, but from a copy of a prepared state. */
 export async function startRecipe(settings: StartSettings = {}, roles: Roles = {}): Promise<Recipe> {
   const recipe = await makeRecipe(settings);
   try {
@@ -174,12 +175,12 @@ export async function startRecipe(settings: StartSettings = {}, roles: Roles = {
   return recipe;
 }
 
-/** What `up` leaves in a recipe's directory, and its roles. None of it names the directory or a port. */
+/** What `up` writes to a recipe's directory, and its roles. None of it contains the directory or a port. */
 const STATE = ["nsc", "nats", "keys", "secrets", "roles"];
 
 const prepared = new Map<string, Promise<string>>();
 
-/** A directory with the state to start from. The first process of a test run that needs it makes it. */
+/** A directory with the prepared state, made by the first process of a test run that needs it. */
 function prepareState(roles: Roles, owner: string): Promise<string> {
   const name = `recipe-${Bun.hash(JSON.stringify([roles, owner]))}`;
   const target = join(process.env.TESTS_DIR as string, name);
@@ -199,23 +200,23 @@ async function makeState(target: string, roles: Roles, owner: string): Promise<s
   try {
     renameSync(made, target);
   } catch (error) {
-    // Another process was first.
+    // Another process has made it meanwhile.
     if (!existsSync(target)) throw error;
     rmSync(made, { recursive: true });
   }
   return target;
 }
 
-/** Copies what is in a directory, with owners and modes, and links as they are. */
+/** Copies the contents of a directory, with owners and modes. Links are copied as links. */
 function copyTree(from: string, to: string): void {
   const { exitCode, stderr } = Bun.spawnSync(["cp", "-RPp", `${from}/.`, to]);
   if (exitCode !== 0) throw new Error(`cp failed: ${stderr}`);
 }
 
-/** What it said, if it ended well. */
-export function must({ code, said }: Outcome): string {
-  if (code !== 0) throw new Error(`ended with ${code}:\n${said}`);
-  return said;
+/** The output of a program that must succeed. */
+export function expectSuccess({ code, output }: Outcome): string {
+  if (code !== 0) throw new Error(`ended with ${code}:\n${output}`);
+  return output;
 }
 
 export interface AccountClaims {

@@ -2,14 +2,14 @@ import { describe, expect, test } from "bun:test";
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createUser, fromSeed } from "nkeys.js";
-import { makeRecipe, must, type Recipe, startRecipe } from "./recipe.ts";
+import { expectSuccess, makeRecipe, type Recipe, startRecipe } from "./recipe.ts";
 
 /** Another machine with a copy of the nsc store as it is now. */
 function elsewhere(recipe: Recipe) {
   const copy = join(recipe.dir, `elsewhere-${Bun.randomUUIDv7()}`);
   cpSync(join(recipe.dir, "nsc/current/"), copy, { recursive: true });
   const nsc = async (...command: string[]) =>
-    must(
+    expectSuccess(
       await recipe.run([
         "nsc",
         "--config-dir",
@@ -27,7 +27,7 @@ function elsewhere(recipe: Recipe) {
     nsc,
     async push() {
       const script = `nats --no-context -s ${recipe.env.NATS_URL} --creds ${creds} request --raw '$SYS.REQ.CLAIMS.UPDATE' "$(cat ${account})"`;
-      expect(must(await recipe.run(["sh", "-c", script]))).toContain("jwt updated");
+      expect(expectSuccess(await recipe.run(["sh", "-c", script]))).toContain("jwt updated");
     },
   };
 }
@@ -58,8 +58,8 @@ describe("a revocation pushed from elsewhere", () => {
     recipe.writeRole("browser", role("new"));
     recipe.removeRole("service");
     recipe.writeRole("extra", role("extra"));
-    must(await recipe.init({ NATS_ACCOUNT_JS_STREAMS: "5" }));
-    must(await recipe.push());
+    expectSuccess(await recipe.init({ NATS_ACCOUNT_JS_STREAMS: "5" }));
+    expectSuccess(await recipe.push());
     const { nats } = recipe.accountOnServer();
     expect(Object.keys(nats.revocations ?? {})).toEqual([user]);
     expect(nats.limits.streams).toBe(5);
@@ -75,7 +75,7 @@ describe("a revocation pushed from elsewhere", () => {
     await using recipe = await startRecipe();
     const other = elsewhere(recipe);
     recipe.writeRole("browser", role("new"));
-    must(await recipe.init()); // and no push
+    expectSuccess(await recipe.init()); // and no push
     const user = createUser().getPublicKey();
     await other.nsc("revocations", "add-user", "-a", "app", "--user-public-key", user);
     await other.push();
@@ -99,13 +99,13 @@ describe("a revocation pushed from elsewhere", () => {
     await using recipe = await startRecipe();
     const other = elsewhere(recipe);
     recipe.writeRole("extra", role("extra"));
-    must(await recipe.init());
+    expectSuccess(await recipe.init());
     const user = createUser().getPublicKey();
     await other.nsc("revocations", "add-user", "-a", "app", "--user-public-key", user);
     await other.push();
-    const { code, said } = await recipe.push();
+    const { code, output } = await recipe.push();
     expect(code).toBe(1);
-    expect(said).toContain(
+    expect(output).toContain(
       "account app was changed on the server since nats-init looked. Nothing was pushed",
     );
     expect(revoked(recipe)).toEqual([user]);
@@ -117,7 +117,7 @@ describe("a revocation pushed from elsewhere", () => {
     await using recipe = await startRecipe();
     const first = await revokeElsewhere(recipe);
     await recipe.up();
-    must(await recipe.nsc("edit", "account", "-n", "app", "--description", "mine"));
+    expectSuccess(await recipe.nsc("edit", "account", "-n", "app", "--description", "mine"));
     await recipe.up();
     const second = await revokeElsewhere(recipe);
     await recipe.up();
@@ -127,7 +127,7 @@ describe("a revocation pushed from elsewhere", () => {
 
   test("of the system account survives too", async () => {
     await using recipe = await startRecipe();
-    must(
+    expectSuccess(
       await recipe.nsc(
         "revocations",
         "add-user",
@@ -149,14 +149,14 @@ test("a server whose data were restored from before a revocation does not undo i
   const backup = readFileSync(file);
   while (Math.floor(Date.now() / 1000) <= recipe.account().iat) await Bun.sleep(20); // JWTs tell seconds apart
   const user = createUser().getPublicKey();
-  must(await recipe.nsc("revocations", "add-user", "-a", "app", "--user-public-key", user));
+  expectSuccess(await recipe.nsc("revocations", "add-user", "-a", "app", "--user-public-key", user));
   await recipe.up();
   await recipe.stopServer();
   writeFileSync(file, backup);
-  const { code, said } = await recipe.init();
+  const { code, output } = await recipe.init();
   expect(code).toBe(1);
-  expect(said).toContain("account app is older on the server than it was when they last agreed");
-  must(await recipe.init({ NATS_CONFLICT: "store" }));
+  expect(output).toContain("account app is older on the server than it was when they last agreed");
+  expectSuccess(await recipe.init({ NATS_CONFLICT: "store" }));
   await recipe.up();
   expect(revoked(recipe)).toEqual([user]);
 });
@@ -164,7 +164,7 @@ test("a server whose data were restored from before a revocation does not undo i
 describe("an operator's change with nsc", () => {
   test("is pushed by the next run", async () => {
     await using recipe = await startRecipe();
-    must(await recipe.nsc("edit", "account", "-n", "app", "--description", "mine"));
+    expectSuccess(await recipe.nsc("edit", "account", "-n", "app", "--description", "mine"));
     expect(await recipe.up()).toContain("nats-push: pushed account app");
     expect(recipe.accountOnServer().nats).toMatchObject({ description: "mine" });
   });
@@ -173,13 +173,13 @@ describe("an operator's change with nsc", () => {
     for (const winner of ["server", "store"]) {
       await using recipe = await startRecipe();
       const user = await revokeElsewhere(recipe);
-      must(await recipe.nsc("edit", "account", "-n", "app", "--description", "mine"));
-      const { code, said } = await recipe.init();
+      expectSuccess(await recipe.nsc("edit", "account", "-n", "app", "--description", "mine"));
+      const { code, output } = await recipe.init();
       expect(code).toBe(1);
-      expect(said).toContain("account app was changed both in the nsc store and on the server");
+      expect(output).toContain("account app was changed both in the nsc store and on the server");
       expect(revoked(recipe)).toEqual([user]);
-      must(await recipe.init({ NATS_CONFLICT: winner }));
-      must(await recipe.push());
+      expectSuccess(await recipe.init({ NATS_CONFLICT: winner }));
+      expectSuccess(await recipe.push());
       expect(revoked(recipe)).toEqual(winner === "server" ? [user] : []);
       expect((recipe.accountOnServer().nats as { description?: string }).description).toBe(
         winner === "server" ? undefined : "mine",
@@ -222,11 +222,11 @@ describe("a role that was changed elsewhere", () => {
     await using recipe = await startRecipe();
     const key = await narrow(recipe);
     recipe.writeRole("service", role("mine"));
-    const { code, said } = await recipe.init();
+    const { code, output } = await recipe.init();
     expect(code).toBe(1);
-    expect(said).toContain("role service was changed both in its file and in the account");
-    must(await recipe.init({ NATS_CONFLICT: "store" }));
-    must(await recipe.push());
+    expect(output).toContain("role service was changed both in its file and in the account");
+    expectSuccess(await recipe.init({ NATS_CONFLICT: "store" }));
+    expectSuccess(await recipe.push());
     expect(service(recipe)).toMatchObject({ key, template: { pub: { allow: ["mine"] } } });
   });
 
@@ -249,9 +249,9 @@ describe("a role that was changed elsewhere", () => {
     );
     await other.push();
     recipe.writeRole("extra", role("extra"));
-    const { code, said } = await recipe.init();
+    const { code, output } = await recipe.init();
     expect(code).toBe(1);
-    expect(said).toContain("its private half is not in this store");
+    expect(output).toContain("its private half is not in this store");
   });
 
   test("by the removal of its key gets a new key, and the old one is not restored", async () => {
@@ -274,7 +274,7 @@ describe("nats-push", () => {
   test("fails on an empty response, and overwrites nothing", async () => {
     await using recipe = await startRecipe();
     recipe.writeRole("extra", role("extra"));
-    must(await recipe.init());
+    expectSuccess(await recipe.init());
     const real = Bun.which("nats", { PATH: recipe.env.PATH as string });
     const bin = join(recipe.dir, "bin");
     mkdirSync(bin);
@@ -285,9 +285,9 @@ describe("nats-push", () => {
       { mode: 0o755 },
     );
     const before = recipe.accountOnServer();
-    const { code, said } = await recipe.push({ PATH: `${bin}:${recipe.env.PATH}` });
+    const { code, output } = await recipe.push({ PATH: `${bin}:${recipe.env.PATH}` });
     expect(code).toBe(1);
-    expect(said).toContain("the server did not say what it holds for account");
+    expect(output).toContain("the server did not say what it holds for account");
     expect(recipe.accountOnServer()).toEqual(before);
   });
 
@@ -296,9 +296,9 @@ describe("nats-push", () => {
     const revocations = Object.fromEntries(
       Array.from({ length: 2500 }, () => [createUser().getPublicKey(), 1]),
     );
-    const signer = must(await recipe.nsc("describe", "operator", "--json"));
+    const signer = expectSuccess(await recipe.nsc("describe", "operator", "--json"));
     const key = (JSON.parse(signer) as { nats: { signing_keys: string[] } }).nats.signing_keys[0] as string;
-    const seed = must(
+    const seed = expectSuccess(
       await recipe.run(["sh", "-c", `cat "$(find ${recipe.dir}/nsc/current/keys/ -name ${key}.nk)"`]),
     ).trim();
     const claims = recipe.account();
@@ -306,31 +306,31 @@ describe("nats-push", () => {
     const text = `${readFileSync(recipe.accountFile(), "utf8").split(".")[0]}.${Buffer.from(JSON.stringify(payload)).toString("base64url")}`;
     const signature = fromSeed(new TextEncoder().encode(seed)).sign(new TextEncoder().encode(text));
     writeFileSync(recipe.accountFile(), `${text}.${Buffer.from(signature).toString("base64url")}`);
-    expect(must(await recipe.push())).toContain("pushed account app");
+    expect(expectSuccess(await recipe.push())).toContain("pushed account app");
     expect(revoked(recipe)).toHaveLength(2500);
   });
 
   test("that failed at a login causes no conflict later", async () => {
     await using recipe = await startRecipe();
     recipe.writeRole("extra", role("extra"));
-    must(await recipe.init());
+    expectSuccess(await recipe.init());
     expect((await recipe.push({ NATS_WS_URL: "ws://127.0.0.1:1" })).code).toBe(1);
-    must(await recipe.nsc("edit", "account", "-n", "app", "--description", "mine"));
+    expectSuccess(await recipe.nsc("edit", "account", "-n", "app", "--description", "mine"));
     await recipe.up();
     expect(recipe.accountOnServer().nats).toMatchObject({ description: "mine" });
   });
 
   test("succeeds when all users were revoked a moment ago", async () => {
     await using recipe = await startRecipe();
-    must(await recipe.nsc("revocations", "add-user", "-a", "app", "--user-public-key", "*"));
+    expectSuccess(await recipe.nsc("revocations", "add-user", "-a", "app", "--user-public-key", "*"));
     expect(await recipe.up()).toContain("all is in force");
   });
 
   test("reports an account that was deleted in the store and still exists on the server", async () => {
     await using recipe = await startRecipe();
-    must(await recipe.nsc("add", "account", "-n", "my team"));
+    expectSuccess(await recipe.nsc("add", "account", "-n", "my team"));
     expect(await recipe.up()).toContain("pushed account my team");
-    must(await recipe.nsc("delete", "account", "my team", "--force"));
+    expectSuccess(await recipe.nsc("delete", "account", "my team", "--force"));
     expect(await recipe.up()).toMatch(
       /account A[A-Z2-7]{55} is no longer in the nsc store, but servers keep it/,
     );
@@ -339,45 +339,47 @@ describe("nats-push", () => {
   test("refuses to overwrite an account that its store has never seen in that form", async () => {
     await using recipe = await startRecipe();
     rmSync(join(recipe.dir, "nsc/current/recipe/pushed"), { recursive: true });
-    must(await recipe.nsc("edit", "account", "-n", "app", "--description", "mine"));
-    const { code, said } = await recipe.push();
+    expectSuccess(await recipe.nsc("edit", "account", "-n", "app", "--description", "mine"));
+    const { code, output } = await recipe.push();
     expect(code).toBe(1);
-    expect(said).toContain("Nothing was pushed");
+    expect(output).toContain("Nothing was pushed");
   });
 
   test("fails when no server responds", async () => {
     await using recipe = await makeRecipe();
-    must(await recipe.init());
-    const { code, said } = await recipe.push({ PUSH_PATIENCE: "1" });
+    expectSuccess(await recipe.init());
+    const { code, output } = await recipe.push({ PUSH_PATIENCE: "1" });
     expect(code).toBe(1);
-    expect(said).toContain(`nats-server did not answer at ${recipe.env.NATS_URL} within 1 s`);
+    expect(output).toContain(`nats-server did not answer at ${recipe.env.NATS_URL} within 1 s`);
   });
 
   test("fails when a push is accepted but does not come into force", async () => {
     await using recipe = await startRecipe();
     // An account signed by an operator key that the running server does not know.
-    must(await recipe.nsc("edit", "operator", "--sk", "generate"));
-    const keys = JSON.parse(must(await recipe.nsc("describe", "operator", "--json"))) as {
+    expectSuccess(await recipe.nsc("edit", "operator", "--sk", "generate"));
+    const keys = JSON.parse(expectSuccess(await recipe.nsc("describe", "operator", "--json"))) as {
       nats: { signing_keys: string[] };
     };
-    const known = must(await recipe.run(["sh", "-c", `cut -d. -f2 ${recipe.dir}/nats/config/resolver.conf`]));
+    const known = expectSuccess(
+      await recipe.run(["sh", "-c", `cut -d. -f2 ${recipe.dir}/nats/config/resolver.conf`]),
+    );
     const unknown = keys.nats.signing_keys.find(
       (key) => !Buffer.from(known, "base64url").toString().includes(key),
     ) as string;
-    must(await recipe.nsc("edit", "account", "-n", "app", "--description", "mine", "-K", unknown));
-    must(await recipe.init());
-    const { code, said } = await recipe.push({ PUSH_PATIENCE: "2" });
+    expectSuccess(await recipe.nsc("edit", "account", "-n", "app", "--description", "mine", "-K", unknown));
+    expectSuccess(await recipe.init());
+    const { code, output } = await recipe.push({ PUSH_PATIENCE: "2" });
     expect(code).toBe(1);
-    expect(said).toMatch(/can't reload its configuration|still runs with another configuration/);
+    expect(output).toMatch(/can't reload its configuration|still runs with another configuration/);
     await recipe.stopServer();
     expect(await recipe.up()).toContain("all is in force");
   });
 
   test("waits for a server that stops just as its configuration is requested", async () => {
     await using recipe = await startRecipe();
-    must(await recipe.nsc("edit", "operator", "--sk", "generate"));
-    must(await recipe.init());
-    // The question after the one for a restart is held back until the server has gone.
+    expectSuccess(await recipe.nsc("edit", "operator", "--sk", "generate"));
+    expectSuccess(await recipe.init());
+    // The request after the one for a restart is held back until the server has exited.
     const at = (name: string) => join(recipe.dir, name);
     mkdirSync(at("bin"));
     writeFileSync(
@@ -385,7 +387,7 @@ describe("nats-push", () => {
       `#!/bin/sh
 case "$*" in *--replies*STATSZ*)
   if [ -e "$SERVER_DIR/config/restart" ] && [ ! -e ${at("gone")} ]; then
-    : >${at("asked")}
+    : >${at("requested")}
     until [ -e ${at("gone")} ]; do sleep 0.05; done
   fi
 esac
@@ -394,14 +396,14 @@ PATH=\${PATH#*:} exec nats "$@"
       { mode: 0o755 },
     );
     const push = recipe.push({ PATH: `${at("bin")}:${recipe.env.PATH}` });
-    while (!existsSync(at("asked"))) await Bun.sleep(20);
+    while (!existsSync(at("requested"))) await Bun.sleep(20);
     await recipe.stopServer();
     writeFileSync(at("gone"), "");
     await Bun.sleep(500);
     await recipe.startServer();
-    const said = must(await push);
-    expect(said).toContain("asking it to restart");
-    expect(said).toContain("all is in force");
+    const output = expectSuccess(await push);
+    expect(output).toContain("asking it to restart");
+    expect(output).toContain("all is in force");
   });
 
   test("has servers reload a changed nats.conf", async () => {
@@ -416,8 +418,8 @@ PATH=\${PATH#*:} exec nats "$@"
         "",
       ),
     );
-    must(await recipe.init({ SERVER_FILES: files }));
-    expect(must(await recipe.push())).toContain("nats-server reloaded its configuration");
+    expectSuccess(await recipe.init({ SERVER_FILES: files }));
+    expect(expectSuccess(await recipe.push())).toContain("nats-server reloaded its configuration");
     const varz = (await (await fetch(`${recipe.monitoring()}/varz`)).json()) as {
       max_payload: number;
     };
@@ -433,8 +435,8 @@ PATH=\${PATH#*:} exec nats "$@"
 
   test("fails when a role's users can't log in", async () => {
     await using recipe = await startRecipe();
-    const { code, said } = await recipe.push({ NATS_WS_URL: "ws://127.0.0.1:1" });
+    const { code, output } = await recipe.push({ NATS_WS_URL: "ws://127.0.0.1:1" });
     expect(code).toBe(1);
-    expect(said).toContain("a user of role browser can't log in at ws://127.0.0.1:1");
+    expect(output).toContain("a user of role browser can't log in at ws://127.0.0.1:1");
   });
 });

@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSy
 import { join } from "node:path";
 import { connect, credsAuthenticator, type JetStreamManager, type StreamConfig } from "nats";
 import { logIn, plainUser } from "../mint/parts.ts";
-import { makeRecipe, must, type Recipe, startRecipe } from "./recipe.ts";
+import { expectSuccess, makeRecipe, type Recipe, startRecipe } from "./recipe.ts";
 
 /** The streams that the recipe makes, one for each file. */
 
@@ -16,9 +16,9 @@ const write = ({ env }: Recipe, file: string, stream: unknown) =>
 const read = ({ env }: Recipe, file: string) =>
   JSON.parse(readFileSync(join(env.STREAMS_DIR ?? "", file), "utf8"));
 
-/** A user who may do everything in the account, with its streams. */
+/** A user with all permissions in the account, and its streams. */
 async function logInAsAdmin(recipe: Recipe) {
-  must(await recipe.export());
+  expectSuccess(await recipe.export());
   const everything = { allow: [">"] };
   const { nc, close } = await logIn(await plainUser(recipe, { pub: everything, sub: everything }));
   const streams: JetStreamManager["streams"] = (await nc.jetstreamManager()).streams;
@@ -54,7 +54,7 @@ describe("a stream file", () => {
 
   test("changes and reports nothing the second time", async () => {
     await using recipe = await makeUsed();
-    expect(must(await recipe.push())).toBe(QUIET);
+    expect(expectSuccess(await recipe.push())).toBe(QUIET);
     await using admin = await logInAsAdmin(recipe);
     expect((await admin.streams.info("ROOMS")).state.messages).toBe(1);
   });
@@ -62,8 +62,8 @@ describe("a stream file", () => {
   test("may be an operator's own, added while the server runs", async () => {
     await using recipe = await makeUsed();
     write(recipe, "orders_2-b.json", { name: "orders_2-b", metadata: { owner: "me" }, ...extra });
-    expect(must(await recipe.push())).toBe(`nats-push: made stream orders_2-b\n${QUIET}`);
-    expect(must(await recipe.push())).toBe(QUIET);
+    expect(expectSuccess(await recipe.push())).toBe(`nats-push: made stream orders_2-b\n${QUIET}`);
+    expect(expectSuccess(await recipe.push())).toBe(QUIET);
     await using admin = await logInAsAdmin(recipe);
     expect(await admin.names()).toEqual(["ROOMS", "orders_2-b"]);
     expect((await admin.streams.info("orders_2-b")).config as object).toMatchObject(extra);
@@ -72,7 +72,7 @@ describe("a stream file", () => {
   test("that was removed leaves its stream as it is", async () => {
     await using recipe = await makeUsed();
     rmSync(join(recipe.env.STREAMS_DIR ?? "", "ROOMS.json"));
-    expect(must(await recipe.push())).toBe(QUIET);
+    expect(expectSuccess(await recipe.push())).toBe(QUIET);
     await using admin = await logInAsAdmin(recipe);
     expect((await admin.streams.info("ROOMS")).state.messages).toBe(1);
   });
@@ -81,7 +81,7 @@ describe("a stream file", () => {
     await using recipe = await makeUsed();
     await using admin = await logInAsAdmin(recipe);
     await admin.streams.delete("ROOMS");
-    expect(must(await recipe.push())).toContain("made stream ROOMS");
+    expect(expectSuccess(await recipe.push())).toContain("made stream ROOMS");
     expect(await admin.names()).toEqual(["ROOMS"]);
   });
 
@@ -98,7 +98,7 @@ describe("an existing stream", () => {
     await using admin = await logInAsAdmin(recipe);
     const changes = { max_age: 3600e9, max_msg_size: 100, description: "mine" };
     await admin.streams.update("ROOMS", changes as Partial<StreamConfig>);
-    expect(must(await recipe.push())).toBe(
+    expect(expectSuccess(await recipe.push())).toBe(
       `nats-push: stream ROOMS stays as it is; its file says otherwise about description, max_age, max_msg_size\n${QUIET}`,
     );
     const { config, state } = await admin.streams.info("ROOMS");
@@ -109,7 +109,7 @@ describe("an existing stream", () => {
   test("stays as it is when its file changes, until it is edited with the nats tool, which takes the file", async () => {
     await using recipe = await makeUsed();
     write(recipe, "ROOMS.json", { ...read(recipe, "ROOMS.json"), max_age: 3600e9 });
-    expect(must(await recipe.push())).toContain(
+    expect(expectSuccess(await recipe.push())).toContain(
       "stream ROOMS stays as it is; its file says otherwise about max_age\n",
     );
     await using admin = await logInAsAdmin(recipe);
@@ -118,14 +118,14 @@ describe("an existing stream", () => {
 
     const plain = recipe.account().nats.signing_keys.find((key) => typeof key === "string") as string;
     const user = ["--account", "app", "--name", "admin"];
-    must(await recipe.nsc("add", "user", ...user, "--private-key", plain, "--allow-pubsub", ">"));
+    expectSuccess(await recipe.nsc("add", "user", ...user, "--private-key", plain, "--allow-pubsub", ">"));
     const creds = join(recipe.dir, "admin.creds");
-    must(await recipe.nsc("generate", "creds", ...user, "--output-file", creds));
+    expectSuccess(await recipe.nsc("generate", "creds", ...user, "--output-file", creds));
     const file = join(recipe.env.STREAMS_DIR ?? "", "ROOMS.json");
     const nats = ["nats", "-s", recipe.env.NATS_URL ?? "", "--creds", creds];
-    must(await recipe.run([...nats, "stream", "edit", "ROOMS", "--force", "--config", file]));
+    expectSuccess(await recipe.run([...nats, "stream", "edit", "ROOMS", "--force", "--config", file]));
     expect(await maxAge()).toBe(3600e9);
-    expect(must(await recipe.push())).toBe(QUIET);
+    expect(expectSuccess(await recipe.push())).toBe(QUIET);
   });
 
   test("keeps its messages when the server had lost its copy of the account", async () => {
@@ -139,8 +139,10 @@ describe("an existing stream", () => {
 
   test("is not changed when the limits no longer allow it", async () => {
     await using recipe = await makeUsed();
-    must(await recipe.init({ NATS_ACCOUNT_JS_DISK: "1MB" }));
-    expect(must(await recipe.push())).toBe("nats-push: pushed account app\nnats-push: all is in force\n");
+    expectSuccess(await recipe.init({ NATS_ACCOUNT_JS_DISK: "1MB" }));
+    expect(expectSuccess(await recipe.push())).toBe(
+      "nats-push: pushed account app\nnats-push: all is in force\n",
+    );
     await using admin = await logInAsAdmin(recipe);
     expect((await admin.streams.info("ROOMS")).state.messages).toBe(1);
   });
@@ -175,23 +177,23 @@ describe("a stream file that is wrong", () => {
   test.each(wrong)("and %s fails, and nothing is pushed", async (_, file, content, sentence) => {
     write(recipe, "orders.json", extra);
     write(recipe, file, content);
-    const { code, said } = await recipe.push();
-    expect({ code, said }).toEqual({ code: 1, said: expect.stringContaining(sentence) });
-    expect(said).toContain("stream files are wrong; nothing was pushed");
+    const { code, output } = await recipe.push();
+    expect({ code, output }).toEqual({ code: 1, output: expect.stringContaining(sentence) });
+    expect(output).toContain("stream files are wrong; nothing was pushed");
     expect(await admin.names()).toEqual(["ROOMS"]);
     remove("orders.json", file);
   });
 
   test("keeps the accounts from being pushed until it is corrected", async () => {
     recipe.writeRole("first", role);
-    must(await recipe.init());
+    expectSuccess(await recipe.init());
     symlinkSync("nowhere", join(recipe.env.STREAMS_DIR ?? "", "x.json"));
-    const { code, said } = await recipe.push();
+    const { code, output } = await recipe.push();
     expect(code).toBe(1);
-    expect(said).toContain("streams/x.json: can't be read");
+    expect(output).toContain("streams/x.json: can't be read");
     expect(JSON.stringify(recipe.accountOnServer())).not.toContain('"first"');
     remove("x.json");
-    must(await recipe.push());
+    expectSuccess(await recipe.push());
     expect(JSON.stringify(recipe.accountOnServer())).toContain('"first"');
   });
 
@@ -205,23 +207,26 @@ describe("a stream file that is wrong", () => {
   ];
   test.each(refused)("with %s is refused with the server's message", async (_, stream, words) => {
     write(recipe, "wrong.json", { ...stream, name: "wrong" });
-    const { code, said } = await recipe.push();
-    expect({ code, said }).toEqual({ code: 1, said: expect.stringContaining("stream wrong was not made: ") });
-    expect(said).toContain(words);
+    const { code, output } = await recipe.push();
+    expect({ code, output }).toEqual({
+      code: 1,
+      output: expect.stringContaining("stream wrong was not made: "),
+    });
+    expect(output).toContain(words);
     expect(await admin.names()).toEqual(["ROOMS"]);
     remove("wrong.json");
-    expect(must(await recipe.push())).toBe(QUIET);
+    expect(expectSuccess(await recipe.push())).toBe(QUIET);
   });
 
   test("that the server refuses does not stop the accounts and the other streams", async () => {
     write(recipe, "a_wrong.json", { subjectz: ["x"] });
     write(recipe, "orders.json", extra);
     recipe.writeRole("second", role);
-    must(await recipe.init());
-    const { code, said } = await recipe.push();
+    expectSuccess(await recipe.init());
+    const { code, output } = await recipe.push();
     expect(code).toBe(1);
-    expect(said).toContain("made stream orders");
-    expect(said).toContain("not every stream could be made; the accounts are in force");
+    expect(output).toContain("made stream orders");
+    expect(output).toContain("not every stream could be made; the accounts are in force");
     expect(JSON.stringify(recipe.accountOnServer())).toContain('"second"');
     expect(await admin.names()).toEqual(["ROOMS", "orders"]);
     remove("a_wrong.json", "orders.json");
@@ -242,15 +247,15 @@ describe("the account's limits", () => {
     async (variable, value, words) => {
       await using recipe = await makeRecipe();
       write(recipe, "A.json", { ...extra, max_bytes: 1024 });
-      must(await recipe.init({ [variable]: value }));
+      expectSuccess(await recipe.init({ [variable]: value }));
       await recipe.startServer();
-      const { code, said } = await recipe.push();
+      const { code, output } = await recipe.push();
       expect(code).toBe(1);
-      expect(said).toContain(
+      expect(output).toContain(
         `stream ROOMS was not made: ${words} (the limits are NATS_ACCOUNT_JS_… and NATS_JS_… in .env)`,
       );
-      must(await recipe.init({ [variable]: recipe.env[variable] ?? "" }));
-      expect(must(await recipe.push())).toContain("made stream ROOMS");
+      expectSuccess(await recipe.init({ [variable]: recipe.env[variable] ?? "" }));
+      expect(expectSuccess(await recipe.push())).toContain("made stream ROOMS");
     },
   );
 });
@@ -268,10 +273,10 @@ describe("while it makes streams, the recipe", () => {
   test("prints no secret, and leaves no user behind", async () => {
     await using recipe = await makeRecipe();
     expect(await recipe.up()).not.toMatch(/S[OAU][A-Z2-7]{56}|eyJ/);
-    expect(must(await recipe.run(["find", join(recipe.dir, "nsc"), "-name", "*stream*"]))).toBe("");
+    expect(expectSuccess(await recipe.run(["find", join(recipe.dir, "nsc"), "-name", "*stream*"]))).toBe("");
   });
 
-  test("uses a user who may look at a stream and make it, and nothing else", async () => {
+  test("uses a user that may read and create a stream, and nothing else", async () => {
     await using recipe = await makeUsed();
     const copy = `case "$*" in *STREAM.INFO*) while [ "$1" != --creds ]; do shift; done; cp "$2" ${recipe.dir}/stream.creds; exit 1 ;; esac\nexec "$nats" "$@"`;
     await recipe.push({ ...replaceNats(recipe, copy), PUSH_PATIENCE: "1" });
@@ -307,20 +312,20 @@ describe("while it makes streams, the recipe", () => {
   test("fails with a message when JetStream does not respond", async () => {
     await using recipe = await makeUsed();
     const mute = `case "$*" in *JS.API*) echo "no answer" >&2; exit 0 ;; esac\nexec "$nats" "$@"`;
-    const { code, said } = await recipe.push({ ...replaceNats(recipe, mute), PUSH_PATIENCE: "1" });
+    const { code, output } = await recipe.push({ ...replaceNats(recipe, mute), PUSH_PATIENCE: "1" });
     expect(code).toBe(1);
-    expect(said).toContain(
+    expect(output).toContain(
       "JetStream did not answer within 1 s (no answer). See the log of nats-server for the reason",
     );
-    expect(must(await recipe.push())).toBe(QUIET);
+    expect(expectSuccess(await recipe.push())).toBe(QUIET);
   });
 
   test("skips them while the account has no plain key", async () => {
     await using recipe = await makeUsed();
     const plain = recipe.account().nats.signing_keys.find((key) => typeof key === "string") as string;
-    must(await recipe.nsc("edit", "account", "--name", "app", "--rm-sk", plain));
+    expectSuccess(await recipe.nsc("edit", "account", "--name", "app", "--rm-sk", plain));
     write(recipe, "orders.json", extra);
-    expect(must(await recipe.push())).not.toContain("stream");
+    expect(expectSuccess(await recipe.push())).not.toContain("stream");
     expect(await recipe.up()).toContain("made stream orders");
   });
 });

@@ -1,13 +1,13 @@
 import { headers } from "nats";
-import { type Client, PATIENCE, within } from "../mint/parts.ts";
+import { type Client, TIMEOUT, within } from "../mint/parts.ts";
 import { until } from "./recipes.ts";
 
 /**
- * A consumer that delivers where nothing is subscribed by name. It looks for interest in a subject without a wildcard
- * only, but hears of changes through a channel that holds eight of them and drops the ninth. While it waits between two
- * messages (`replay_policy: original`) it does not read the channel: four times "gone" and "there again", and the last
- * "gone" is lost. Nothing is subscribed then, so the deliver subject may be changed, and the consumer stays active. A
- * subscription to `>` anywhere in the account would prevent the change.
+ * A consumer that delivers to a subject without a literal subscription. A consumer checks for interest in a subject
+ * without wildcards only, but gets changes of interest through a channel that holds eight of them and drops the ninth.
+ * While it waits between two messages (`replay_policy: original`) it does not read the channel: after "no interest" and
+ * "interest" four times, the last "no interest" is lost. Now nothing is subscribed, so the deliver subject may be
+ * changed, and the consumer stays active. A subscription to `>` anywhere in the account would prevent the change.
  */
 
 export interface Source {
@@ -16,62 +16,63 @@ export interface Source {
   readonly filter: string;
   /** A subject that the client may subscribe to. */
   readonly inbox: string;
-  /** Publishes a message that the filter lets through; its sequence. */
-  readonly say: (text: string, more?: Record<string, string>) => Promise<number>;
+  /** Publishes a message that matches the filter. Returns its sequence. */
+  readonly publish: (text: string, more?: Record<string, string>) => Promise<number>;
 }
 
-export interface ConsumerAnswer {
+export interface ConsumerResponse {
   readonly error?: { readonly err_code: number; readonly description: string };
   readonly name?: string;
   readonly config?: Record<string, unknown>;
 }
 
-/** What a client may publish to a stream, and read back through a consumer of its own. */
+/** A stream with a subject that a client may publish to and read through its own consumer. */
 export const sourceOf = (client: Client, stream: string, filter: string, subject: string): Source => ({
   client,
   stream,
   filter,
   inbox: "_INBOX_alice",
-  async say(text, more = {}) {
-    const real = headers();
+  async publish(text, more = {}) {
+    const all = headers();
     for (const [name, value] of Object.entries({ "Nats-Msg-Id": crypto.randomUUID(), ...more }))
-      real.set(name, value);
-    const answer = await client.nc.request(subject, text, { headers: real, timeout: PATIENCE });
-    const { seq, error } = answer.json<{ seq: number; error?: { description: string } }>();
+      all.set(name, value);
+    const response = await client.nc.request(subject, text, { headers: all, timeout: TIMEOUT });
+    const { seq, error } = response.json<{ seq: number; error?: { description: string } }>();
     if (error) throw new Error(error.description);
     return seq;
   },
 });
 
-/** The answer to a request for a consumer, or to change it; stream, name and filter are those of the subject. */
+/** The response to a request to create or update a consumer; stream, name and filter are those in the subject. */
 export async function consume(
   { client, stream, filter }: Pick<Source, "client" | "stream" | "filter">,
   config: object,
   name: string = crypto.randomUUID(),
-): Promise<ConsumerAnswer> {
-  const answer = await client.nc.request(
+): Promise<ConsumerResponse> {
+  const response = await client.nc.request(
     `$JS.API.CONSUMER.CREATE.${stream}.${name}.${filter}`,
     JSON.stringify({
       stream_name: stream,
       config: { filter_subject: filter, ack_policy: "none", ...config },
     }),
-    { timeout: PATIENCE },
+    { timeout: TIMEOUT },
   );
-  return answer.json<ConsumerAnswer>();
+  return response.json<ConsumerResponse>();
 }
 
 /** Milliseconds between the first two messages: the time that a consumer waits between them. */
 const GAP = 1000;
 
-/** Makes a consumer of the source and has it deliver to `target`, where nothing is subscribed by name. */
+/** Creates a consumer of the source and changes it to deliver to `target`, which has no literal subscription. */
 export async function redirect(source: Source, target: string, observer: Client) {
-  const { client, stream, inbox, say } = source;
+  const { client, stream, inbox, publish } = source;
   const manager = await observer.nc.jetstreamManager();
-  const begin = await say("first");
+  const begin = await publish("first");
   const { time } = await manager.streams.getMessage(stream, { seq: begin });
-  const later = async () => Date.parse((await manager.streams.info(stream)).ts ?? "") > time.getTime() + GAP;
-  await until(later, "the gap", observer);
-  await say("second");
+  const isGapOver = async () =>
+    Date.parse((await manager.streams.info(stream)).ts ?? "") > time.getTime() + GAP;
+  await until(isGapOver, "the gap", observer);
+  await publish("second");
 
   const subject = `${inbox}.${crypto.randomUUID()}`;
   const first = Promise.withResolvers<void>();
@@ -92,18 +93,18 @@ export async function redirect(source: Source, target: string, observer: Client)
     subscription = client.nc.subscribe(subject, { callback: () => {} });
   }
   subscription.unsubscribe();
-  const answer = await consume(source, { ...config, deliver_subject: target }, name);
-  return { ...answer, name };
+  const response = await consume(source, { ...config, deliver_subject: target }, name);
+  return { ...response, name };
 }
 
-/** Does it until it worked: until the consumer delivers there. Its name. */
+/** Repeats it until the consumer delivers there. Returns its name. */
 export async function deliverTo(target: string, source: Source, observer: Client): Promise<string> {
   const manager = await observer.nc.jetstreamManager();
   let done = "";
   const attempt = async () => {
     const { name, error } = await redirect(source, target, observer);
     if (error) throw new Error(error.description);
-    const third = await source.say("third");
+    const third = await source.publish("third");
     let delivered = 0;
     await until(
       async () => {

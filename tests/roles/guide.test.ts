@@ -8,38 +8,38 @@ import { jwtAuthenticator, wsconnect } from "@nats-io/nats-core";
 import { AckPolicy, headers } from "nats";
 import { readLocalConfig } from "../../src/config/local.ts";
 import { blocks, codeSpans, links, rows, section } from "../docs/markdown.ts";
-import { bytes, type Client, credentials, logIn, PATIENCE, settle, within } from "../mint/parts.ts";
+import { bytes, type Client, credentials, flushAll, logIn, TIMEOUT, within } from "../mint/parts.ts";
 import { deliverTo, sourceOf } from "./deliver.ts";
 import {
-  calls,
-  everything,
-  makeRoleWorld,
-  person,
-  type RoleWorld,
+  apiCalls,
+  loginOf,
+  makeRoleEnvironment,
+  type RoleEnvironment,
+  readJetStream,
   roleFiles,
   streamFiles,
   until,
 } from "./recipes.ts";
 
-/** docs/role-examples.md shows the files as they are, and its code does what it says, with no right more. */
+/** docs/role-examples.md shows the role files as they are, and its code works with the permissions of these roles only. */
 
 const { projectDir } = readLocalConfig();
 const guide = readFileSync(join(projectDir, "docs/role-examples.md"), "utf8");
 const reference = readFileSync(join(projectDir, "docs/roles.md"), "utf8");
 
-let world: RoleWorld;
-/** Where blocks run: the packages they import are there. */
+let environment: RoleEnvironment;
+/** The directory of the programs, with the packages that they import. */
 let dir: string;
 
 beforeAll(async () => {
-  world = await makeRoleWorld();
+  environment = await makeRoleEnvironment();
   dir = mkdtempSync(join(tmpdir(), "roles-"));
   symlinkSync(join(projectDir, "node_modules"), join(dir, "node_modules"));
 });
 afterAll(async () => {
   rmSync(dir, { recursive: true, force: true });
-  await world?.admin.close();
-  await world?.[Symbol.asyncDispose]();
+  await environment?.admin.close();
+  await environment?.[Symbol.asyncDispose]();
 });
 
 /** The code under a heading, one text for each block. */
@@ -50,7 +50,7 @@ const code = (heading: string) =>
 
 let runs = 0;
 
-/** Runs a block with these names in scope. It may not end: then it is what it shows that counts. */
+/** Runs a block with these names in scope. Some blocks never end; their tests check what they show. */
 async function start(
   text: string | undefined,
   scope: Record<string, unknown>,
@@ -74,18 +74,21 @@ ${lines.filter((line) => !isImport(line)).join("\n")}
 const run = async (text: string | undefined, scope: Record<string, unknown>) =>
   within((await start(text, scope)).ends, "the block to end");
 
-/** What a block is given to show things with, and what it has shown. */
+/** The function `show` that blocks use, and what they have shown. */
 function screen() {
   const shown: string[] = [];
   return { shown, show: (...what: unknown[]) => void shown.push(what.join(" ")) };
 }
 
-/** A connection of somebody with a role, with another inbox than the credential says. */
+/** A connection with a role, and with another inbox prefix than that of the credential. */
 async function logInWithInbox(user: string, role: string, inbox_prefix: string): Promise<Client> {
-  return logIn({ ...(await credentials(world.app, person(user, role))), inbox_prefix }, world.url("tcp"));
+  return logIn(
+    { ...(await credentials(environment.app, loginOf(user, role))), inbox_prefix },
+    environment.url("tcp"),
+  );
 }
 
-test("shows every role and stream file as it is, and links to it", () => {
+test("the guide shows every role and stream file as it is, and links to it", () => {
   const shown = blocks(guide)
     .filter(({ language }) => language === "json")
     .map(({ text }) => text);
@@ -97,148 +100,148 @@ test("shows every role and stream file as it is, and links to it", () => {
   expect(links(guide)).toEqual(expect.arrayContaining(files));
 });
 
-const STRANGERS = "untrusted users";
-const TRUSTING = "users who trust each other";
+const UNTRUSTED = "untrusted users";
+const MUTUALLY_TRUSTING = "users who trust each other";
 
-/** For whom the guides' tables say that each role is. */
-const forWhom: Record<string, string> = {
+/** The kind of users of each role, according to the tables of the guides. */
+const usersOf: Record<string, string> = {
   ...Object.fromEntries(
-    rows(guide, "you want").map(([, role = "", , whom = ""]) => [role.replaceAll("`", ""), whom]),
+    rows(guide, "you want").map(([, role = "", , users = ""]) => [role.replaceAll("`", ""), users]),
   ),
   ...Object.fromEntries(
-    rows(reference, "role").map(([role = "", whom = ""]) => [codeSpans(role)[0] ?? role, whom]),
+    rows(reference, "role").map(([role = "", users = ""]) => [codeSpans(role)[0] ?? role, users]),
   ),
 };
 
-test("says of each role for whom it is, at the role as in the table", () => {
+test("the guide names the kind of users of each role in its section and in the table", () => {
   const shipped = ["browser", "room", "service"];
-  expect(Object.keys(forWhom).toSorted()).toEqual([...Object.keys(roleFiles), ...shipped].toSorted());
+  expect(Object.keys(usersOf).toSorted()).toEqual([...Object.keys(roleFiles), ...shipped].toSorted());
   for (const [role, text] of Object.entries(roleFiles)) {
     const heading =
       guide
         .slice(0, guide.indexOf(text))
         .match(/^## .*$/gm)
         ?.at(-1) ?? "";
-    expect([role, section(guide, heading)]).toEqual([role, expect.stringContaining(forWhom[role] ?? "?")]);
+    expect([role, section(guide, heading)]).toEqual([role, expect.stringContaining(usersOf[role] ?? "?")]);
   }
-  expect([forWhom.browser, forWhom.room, forWhom.service]).toEqual([STRANGERS, TRUSTING, STRANGERS]);
-  expect(section(reference, "## Rooms")).toContain(`The role is for ${TRUSTING}.`);
+  expect([usersOf.browser, usersOf.room, usersOf.service]).toEqual([UNTRUSTED, MUTUALLY_TRUSTING, UNTRUSTED]);
+  expect(section(reference, "## Rooms")).toContain(`The role is for ${MUTUALLY_TRUSTING}.`);
 });
 
-test("gives strangers nothing but plain subjects", () => {
+test("roles for untrusted users have no JetStream subjects and no stored subjects", () => {
   const kept = Object.values(streamFiles).flatMap((text) => JSON.parse(text).subjects as string[]);
   const first = (subject: string) => subject.split(".")[0];
-  for (const [role, whom] of Object.entries(forWhom)) {
+  for (const [role, users] of Object.entries(usersOf)) {
     const file = join(projectDir, role in roleFiles ? "docs/roles" : "fs/nats-init/roles", `${role}.json`);
     const { pub, responses } = JSON.parse(readFileSync(file, "utf8"));
     const allowed: string[] = pub.allow ?? [];
     const more = allowed.filter(
       (subject) => subject.startsWith("$") || kept.some((each) => first(each) === first(subject)),
     );
-    if (whom === STRANGERS) expect([role, more, responses]).toEqual([role, [], undefined]);
+    if (users === UNTRUSTED) expect([role, more, responses]).toEqual([role, [], undefined]);
     else if (role !== "orders-service") expect([role, more]).not.toEqual([role, []]);
   }
 });
 
-test("lists every call of JetStream's API", () => {
+test("the reference lists every call of JetStream's API", () => {
   const listed = rows(reference, "`$JS.API.`").map(([call = ""]) => call.replaceAll("`", ""));
-  const all = calls("<stream>", "<consumer>", "<subject>").map((call) =>
+  const all = apiCalls("<stream>", "<consumer>", "<subject>").map((call) =>
     call.replace(/\.A(?=\.|$)/, ".<account>"),
   );
   expect(listed.toSorted()).toEqual(all.toSorted());
 });
 
-test("names only calls that the server knows", async () => {
-  // A server of its own answers nothing where a cluster would, nor does it tell accounts what is the system's.
+test("the list of calls has only calls that the server knows", async () => {
+  // A single server does not respond to calls of a cluster, nor to an account's calls for the system account.
   const silent = /PEER|CANCEL_MOVE|STEPDOWN|META|SERVER|ACCOUNT|DIRECT|MSG\.NEXT|RESET|RESTORE|SNAPSHOT/;
-  for (const call of calls("NONE", "none", "none").filter((each) => !silent.test(each))) {
-    // One that it does not know it leaves without an answer.
-    const answer = await world.admin.nc.request(`$JS.API.${call}`, "{}", { timeout: PATIENCE });
-    expect([call, answer.json()]).toEqual([call, expect.objectContaining({ type: expect.any(String) })]);
+  for (const call of apiCalls("NONE", "none", "none").filter((each) => !silent.test(each))) {
+    // The server does not respond to an unknown call.
+    const response = await environment.admin.nc.request(`$JS.API.${call}`, "{}", { timeout: TIMEOUT });
+    expect([call, response.json()]).toEqual([call, expect.objectContaining({ type: expect.any(String) })]);
   }
 });
 
-test("own subjects: alice hears what she says", async () => {
-  await using alice = await world.logIn(person("alice", "own-subjects"), "tcp");
+test("own subjects: a user receives what it publishes", async () => {
+  await using alice = await environment.logIn(loginOf("alice", "own-subjects"), "tcp");
   const { shown, show } = screen();
   await run(code("## Own subjects")[0], { nc: alice.nc, show });
-  await settle(alice);
+  await flushAll(alice);
   expect(shown).toEqual(["users.alice.cart 2 apples"]);
   expect(alice.denials).toEqual([]);
 });
 
-test("a room: all hear who said what, and nothing that JetStream was made to say", async () => {
-  await using alice = await world.logIn(person("alice", "room-live"), "tcp");
-  await using mallory = await world.logIn(person("mallory", "preferences"), "tcp");
+test("a room: messages are shown with their sender, and messages that JetStream was made to send are not shown", async () => {
+  await using alice = await environment.logIn(loginOf("alice", "room-live"), "tcp");
+  await using mallory = await environment.logIn(loginOf("mallory", "preferences"), "tcp");
   const { shown, show } = screen();
   await run(code("## A room")[0], { nc: alice.nc, show });
-  const forged = await world.admin.subscribe("talk.lobby.bob.chat");
+  const forged = await environment.admin.subscribe("talk.lobby.bob.chat");
   mallory.nc.publish("$KV.preferences.mallory.x", "x", { reply: "talk.lobby.bob.chat" });
-  await until(() => forged.messages.length > 0, "the forged message", world.admin);
-  // And by a consumer: her own message, with the header, and an empty one in bob's name.
+  await until(() => forged.messages.length > 0, "the forged message", environment.admin);
+  // By a consumer: mallory's own message, with the header, and an empty one in bob's name.
   const own = sourceOf(mallory, "KV_preferences", "$KV.preferences.mallory.>", "$KV.preferences.mallory.x");
   const source = { ...own, inbox: "_INBOX_mallory" };
-  const heard = await alice.subscribe("talk.lobby.>");
-  const name = await deliverTo("talk.lobby.bob.typing", source, world.admin);
-  await source.say("as if said", { Said: "chat" });
+  const received = await alice.subscribe("talk.lobby.>");
+  const name = await deliverTo("talk.lobby.bob.typing", source, environment.admin);
+  await source.publish("as if from bob", { Said: "chat" });
   const empty = "talk.lobby.bob.typing";
   await until(
-    () => heard.messages.includes("as if said") && heard.subjects.includes(empty),
+    () => received.messages.includes("as if from bob") && received.subjects.includes(empty),
     "both",
-    world.admin,
+    environment.admin,
   );
-  await settle(world.admin, alice);
-  await world.manager.consumers.delete("KV_preferences", name);
+  await flushAll(environment.admin, alice);
+  await environment.manager.consumers.delete("KV_preferences", name);
   expect(shown).toEqual(["alice hello"]);
   expect([...alice.denials, ...mallory.denials]).toEqual([]);
 });
 
-test("a service: answers each question once, to the one who asked, and to nobody else", async () => {
-  const [serve, askFor] = code("## A service and its clients");
-  await using first = await world.logIn(person("orders-1", "orders-service"), "tcp");
-  await using second = await world.logIn(person("orders-2", "orders-service"), "tcp");
+test("a service: each request gets one reply, which only its sender receives", async () => {
+  const [serve, request] = code("## A service and its clients");
+  await using first = await environment.logIn(loginOf("orders-1", "orders-service"), "tcp");
+  await using second = await environment.logIn(loginOf("orders-2", "orders-service"), "tcp");
   for (const service of [first, second]) {
     await run(serve, { service: service.nc });
     await service.nc.flush();
   }
   await using alice = await logInWithInbox("alice", "orders-client", "orders.reply.alice");
   await using bob = await logInWithInbox("bob", "orders-client", "orders.reply.bob");
-  await using mallory = await world.logIn(person("mallory", "preferences"), "tcp");
-  const answers = await world.admin.subscribe("orders.reply.>");
+  await using mallory = await environment.logIn(loginOf("mallory", "preferences"), "tcp");
+  const replies = await environment.admin.subscribe("orders.reply.>");
   const toBob = await bob.subscribe("orders.reply.bob.>");
   const { shown, show } = screen();
   for (const reply of ["orders.reply.bob.x", "orders.reply.x", "orders.reply.bobby.x", "_INBOX_bob.x"]) {
     alice.nc.publish("orders.ask.alice.list", "", { reply });
   }
-  // What looks like bob's question, and is JetStream's answer to mallory.
-  const forged = await world.admin.subscribe("orders.ask.bob.list");
+  // A message that looks like a request of bob, and is JetStream's response to mallory.
+  const forged = await environment.admin.subscribe("orders.ask.bob.list");
   mallory.nc.publish("$KV.preferences.mallory.x", "x", { reply: "orders.ask.bob.list" });
-  await until(() => forged.messages.length > 0, "the forged question", world.admin);
-  await run(askFor, { nc: alice.nc, show });
-  await settle(first, second, world.admin, bob);
+  await until(() => forged.messages.length > 0, "the forged request", environment.admin);
+  await run(request, { nc: alice.nc, show });
+  await flushAll(first, second, environment.admin, bob);
   expect(shown).toEqual(["nothing on order for alice"]);
-  expect(answers.messages).toEqual(["nothing on order for alice"]);
+  expect(replies.messages).toEqual(["nothing on order for alice"]);
   expect(toBob.messages).toEqual([]);
   for (const client of [first, second, alice, bob]) expect(client.denials).toEqual([]);
 });
 
-test("a dashboard: hears what it may", async () => {
-  await using alice = await world.logIn(person("alice", "dashboard"), "tcp");
+test("a dashboard: it receives the subjects that it may", async () => {
+  await using alice = await environment.logIn(loginOf("alice", "dashboard"), "tcp");
   const { shown, show } = screen();
   await run(code("## A dashboard")[0], { nc: alice.nc, show });
   await alice.nc.flush();
-  world.admin.nc.publish("status.internal.db", "a secret");
-  world.admin.nc.publish("status.web", "up");
-  await settle(world.admin, alice);
+  environment.admin.nc.publish("status.internal.db", "a secret");
+  environment.admin.nc.publish("status.web", "up");
+  await flushAll(environment.admin, alice);
   expect(shown).toEqual(["status.web up"]);
   expect(alice.denials).toEqual([]);
 });
 
-/** A connection of `@nats-io/nats-core`, and what it was refused. */
+/** A connection of `@nats-io/nats-core`, and its permission errors. */
 async function coreClient(user: string, role: string) {
-  const { jwt, seed = "", inbox_prefix } = await credentials(world.app, person(user, role));
+  const { jwt, seed = "", inbox_prefix } = await credentials(environment.app, loginOf(user, role));
   const nc = await wsconnect({
-    servers: world.url("ws"),
+    servers: environment.url("ws"),
     authenticator: jwtAuthenticator(jwt, bytes(seed)),
     inboxPrefix: inbox_prefix,
   });
@@ -249,18 +252,18 @@ async function coreClient(user: string, role: string) {
   return { nc, denials, [Symbol.asyncDispose]: () => nc.close() };
 }
 
-test("keys: alice watches what she puts, and what is not hers to say is left out", async () => {
+test("keys: a user watches the values that it puts, and forged values are left out", async () => {
   await using alice = await coreClient("alice", "preferences");
-  await using mallory = await world.logIn(person("mallory", "preferences"), "tcp");
+  await using mallory = await environment.logIn(loginOf("mallory", "preferences"), "tcp");
   const { shown, show } = screen();
   const { ends } = await start(code("## A user's own keys")[0], { nc: alice.nc, show });
-  await until(() => shown.length === 1, "the first key", world.admin);
-  const seen = await world.admin.subscribe("$KV.preferences.alice.theme");
+  await until(() => shown.length === 1, "the first key", environment.admin);
+  const seen = await environment.admin.subscribe("$KV.preferences.alice.theme");
   mallory.nc.publish("$KV.preferences.mallory.x", "x", { reply: "$KV.preferences.alice.theme" });
-  await until(() => seen.messages.length > 0, "the forged value", world.admin);
+  await until(() => seen.messages.length > 0, "the forged value", environment.admin);
   const preferences = await new Kvm(jetstream(alice.nc)).open("preferences");
   await preferences.put("alice.last", "=of all");
-  await until(() => shown.length === 2, "the last key", world.admin);
+  await until(() => shown.length === 2, "the last key", environment.admin);
   expect(shown).toEqual(["alice.theme dark", "alice.last of all"]);
   expect(alice.denials).toEqual([]);
   await alice.nc.close();
@@ -289,66 +292,72 @@ test("keys: put, create, update, delete, watch and history work; get, keys and p
   await expect(preferences.put("bob.a", "=1")).rejects.toThrow("Permissions Violation");
 });
 
-test("tasks: alice gets hers until she says that they are done, and nothing that only looks like one", async () => {
+test("tasks: a user gets its tasks until they are acknowledged, and forged tasks are left out", async () => {
   const [make = "", pass, give, take] = code("## A user's own tasks");
-  await using backend = await world.onlooker();
+  await using backend = await environment.observer();
   for (const user of ["alice", "bob"]) await run(make.replaceAll("alice", user), { backend: backend.nc });
   await run(pass, { backend: backend.nc });
   await backend.nc.flush();
   const passed = [
-    await world.admin.subscribe("$JS.ACK.>"),
-    await world.admin.subscribe("$JS.API.STREAM.DELETE.>"),
+    await environment.admin.subscribe("$JS.ACK.>"),
+    await environment.admin.subscribe("$JS.API.STREAM.DELETE.>"),
   ];
-  await using mallory = await world.logIn(person("mallory", "preferences"), "tcp");
-  await using alice = await world.logIn(person("alice", "tasks"), "tcp");
-  await using bob = await world.logIn(person("bob", "tasks"), "tcp");
+  await using mallory = await environment.logIn(loginOf("mallory", "preferences"), "tcp");
+  await using alice = await environment.logIn(loginOf("alice", "tasks"), "tcp");
+  await using bob = await environment.logIn(loginOf("bob", "tasks"), "tcp");
   const { shown, show } = screen();
-  const info = (user: string) => world.manager.consumers.info("TASKS", user);
+  const info = (user: string) => environment.manager.consumers.info("TASKS", user);
 
-  // Bob is there, and leaves his task undone.
+  // Bob is connected, and does not acknowledge his task.
   const bobs = await bob.subscribe("deliver.tasks.bob");
-  await world.admin.nc.jetstream().publish("tasks.bob.call", "call alice", { msgID: crypto.randomUUID() });
+  await environment.admin.nc
+    .jetstream()
+    .publish("tasks.bob.call", "call alice", { msgID: crypto.randomUUID() });
   await until(() => bobs.messages.length > 0, "bob's task", bob);
   const { delivered } = await info("bob");
 
-  // While alice is away, a task comes, and the acknowledgement of somebody's put.
+  // While alice is not connected, a task arrives, and JetStream's acknowledgement of a put.
   mallory.nc.publish("$KV.preferences.mallory.x", "x", { reply: "tasks.alice.forged" });
   await run(give, { backend: backend.nc });
-  await until(async () => (await info("alice")).num_pending === 2, "two tasks to wait", world.admin);
+  await until(async () => (await info("alice")).num_pending === 2, "two pending tasks", environment.admin);
   await run(take, { nc: alice.nc, show });
-  await until(async () => (await info("alice")).ack_floor.consumer_seq === 2, "both to be done", alice);
+  await until(
+    async () => (await info("alice")).ack_floor.consumer_seq === 2,
+    "both to be acknowledged",
+    alice,
+  );
 
-  // Straight to where she listens: an acknowledgement, and what mallory has written, with the header.
-  const heard = await alice.subscribe("deliver.tasks.alice");
+  // Directly to the deliver subject: an acknowledgement, and a message of mallory, with the header.
+  const received = await alice.subscribe("deliver.tasks.alice");
   mallory.nc.publish("$KV.preferences.mallory.x", "x", { reply: "deliver.tasks.alice" });
   const real = headers();
   real.set("Nats-Msg-Id", crypto.randomUUID());
-  await mallory.nc.request("$KV.preferences.mallory.x", "do this", { headers: real, timeout: PATIENCE });
+  await mallory.nc.request("$KV.preferences.mallory.x", "do this", { headers: real, timeout: TIMEOUT });
   const filter_subject = "$KV.preferences.mallory.>";
   const config = { filter_subject, deliver_subject: "deliver.tasks.alice", ack_policy: "none" };
   const created = await mallory.nc.request(
     `$JS.API.CONSUMER.CREATE.KV_preferences.m.${filter_subject}`,
     JSON.stringify({ stream_name: "KV_preferences", config }),
-    { timeout: PATIENCE },
+    { timeout: TIMEOUT },
   );
   expect(created.json<{ error?: object }>().error).toBeUndefined();
-  await until(() => heard.messages.includes("do this"), "mallory's message", alice);
-  await until(() => heard.messages.some((text) => text.startsWith("{")), "the acknowledgement", alice);
+  await until(() => received.messages.includes("do this"), "mallory's message", alice);
+  await until(() => received.messages.some((text) => text.startsWith("{")), "the acknowledgement", alice);
 
-  // Empty messages, kept as tasks.
+  // Empty messages, stored as tasks.
   const before = (await info("alice")).ack_floor.consumer_seq;
   const own = sourceOf(mallory, "KV_preferences", filter_subject, "$KV.preferences.mallory.x");
-  const empty = await deliverTo("tasks.alice.x", { ...own, inbox: "_INBOX_mallory" }, world.admin);
+  const empty = await deliverTo("tasks.alice.x", { ...own, inbox: "_INBOX_mallory" }, environment.admin);
   await until(
     async () => (await info("alice")).ack_floor.consumer_seq > before + 2,
-    "them to be done",
+    "the empty messages to be acknowledged",
     alice,
   );
-  await world.manager.consumers.delete("KV_preferences", empty);
-  await until(async () => (await info("alice")).num_pending === 0, "the last to come", alice);
-  await until(async () => (await info("alice")).num_ack_pending === 0, "the last to be done", alice);
+  await environment.manager.consumers.delete("KV_preferences", empty);
+  await until(async () => (await info("alice")).num_pending === 0, "the last delivery", alice);
+  await until(async () => (await info("alice")).num_ack_pending === 0, "the last acknowledgement", alice);
 
-  // She can't have bob's task done, nor the backend say anything else.
+  // Alice can't acknowledge bob's task, nor make the backend publish anything else.
   const bobsTask = `$JS.ACK.TASKS.bob.1.${delivered.stream_seq}.${delivered.consumer_seq}.1.0`;
   const others = [
     bobsTask,
@@ -358,7 +367,7 @@ test("tasks: alice gets hers until she says that they are done, and nothing that
     "",
   ];
   for (const text of others) alice.nc.publish("done.tasks.alice", text);
-  await settle(alice, backend, world.admin);
+  await flushAll(alice, backend, environment.admin);
   expect(shown).toEqual(["call bob"]);
   const acknowledged = passed.flatMap(({ subjects }) => subjects);
   expect(acknowledged.length).toBe((await info("alice")).ack_floor.consumer_seq);
@@ -366,35 +375,39 @@ test("tasks: alice gets hers until she says that they are done, and nothing that
   expect(await info("bob")).toMatchObject({ num_ack_pending: 1 });
   // Bob can.
   bob.nc.publish("done.tasks.bob", bobsTask);
-  await until(async () => (await info("bob")).num_ack_pending === 0, "bob's task to be done", bob);
+  await until(
+    async () => (await info("bob")).num_ack_pending === 0,
+    "the acknowledgement of bob's task",
+    bob,
+  );
   expect([...alice.denials, ...bob.denials, ...mallory.denials]).toEqual([]);
 });
 
-test("a worker pulls its tasks and is done with them", async () => {
+test("a worker pulls its tasks and acknowledges them", async () => {
   const filter_subject = "tasks.printer.>";
-  await world.manager.consumers.add("TASKS", {
+  await environment.manager.consumers.add("TASKS", {
     durable_name: "printer",
     filter_subject,
     ack_policy: AckPolicy.Explicit,
   });
-  await world.admin.nc.jetstream().publish("tasks.printer.x", "print this");
-  await using printer = await world.logIn(person("printer", "tasks-pull"), "tcp");
+  await environment.admin.nc.jetstream().publish("tasks.printer.x", "print this");
+  await using printer = await environment.logIn(loginOf("printer", "tasks-pull"), "tcp");
   const { shown, show } = screen();
   await run(code("## A worker that pulls")[0], { nc: printer.nc, show });
   expect(shown).toEqual(["print this"]);
-  expect(await world.manager.consumers.info("TASKS", "printer")).toMatchObject({
+  expect(await environment.manager.consumers.info("TASKS", "printer")).toMatchObject({
     num_pending: 0,
     num_ack_pending: 0,
   });
   expect(printer.denials).toEqual([]);
 });
 
-test("nothing of it is left to somebody without a role", async () => {
-  const before = await everything(world.manager);
-  const { jwt, seed = "", servers } = await credentials(world.app, { user: "alice", role: "browser" });
-  await using alice = await logIn({ jwt, seed, servers }, world.url("ws"));
-  for (const call of calls("TASKS", "alice", "tasks.alice.>")) alice.nc.publish(`$JS.API.${call}`);
-  await settle(alice, world.admin);
-  expect(alice.denials).toHaveLength(calls("", "", "").length);
-  expect(await everything(world.manager)).toEqual(before);
+test("with the role browser, no call of JetStream's API is allowed", async () => {
+  const before = await readJetStream(environment.manager);
+  const { jwt, seed = "", servers } = await credentials(environment.app, { user: "alice", role: "browser" });
+  await using alice = await logIn({ jwt, seed, servers }, environment.url("ws"));
+  for (const call of apiCalls("TASKS", "alice", "tasks.alice.>")) alice.nc.publish(`$JS.API.${call}`);
+  await flushAll(alice, environment.admin);
+  expect(alice.denials).toHaveLength(apiCalls("", "", "").length);
+  expect(await readJetStream(environment.manager)).toEqual(before);
 });

@@ -2,10 +2,10 @@ import { cpSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import type { JetStreamManager } from "nats";
 import { readLocalConfig } from "../../src/config/local.ts";
-import { type Client, makeWorld, within } from "../mint/parts.ts";
-import { must } from "../recipe/recipe.ts";
+import { type Client, makeEnvironment, within } from "../mint/parts.ts";
+import { expectSuccess } from "../recipe/recipe.ts";
 
-/** The role files of docs/roles in a world of their own, and what the tests of them share. */
+/** The environment of the role files of docs/roles, and what their tests share. */
 
 const directory = join(readLocalConfig().projectDir, "docs/roles");
 
@@ -21,27 +21,27 @@ function readFiles(from: string): Record<string, string> {
   );
 }
 
-/** The recipe with all role and stream files dropped in, and `more` roles that only a test has. */
-export async function makeRoleWorld(more: Record<string, unknown> = {}) {
-  const world = await makeWorld({ ...roleFiles, ...more });
+/** The recipe with all role and stream files, and `more` roles for one test. */
+export async function makeRoleEnvironment(more: Record<string, unknown> = {}) {
+  const environment = await makeEnvironment({ ...roleFiles, ...more });
   try {
-    cpSync(join(directory, "streams"), world.recipe.env.STREAMS_DIR ?? "", { recursive: true });
-    must(await world.recipe.push());
-    /** A backend that may do anything. */
-    const admin = await world.onlooker();
-    return { ...world, admin, manager: await admin.nc.jetstreamManager() };
+    cpSync(join(directory, "streams"), environment.recipe.env.STREAMS_DIR ?? "", { recursive: true });
+    expectSuccess(await environment.recipe.push());
+    /** A backend with all permissions. */
+    const admin = await environment.observer();
+    return { ...environment, admin, manager: await admin.nc.jetstreamManager() };
   } catch (error) {
-    await world[Symbol.asyncDispose]();
+    await environment[Symbol.asyncDispose]();
     throw error;
   }
 }
 
-export type RoleWorld = Awaited<ReturnType<typeof makeRoleWorld>>;
+export type RoleEnvironment = Awaited<ReturnType<typeof makeRoleEnvironment>>;
 
-/** A person of a role; the roles that want a room get the lobby. */
-export const person = (user: string, role: string) => ({ user, role, tags: { room: "lobby" } });
+/** The request for a credential with a role; roles that need a room get the lobby. */
+export const loginOf = (user: string, role: string) => ({ user, role, tags: { room: "lobby" } });
 
-/** What two people of each role have near each other: literal subjects, the first person's and the second's. */
+/** The subjects of one user in all roles, without wildcards. */
 export const subjectsOf = (user: string) => [
   `users.${user}.x`,
   `_INBOX_${user}.x`,
@@ -57,7 +57,7 @@ export const subjectsOf = (user: string) => [
 /**
  * Every call of JetStream's API, for a stream, a consumer and a subject in it: server/jetstream_api.go of 2.15.3.
  */
-export const calls = (stream: string, consumer: string, subject: string) => [
+export const apiCalls = (stream: string, consumer: string, subject: string) => [
   "INFO",
   `STREAM.CREATE.${stream}`,
   `STREAM.UPDATE.${stream}`,
@@ -100,7 +100,7 @@ export const calls = (stream: string, consumer: string, subject: string) => [
   `ACCOUNT.STREAM.CANCEL_MOVE.A.${stream}`,
 ];
 
-/** JetStream's own subjects besides its API, and an API of a domain: neither a reply nor a consumer may name them. */
+/** JetStream's own subjects besides its API, and an API of a domain: refused as reply subject and as deliver subject. */
 export const reserved = [
   "$JS.hub.API.STREAM.DELETE.OTHER",
   "$JS.ACK.TASKS.bob.1.1.1.1.0",
@@ -110,45 +110,45 @@ export const reserved = [
   "$JS.EVENT.ADVISORY.API",
 ];
 
-/** All that JetStream holds: each stream with its configuration, state, messages and consumers. */
-export async function everything(manager: JetStreamManager): Promise<object[]> {
+/** The whole state of JetStream: each stream with its configuration, messages and consumers. */
+export async function readJetStream(manager: JetStreamManager): Promise<object[]> {
   const all = [];
   for await (const { config, state } of manager.streams.list()) {
     const messages = [];
     for (let seq = state.first_seq; seq <= state.last_seq; seq++) {
       const message = await manager.streams.getMessage(config.name, { seq }).catch(() => undefined);
-      messages.push(message ? `${seq} ${message.subject} ${message.string()}` : `${seq} gone`);
+      messages.push(message ? `${seq} ${message.subject} ${message.string()}` : `${seq} deleted`);
     }
     const consumers = [];
     for await (const {
       name,
-      config: its,
+      config: consumerConfig,
       delivered,
       ack_floor,
       num_waiting,
       paused,
     } of manager.consumers.list(config.name)) {
-      consumers.push({ name, its, delivered, ack_floor, num_waiting, paused });
+      consumers.push({ name, consumerConfig, delivered, ack_floor, num_waiting, paused });
     }
     all.push({ config, last: state.last_seq, messages, consumers });
   }
   return all;
 }
 
-/** Looks again and again until it is so; fails when it never is. */
+/** Checks a condition repeatedly until it is true. Fails after a timeout. */
 export async function until(
-  isSo: () => Promise<boolean> | boolean,
+  condition: () => Promise<boolean> | boolean,
   what: string,
   client: Client,
 ): Promise<void> {
-  let given = false;
-  const look = async () => {
-    while (!given && !(await isSo())) {
+  let isOver = false;
+  const poll = async () => {
+    while (!isOver && !(await condition())) {
       await Bun.sleep(10);
       await client.nc.flush();
     }
   };
-  await within(look(), what).finally(() => {
-    given = true;
+  await within(poll(), what).finally(() => {
+    isOver = true;
   });
 }

@@ -1,23 +1,23 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { AckPolicy, headers } from "nats";
-import { ask, type Client, credentials, PATIENCE, settle } from "../mint/parts.ts";
+import { type Client, credentials, flushAll, requestCreds, TIMEOUT } from "../mint/parts.ts";
 import {
-  calls,
-  everything,
-  makeRoleWorld,
-  person,
-  type RoleWorld,
+  apiCalls,
+  loginOf,
+  makeRoleEnvironment,
+  type RoleEnvironment,
+  readJetStream,
   roleFiles,
   subjectsOf,
 } from "./recipes.ts";
 
-/** What a person with one of the roles of docs/roles can do to another, who has it too: what the role says, no more. */
+/** A user with one of the roles of docs/roles can do to another user of the role what the role allows, and no more. */
 
-let world: RoleWorld;
+let environment: RoleEnvironment;
 
 beforeAll(async () => {
-  world = await makeRoleWorld();
-  const { manager, admin } = world;
+  environment = await makeRoleEnvironment();
+  const { manager, admin } = environment;
   await manager.streams.add({ name: "OTHER", subjects: ["other.*"], allow_direct: true });
   await manager.consumers.add("OTHER", { durable_name: "worker", ack_policy: AckPolicy.Explicit });
   for (const user of ["alice", "bob"]) {
@@ -33,44 +33,44 @@ beforeAll(async () => {
   await admin.nc.jetstream().publish("other.x", "another's");
 });
 afterAll(async () => {
-  await world?.admin.close();
-  await world?.[Symbol.asyncDispose]();
+  await environment?.admin.close();
+  await environment?.[Symbol.asyncDispose]();
 });
 
-/** What alice may do, as docs/roles.md says it in words: each an expression for whole subjects. */
-const roles: Record<string, { publish: RegExp; hear: (subject: string, queue?: string) => boolean }> = {
+/** What alice may do according to docs/roles.md, as expressions for whole subjects. */
+const roles: Record<string, { publish: RegExp; receive: (subject: string, queue?: string) => boolean }> = {
   "own-subjects": {
     publish: /^(users\.alice|_INBOX_alice)\..+$/,
-    hear: (subject) => /^(users\.alice|_INBOX_alice)\..+$/.test(subject),
+    receive: (subject) => /^(users\.alice|_INBOX_alice)\..+$/.test(subject),
   },
   "room-live": {
     publish: /^talk\.lobby\.alice\..+$/,
-    hear: (subject) => /^talk\.lobby\..+$/.test(subject),
+    receive: (subject) => /^talk\.lobby\..+$/.test(subject),
   },
   "orders-client": {
     publish: /^orders\.ask\.alice\..+$/,
-    hear: (subject) => /^orders\.reply\.alice\..+$/.test(subject),
+    receive: (subject) => /^orders\.reply\.alice\..+$/.test(subject),
   },
   "orders-service": {
     publish: /^orders\.reply\.[^.]+\..+$/,
-    hear: (subject, queue) => queue === "orders" && /^orders\.ask\.[^.>]+\..+$/.test(subject),
+    receive: (subject, queue) => queue === "orders" && /^orders\.ask\.[^.>]+\..+$/.test(subject),
   },
   dashboard: {
     publish: /^$/,
-    hear: (subject) => /^status\.(?!internal(\.|$))/.test(subject),
+    receive: (subject) => /^status\.(?!internal(\.|$))/.test(subject),
   },
   preferences: {
     publish:
       /^(\$JS\.API\.CONSUMER\.CREATE\.KV_preferences\.[^.]+\.)?\$KV\.preferences\.alice\..+$|^\$JS\.FC\.KV_preferences\.[^.]+\.[^.]+$/,
-    hear: (subject) => /^_INBOX_alice\..+$/.test(subject),
+    receive: (subject) => /^_INBOX_alice\..+$/.test(subject),
   },
   tasks: {
     publish: /^done\.tasks\.alice$/,
-    hear: (subject) => subject === "deliver.tasks.alice",
+    receive: (subject) => subject === "deliver.tasks.alice",
   },
   "tasks-pull": {
     publish: /^\$JS\.(API\.CONSUMER\.(INFO|MSG\.NEXT)\.TASKS\.alice|ACK\.([^.]+\.[^.]+\.)?TASKS\.alice\..+)$/,
-    hear: (subject) => /^_INBOX_alice\..+$/.test(subject),
+    receive: (subject) => /^_INBOX_alice\..+$/.test(subject),
   },
 };
 
@@ -82,7 +82,7 @@ const publishes = [
   ...subjectsOf(">"),
   ...subjectsOf("Alice"),
   ...subjectsOf("alice2"),
-  // A level less, and a level more.
+  // One token less, and one token more.
   ...subjectsOf("alice").map((subject) => subject.slice(0, subject.lastIndexOf("."))),
   ...subjectsOf("alice").map((subject) => `x.${subject}`),
   "done.tasks.alice.x",
@@ -107,20 +107,20 @@ const publishes = [
   ">",
   "*",
   ...[
-    ...calls("OTHER", "worker", "other.x"),
-    ...calls("TASKS", "bob", "tasks.bob.>"),
-    ...calls("TASKS", "alice", "tasks.alice.>"),
-    ...calls("TASKS", "*", "tasks.alice.>"),
-    ...calls("KV_preferences", "c", "$KV.preferences.bob.>"),
-    ...calls("KV_preferences", "c", "$KV.preferences.*.>"),
-    ...calls("KV_preferences", "c", "$KV.preferences.>"),
-    ...calls("KV_preferences", "c", "$KV.preferences.alice"),
-    ...calls("KV_preferences", "c", ">"),
-    ...calls("KV_preferences", "c.d", "$KV.preferences.alice.>"),
-    ...calls("OTHER", "c", "$KV.preferences.alice.>"),
-    ...calls("*", "*", "*"),
-    ...calls(">", "x", "x"),
-    ...calls("NEW", "c", "new"),
+    ...apiCalls("OTHER", "worker", "other.x"),
+    ...apiCalls("TASKS", "bob", "tasks.bob.>"),
+    ...apiCalls("TASKS", "alice", "tasks.alice.>"),
+    ...apiCalls("TASKS", "*", "tasks.alice.>"),
+    ...apiCalls("KV_preferences", "c", "$KV.preferences.bob.>"),
+    ...apiCalls("KV_preferences", "c", "$KV.preferences.*.>"),
+    ...apiCalls("KV_preferences", "c", "$KV.preferences.>"),
+    ...apiCalls("KV_preferences", "c", "$KV.preferences.alice"),
+    ...apiCalls("KV_preferences", "c", ">"),
+    ...apiCalls("KV_preferences", "c.d", "$KV.preferences.alice.>"),
+    ...apiCalls("OTHER", "c", "$KV.preferences.alice.>"),
+    ...apiCalls("*", "*", "*"),
+    ...apiCalls(">", "x", "x"),
+    ...apiCalls("NEW", "c", "new"),
   ].flatMap((call) => [`$JS.API.${call}`, `$JS.hub.API.${call}`]),
   ...[
     "TASKS.bob",
@@ -190,7 +190,7 @@ const subscriptions = [
   "$SYS.>",
 ];
 
-const spoken = [
+const published = [
   ...subjectsOf("bob"),
   "talk.cellar.bob.x",
   "status.internal.x",
@@ -199,62 +199,63 @@ const spoken = [
   "$SRV.PING",
 ];
 
-test("the lists are about every role file", async () => {
+test("the table of this test has every role file", async () => {
   expect(Object.keys(roles).toSorted()).toEqual(Object.keys(roleFiles).toSorted());
 });
 
-test("somebody with every right gets through with all of it, and is seen", async () => {
-  await using mighty = await world.onlooker();
-  const seen = await world.admin.subscribe(">");
-  // Where the server itself says no to everybody.
+test("with all permissions, everything that the tests below forbid takes effect and is observed", async () => {
+  await using unrestricted = await environment.observer();
+  const seen = await environment.admin.subscribe(">");
+  // All but the subjects that the server denies every user.
   const literal = publishes.filter((subject) => !subject.startsWith("$NRG."));
-  const before = await everything(world.manager);
-  // A body that no call of JetStream's API takes.
-  for (const subject of literal) mighty.nc.publish(subject, "from the mighty");
-  await settle(mighty, world.admin);
-  const heard = new Set(seen.subjects);
-  expect(literal.filter((subject) => !heard.has(subject))).toEqual([]);
-  expect(await everything(world.manager)).not.toEqual(before);
+  const before = await readJetStream(environment.manager);
+  // A body that is not valid for any call of JetStream's API.
+  for (const subject of literal) unrestricted.nc.publish(subject, "x");
+  await flushAll(unrestricted, environment.admin);
+  const received = new Set(seen.subjects);
+  expect(literal.filter((subject) => !received.has(subject))).toEqual([]);
+  expect(await readJetStream(environment.manager)).not.toEqual(before);
 });
 
-describe.each(Object.keys(roles))("alice, whose role is %s,", (role) => {
+describe.each(Object.keys(roles))("a user with the role %s", (role) => {
   const may = roles[role] as (typeof roles)[string];
 
-  test("publishes where the role says and nowhere else", async () => {
-    await using onlooker = await world.onlooker();
-    await using alice = await world.logIn(person("alice", role), "tcp");
+  test("can publish to the subjects of the role only", async () => {
+    await using observer = await environment.observer();
+    await using alice = await environment.logIn(loginOf("alice", role), "tcp");
     const forbidden = publishes.filter((subject) => !may.publish.test(subject));
     expect(forbidden.length).toBeGreaterThan(1000);
-    const before = await everything(world.manager);
-    const seen = await onlooker.subscribe(">");
+    const before = await readJetStream(environment.manager);
+    const seen = await observer.subscribe(">");
     for (const subject of forbidden) alice.nc.publish(subject, "");
-    await settle(alice, onlooker);
-    // The server itself reports on what others asked it before.
+    await flushAll(alice, observer);
+    // The server publishes advisories about earlier API requests.
     expect(seen.subjects.filter((subject) => subject !== "$JS.EVENT.ADVISORY.API")).toEqual([]);
     expect(alice.denials).toEqual(forbidden.map((subject) => `publish ${subject}`));
-    expect(await everything(world.manager)).toEqual(before);
+    expect(await readJetStream(environment.manager)).toEqual(before);
   });
 
   test.each([undefined, "orders", "workers", "*", ">"])(
-    "hears what the role says and nothing else (queue group %p)",
+    "can subscribe to the subjects of the role only (queue group %p)",
     async (queue) => {
-      await using alice = await world.logIn(person("alice", role), "tcp");
-      const heard = [];
+      await using alice = await environment.logIn(loginOf("alice", role), "tcp");
+      const received = [];
       for (const subject of subscriptions) {
-        if (!may.hear(subject, queue)) heard.push({ subject, ...(await alice.subscribe(subject, queue)) });
+        if (!may.receive(subject, queue))
+          received.push({ subject, ...(await alice.subscribe(subject, queue)) });
       }
-      expect(heard.length).toBeGreaterThan(subscriptions.length - 15);
-      for (const subject of spoken) world.admin.nc.publish(subject, "for bob");
-      await settle(world.admin, alice);
-      for (const each of heard)
+      expect(received.length).toBeGreaterThan(subscriptions.length - 15);
+      for (const subject of published) environment.admin.nc.publish(subject, "for bob");
+      await flushAll(environment.admin, alice);
+      for (const each of received)
         expect(each).toEqual({ subject: each.subject, messages: [], subjects: [], denied: true });
     },
   );
 
-  test("has no trace of what others publish, and sends none to others", async () => {
-    await using alice = await world.logIn(person("alice", role), "tcp");
-    await using bob = await world.logIn(person("bob", role), "tcp");
-    const seen = await world.admin.subscribe("users.bob.trace");
+  test("can't have a trace sent to another user", async () => {
+    await using alice = await environment.logIn(loginOf("alice", role), "tcp");
+    await using bob = await environment.logIn(loginOf("bob", role), "tcp");
+    const seen = await environment.admin.subscribe("users.bob.trace");
     const own = {
       "own-subjects": "users.alice.x",
       "room-live": "talk.lobby.alice.x",
@@ -269,88 +270,96 @@ describe.each(Object.keys(roles))("alice, whose role is %s,", (role) => {
       traced.set(name, "users.bob.trace");
       if (own) alice.nc.publish(own, "", { headers: traced });
     }
-    await settle(alice, bob);
+    await flushAll(alice, bob);
     const traced = headers();
     traced.set("Nats-Trace-Dest", "users.bob.trace");
-    // The same by one who may, which comes behind.
-    world.admin.nc.publish(own ?? "status.x", "", { headers: traced });
-    while (seen.messages.length === 0) await settle(world.admin);
+    // The same by a client with the permission, which is processed later.
+    environment.admin.nc.publish(own ?? "status.x", "", { headers: traced });
+    while (seen.messages.length === 0) await flushAll(environment.admin);
     expect(seen.messages).toHaveLength(1);
     expect(alice.denials).toEqual(own ? ["publish users.bob.trace"] : []);
   });
 });
 
 describe("a role with a tag", () => {
-  test("gives nothing to those without it", async () => {
-    const { permissions } = await credentials(world.app, { user: "alice", role: "room-live" });
-    await using alice = await world.logIn({ user: "alice", role: "room-live" }, "tcp");
-    const heard = await alice.subscribe("talk.lobby.>");
+  test("allows nothing without the tag", async () => {
+    const { permissions } = await credentials(environment.app, { user: "alice", role: "room-live" });
+    await using alice = await environment.logIn({ user: "alice", role: "room-live" }, "tcp");
+    const received = await alice.subscribe("talk.lobby.>");
     const all = await alice.subscribe(">");
-    const seen = await world.admin.subscribe("talk.>");
+    const seen = await environment.admin.subscribe("talk.>");
     alice.nc.publish("talk.lobby.alice.x");
     alice.nc.publish("users.bob.x");
-    await settle(alice, world.admin);
-    expect([heard.denied, all.denied]).toEqual([true, true]);
+    await flushAll(alice, environment.admin);
+    expect([received.denied, all.denied]).toEqual([true, true]);
     expect(seen.subjects).toEqual([]);
     expect(permissions).toEqual({ pub: { deny: [">"] }, sub: { deny: [">"] } });
   });
 
-  test("is not given for a room that is no name", async () => {
+  test("is not issued for a room with an invalid name", async () => {
     for (const room of ["*", ">", "lobby.alice", "", "a b", "{{name()}}"]) {
-      const answer = await ask(world.app, { user: "alice", role: "room-live", tags: { room } });
-      expect([room, answer.status]).toEqual([room, 422]);
+      const response = await requestCreds(environment.app, {
+        user: "alice",
+        role: "room-live",
+        tags: { room },
+      });
+      expect([room, response.status]).toEqual([room, 422]);
     }
   });
 });
 
 describe("a dashboard", () => {
   test.each([undefined, "workers"])(
-    "hears a subject that it is denied through no wider subscription (queue group %p)",
+    "does not receive a denied subject through a wider subscription (queue group %p)",
     async (queue) => {
-      await using alice = await world.logIn(person("alice", "dashboard"), "tcp");
-      const heard = [];
+      await using alice = await environment.logIn(loginOf("alice", "dashboard"), "tcp");
+      const received = [];
       for (const [index, subject] of ["status.>", "status.*.x", "status.*.*"].entries())
-        heard.push(await alice.subscribe(subject, queue && `${queue}${index}`));
-      world.admin.nc.publish("status.internal.x", "a secret");
-      world.admin.nc.publish("status.web.x", "up");
-      await settle(world.admin, alice);
+        received.push(await alice.subscribe(subject, queue && `${queue}${index}`));
+      environment.admin.nc.publish("status.internal.x", "a secret");
+      environment.admin.nc.publish("status.web.x", "up");
+      await flushAll(environment.admin, alice);
       expect(alice.denials).toEqual([]);
-      expect(heard.map(({ subjects }) => subjects)).toEqual(Array(3).fill(["status.web.x"]));
+      expect(received.map(({ subjects }) => subjects)).toEqual(Array(3).fill(["status.web.x"]));
     },
   );
 
-  test("can ask nobody, and stays connected", async () => {
-    await using alice = await world.logIn(person("alice", "dashboard"), "tcp");
-    const answer = alice.nc.request("status.web", "", {
+  test("can't send a request, and stays connected", async () => {
+    await using alice = await environment.logIn(loginOf("alice", "dashboard"), "tcp");
+    const response = alice.nc.request("status.web", "", {
       noMux: true,
       reply: "status.alice",
-      timeout: PATIENCE,
+      timeout: TIMEOUT,
     });
-    await expect(answer).rejects.toMatchObject({ code: "PERMISSIONS_VIOLATION" });
+    await expect(response).rejects.toMatchObject({ code: "PERMISSIONS_VIOLATION" });
     await alice.nc.flush();
     expect(alice.nc.isClosed()).toBe(false);
   });
 });
 
-describe("alice with her keys in the bucket preferences", () => {
+describe("a user with keys in the bucket preferences", () => {
   let alice: Client;
   let bob: Client;
 
   beforeEach(async () => {
-    alice = await world.logIn(person("alice", "preferences"), "tcp");
-    bob = await world.logIn(person("bob", "preferences"), "tcp");
+    alice = await environment.logIn(loginOf("alice", "preferences"), "tcp");
+    bob = await environment.logIn(loginOf("bob", "preferences"), "tcp");
     return async () => {
       await alice.close();
       await bob.close();
     };
   });
 
-  /** The answer to a request for a consumer; its name and filter are those of the subject. */
+  /** The response to a request for a consumer; its name and filter are those in the subject. */
   async function consume(body: string | object, name: string = crypto.randomUUID()) {
     const text = typeof body === "string" ? body : JSON.stringify(body);
     const subject = `$JS.API.CONSUMER.CREATE.KV_preferences.${name}.$KV.preferences.alice.>`;
-    const answer = await alice.nc.request(subject, text, { timeout: PATIENCE });
-    return answer.json<{ error?: { description: string }; name: string; config: Record<string, unknown> }>();
+    const response = await alice.nc.request(subject, text, { timeout: TIMEOUT });
+    return response.json<{
+      error?: { description: string };
+      name: string;
+      config: Record<string, unknown>;
+    }>();
   }
 
   const request = (config: object = {}, more: object = {}) => ({
@@ -364,17 +373,17 @@ describe("alice with her keys in the bucket preferences", () => {
     ...more,
   });
 
-  test("gets the consumer that the role is for", async () => {
-    const heard = await alice.subscribe("_INBOX_alice.keys");
+  test("gets the consumer that the role is made for", async () => {
+    const received = await alice.subscribe("_INBOX_alice.keys");
     const { error } = await consume(request());
     expect(error).toBeUndefined();
-    while (heard.messages.length === 0) await settle(world.admin, alice);
-    expect(heard.messages).toContain("alice's theme");
+    while (received.messages.length === 0) await flushAll(environment.admin, alice);
+    expect(received.messages).toContain("alice's theme");
   });
 
-  test("gets no consumer of another's keys, whatever the request says", async () => {
-    const heard = await alice.subscribe("_INBOX_alice.>");
-    const before = (await everything(world.manager)).map(
+  test("gets no consumer of the keys of another user, in any form of request", async () => {
+    const received = await alice.subscribe("_INBOX_alice.>");
+    const before = (await readJetStream(environment.manager)).map(
       (stream) => (stream as { consumers: object[] }).consumers.length,
     );
     const good = '"filter_subject":"$KV.preferences.alice.>","deliver_subject":"_INBOX_alice.keys"';
@@ -407,25 +416,27 @@ describe("alice with her keys in the bucket preferences", () => {
     ]) {
       expect([body, (await consume(body)).error?.description]).toEqual([body, expect.any(String)]);
     }
-    await settle(world.admin, alice);
-    expect(heard.messages.filter((text) => text.startsWith("bob"))).toEqual([]);
+    await flushAll(environment.admin, alice);
+    expect(received.messages.filter((text) => text.startsWith("bob"))).toEqual([]);
     expect(
-      (await everything(world.manager)).map((stream) => (stream as { consumers: object[] }).consumers.length),
+      (await readJetStream(environment.manager)).map(
+        (stream) => (stream as { consumers: object[] }).consumers.length,
+      ),
     ).toEqual(before);
   });
 
-  test("gets no consumer that stays for long, and none that answers for the bucket's", async () => {
+  test("gets no consumer with a long inactive threshold", async () => {
     expect((await consume(request({ inactive_threshold: 301e9 }))).error?.description).toContain(
       "inactive threshold",
     );
     const { config, name } = await consume(request({ durable_name: "mine" }), "mine");
     expect(config.inactive_threshold).toBe(300e9);
-    await world.manager.consumers.delete("KV_preferences", name);
+    await environment.manager.consumers.delete("KV_preferences", name);
   });
 
-  test("can't erase, end, number or schedule another's keys by headers", async () => {
-    await bob.nc.request("$KV.preferences.bob.colour", "blue", { timeout: PATIENCE });
-    const before = await everything(world.manager);
+  test("can't delete, expire, count or schedule the keys of another user by headers", async () => {
+    await bob.nc.request("$KV.preferences.bob.colour", "blue", { timeout: TIMEOUT });
+    const before = await readJetStream(environment.manager);
     for (const set of [
       { "Nats-Rollup": "all" },
       { "Nats-Rollup": "sub" },
@@ -439,20 +450,20 @@ describe("alice with her keys in the bucket preferences", () => {
     ]) {
       const all = headers();
       for (const [name, value] of Object.entries(set)) all.set(name, value);
-      const answer = await alice.nc.request("$KV.preferences.alice.x", "x", {
+      const response = await alice.nc.request("$KV.preferences.alice.x", "x", {
         headers: all,
-        timeout: PATIENCE,
+        timeout: TIMEOUT,
       });
-      expect([set, answer.json<{ error?: object }>().error]).toEqual([set, expect.anything()]);
+      expect([set, response.json<{ error?: object }>().error]).toEqual([set, expect.anything()]);
     }
-    expect(await everything(world.manager)).toEqual(before);
+    expect(await readJetStream(environment.manager)).toEqual(before);
   });
 
-  test("can't erase even a key of her own: nobody can, with every right", async () => {
-    await expect(world.manager.streams.purge("KV_preferences")).rejects.toThrow("purge not permitted");
-    await expect(world.manager.streams.deleteMessage("KV_preferences", 1)).rejects.toThrow(
+  test("has keys that can't be purged, even with all permissions", async () => {
+    await expect(environment.manager.streams.purge("KV_preferences")).rejects.toThrow("purge not permitted");
+    await expect(environment.manager.streams.deleteMessage("KV_preferences", 1)).rejects.toThrow(
       "delete not permitted",
     );
-    await expect(world.manager.streams.purge("TASKS")).rejects.toThrow("purge not permitted");
+    await expect(environment.manager.streams.purge("TASKS")).rejects.toThrow("purge not permitted");
   });
 });

@@ -27,8 +27,8 @@ for (const name of NAMES) {
     });
     expect(response.status).toBe(200);
     const id = response.headers.get("X-Request-Id");
-    await service.says(new RegExp(`"request_id":"${id}".*\n`));
-    const line = service.said().match(new RegExp(`^.*"request_id":"${id}".*$`, "m"))?.[0] ?? "";
+    await service.waitFor(new RegExp(`"request_id":"${id}".*\n`));
+    const line = service.output().match(new RegExp(`^.*"request_id":"${id}".*$`, "m"))?.[0] ?? "";
     expect(JSON.parse(line)).toMatchObject({
       issuer: "dev",
       subject: name,

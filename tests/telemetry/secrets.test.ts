@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createAccount, createOperator, createUser } from "@nats-io/jwt";
 import { createApiKey } from "../../src/core/api-key/key.ts";
-import { accountEnv, makeWorld, runService, type World } from "../mint/parts.ts";
+import { accountEnv, type Environment, makeEnvironment, runService } from "../mint/parts.ts";
 import { freePorts } from "../ports.ts";
 
 /**
@@ -29,7 +29,7 @@ const SENT = {
   "a password": "correct horse battery staple",
 };
 
-let world: World;
+let environment: Environment;
 let service: ReturnType<typeof runService>;
 let url: string;
 /** The seeds with which the service signs, and the other seeds of the recipe. */
@@ -41,9 +41,9 @@ const responses: string[] = [];
 const issued: string[] = [];
 
 beforeAll(async () => {
-  world = await makeWorld();
-  const keysDir = world.recipe.env.KEYS_DIR ?? "";
-  own = [...seedsUnder(keysDir), (await accountEnv(world.recipe)).NATS_ACCOUNT_SECRET ?? ""];
+  environment = await makeEnvironment();
+  const keysDir = environment.recipe.env.KEYS_DIR ?? "";
+  own = [...seedsUnder(keysDir), (await accountEnv(environment.recipe)).NATS_ACCOUNT_SECRET ?? ""];
   const [port] = await freePorts(1);
   url = `http://127.0.0.1:${port}`;
   service = runService([process.execPath, "--no-env-file", join(projectDir, "src/service/main.ts")], {
@@ -54,14 +54,14 @@ beforeAll(async () => {
     MINT_RATE_LIMIT: "off",
     MINT_ALLOWED_ORIGINS: '["https://app.example.com"]',
   });
-  await service.says(/mint listens on/);
+  await service.waitFor(/mint listens on/);
   await sendEverything();
   service.kill("SIGTERM");
   await service.ended;
 }, 120_000);
 afterAll(async () => {
   await service?.[Symbol.asyncDispose]();
-  await world?.[Symbol.asyncDispose]();
+  await environment?.[Symbol.asyncDispose]();
 });
 
 /** All seeds in the files of a directory. */
@@ -207,14 +207,14 @@ describe("the scan", () => {
       expect(responses.some((response) => response.startsWith(`${status} `))).toBe(true);
     }
     expect(responses.some((response) => response.includes("nats_mint_decisions_total"))).toBe(true);
-    const lines = service.said().split("\n");
+    const lines = service.output().split("\n");
     expect(lines.filter((line) => line.includes('"audit":"granted"')).length).toBeGreaterThan(20);
     expect(lines.filter((line) => line.includes('"audit":"refused"')).length).toBeGreaterThan(20);
   });
 });
 
 test("no secret is in the output of the service", () => {
-  const lines = service.said().split("\n");
+  const lines = service.output().split("\n");
   expect(lines.flatMap((line) => found(line).map((name) => `${name} in ${line.slice(0, 120)}`))).toEqual([]);
 });
 

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import { must } from "../recipe/recipe.ts";
+import { expectSuccess } from "../recipe/recipe.ts";
 
 const program = join(import.meta.dirname, "failing-app.ts");
 
@@ -12,7 +12,7 @@ async function run(token: string): Promise<string> {
     stdio: ["ignore", "pipe", "pipe"],
   });
   const output = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
-  return must({ code: await child.exited, said: output.join("") });
+  return expectSuccess({ code: await child.exited, output: output.join("") });
 }
 
 test.each([

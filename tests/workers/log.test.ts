@@ -12,7 +12,8 @@ test("every line is complete and none is missing", async () => {
   await using service = await start({ MINT_WORKERS: "3" }, "src/service/main.ts", "dd bs=500 2>/dev/null");
   const requestIds: (string | null)[] = [];
   const clients = Array.from({ length: CLIENTS }, async () => {
-    for (let i = 0; i < REQUESTS; i++) requestIds.push((await service.ask()).headers.get("X-Request-Id"));
+    for (let i = 0; i < REQUESTS; i++)
+      requestIds.push((await service.requestCreds()).headers.get("X-Request-Id"));
   });
   await Promise.all(clients);
   const granted = () => linesOf(service).filter(({ audit }) => audit === "granted");

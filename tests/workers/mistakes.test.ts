@@ -25,7 +25,7 @@ async function refused(settings: Record<string, string>) {
   });
   const code = await service.ended;
   // Without the lines of the log.
-  const output = service.said().replace(/^\{.*\n/gm, "");
+  const output = service.output().replace(/^\{.*\n/gm, "");
   return { code, output };
 }
 
@@ -58,7 +58,7 @@ describe("at the start", () => {
           output: `port ${first.port} on 127.0.0.1 is in use; MINT_PORT chooses another\n`,
         });
       }
-      expect((await first.ask()).status).toBe(200);
+      expect((await first.requestCreds()).status).toBe(200);
     }
   });
 });
@@ -71,10 +71,10 @@ describe("a worker that can't be started again", () => {
     const killed = pids(service).get(1) as number;
     writeFileSync(API_KEYS, "broken");
     process.kill(killed, "SIGKILL");
-    const failed = () => service.said().match(/"how":"exit code 1"/g)?.length ?? 0;
+    const failed = () => service.output().match(/"how":"exit code 1"/g)?.length ?? 0;
     while (failed() < 6) {
       // Before the idle timeout closes the connection.
-      expect(await others?.[0]?.ask()).toBe(2);
+      expect(await others?.[0]?.requestCreds()).toBe(2);
       await Bun.sleep(1000);
     }
     rmSync(API_KEYS);
@@ -88,6 +88,6 @@ describe("a worker that can't be started again", () => {
     writeFileSync(API_KEYS, "broken");
     for (const pid of pids(service).values()) process.kill(pid, "SIGKILL");
     expect(await service.ended).toBe(1);
-    expect(service.said()).toContain("end again and again before they are ready: the mint gives up");
+    expect(service.output()).toContain("end again and again before they are ready: the mint gives up");
   });
 });

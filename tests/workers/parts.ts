@@ -6,8 +6,8 @@ import { GOOD, HALF, open, type Service } from "../edge/service.ts";
 type Line = Record<string, unknown>;
 
 /** The log so far, without incomplete lines and output that is not of the log. */
-export const linesOf = ({ said }: Pick<Service, "said">): Line[] =>
-  said()
+export const linesOf = ({ output }: Pick<Service, "output">): Line[] =>
+  output()
     .split("\n")
     .slice(0, -1)
     .filter((line) => line.startsWith("{"))
@@ -21,7 +21,7 @@ export function pids(service: Service): Map<number, number> {
 
 /** The audit line of this request, once it is in the log. */
 export async function decided(service: Service, requestId: string): Promise<Line> {
-  await service.says(new RegExp(`"${requestId}".*\n`));
+  await service.waitFor(new RegExp(`"${requestId}".*\n`));
   return linesOf(service).find(({ request_id }) => request_id === requestId) ?? {};
 }
 
@@ -34,11 +34,11 @@ export function connection(service: Service) {
   return {
     ...it,
     /** Requests a credential, and returns the number of the worker that granted it. */
-    async ask(): Promise<number> {
-      const before = requestIds(it.said()).length;
+    async requestCreds(): Promise<number> {
+      const before = requestIds(it.output()).length;
       it.write(GOOD);
-      await it.says(new RegExp(`(HTTP/1\\.1 200[\\s\\S]*"user":"alice"[\\s\\S]*){${before + 1}}`));
-      const { worker } = await decided(service, requestIds(it.said())[before] ?? "");
+      await it.waitFor(new RegExp(`(HTTP/1\\.1 200[\\s\\S]*"user":"alice"[\\s\\S]*){${before + 1}}`));
+      const { worker } = await decided(service, requestIds(it.output())[before] ?? "");
       return worker as number;
     },
   };
@@ -49,7 +49,7 @@ export async function connectionsToEach(service: Service, count: number, each = 
   const found = Array.from({ length: count }, () => [] as ReturnType<typeof connection>[]);
   while (found.some(({ length }) => length < each)) {
     const one = connection(service);
-    const mine = found[(await one.ask()) - 1];
+    const mine = found[(await one.requestCreds()) - 1];
     if (mine && mine.length < each) mine.push(one);
     else one.destroy();
   }
@@ -61,7 +61,7 @@ export async function halfSent(service: Service) {
   const all = await connectionsToEach(service, 2, 2);
   for (const [half] of all) {
     half?.write(HALF);
-    await half?.says(/100 Continue/);
+    await half?.waitFor(/100 Continue/);
   }
   return { halves: all.map(([half]) => half), idle: all.map(([, idle]) => idle) };
 }

@@ -13,8 +13,8 @@ const TWO = { MINT_WORKERS: "2" };
 describe("one worker", () => {
   test("is the process itself: its log has no worker numbers, and no other process can share the port", async () => {
     await using service = await start();
-    expect(await (await service.ask()).json()).toMatchObject({ user: "alice" });
-    expect(service.said()).not.toContain("worker");
+    expect(await (await service.requestCreds()).json()).toMatchObject({ user: "alice" });
+    expect(service.output()).not.toContain("worker");
     const second = () =>
       Bun.serve({ hostname: "127.0.0.1", port: service.port, reusePort: true, fetch: () => new Response() });
     expect(second).toThrow("in use");
@@ -27,7 +27,7 @@ describe("several workers", () => {
     expect([...pids(service).keys()].sort()).toEqual([1, 2, 3]);
     expect(new Set(pids(service).values()).size).toBe(3);
     const all = await connectionsToEach(service, 3);
-    for (const [index, [one]] of all.entries()) expect(await one?.ask()).toBe(index + 1);
+    for (const [index, [one]] of all.entries()) expect(await one?.requestCreds()).toBe(index + 1);
   });
 
   test("also start when the service is one bundled file, as in its image", async () => {
@@ -55,7 +55,7 @@ describe("a worker that is killed", () => {
     const killed = pids(service).get(1) as number;
     process.kill(killed, "SIGKILL");
     await mine?.closed;
-    while (pids(service).get(1) === killed) expect(await others?.ask()).toBe(2);
+    while (pids(service).get(1) === killed) expect(await others?.requestCreds()).toBe(2);
 
     expect(linesOf(service)).toContainEqual(
       expect.objectContaining({ level: "error", worker: 1, how: "signal SIGKILL" }),
@@ -82,6 +82,6 @@ test("a worker that hangs is killed and replaced", async () => {
   const hangs = pids(service).get(1) as number;
   process.kill(hangs, "SIGSTOP");
   while (pids(service).get(1) === hangs) await Bun.sleep(100);
-  expect(service.said()).toContain("worker does not respond and is killed");
+  expect(service.output()).toContain("worker does not respond and is killed");
   await connectionsToEach(service, 2);
 });

@@ -1,21 +1,25 @@
 import { describe, expect, test } from "bun:test";
 import { BODY, HEAD, type Service, start } from "./service.ts";
 
-/** A crowd that begins requests and withholds their bodies, beside a caller who asks as usual and always gets a credential. */
+/** Many clients begin requests and withhold the bodies. Another client sends whole requests, and always gets a credential. */
 
 const WITHHELD = [
   `${HEAD}Content-Length: 500\r\n\r\n`,
   `${HEAD}Content-Length: 500\r\n\r\n{"user":`,
   `${HEAD}Transfer-Encoding: chunked\r\n\r\n4\r\n{"us`,
 ];
-/** How often each of the crowd begins anew. */
+/** The number of requests that each client begins, one after the other. */
 const ROUNDS = 2;
 
 /**
- * A crowd on so many connections from each address, each of them opened again when it is closed. They begin one after the
- * other: thousands at the same moment are a load that the service may refuse, with bodies or without.
+ * Many clients, with `each` connections from each address, which are opened again when they are closed. They begin one
+ * after the other: the service may refuse thousands at the same moment, with bodies or without.
  */
-async function crowd(service: Service, addresses: readonly string[], each: number): Promise<string[]> {
+async function withholdBodies(
+  service: Service,
+  addresses: readonly string[],
+  each: number,
+): Promise<string[]> {
   let begun: Promise<unknown> = Promise.resolve();
   function begin(text: string, address: string) {
     const connection = begun.then(async () => {
@@ -27,35 +31,35 @@ async function crowd(service: Service, addresses: readonly string[], each: numbe
     return connection;
   }
   const all = addresses.flatMap((address) => Array<string>(each).fill(address));
-  const answers = all.map(async (address, i) => {
+  const responses = all.map(async (address, i) => {
     const text = WITHHELD[i % WITHHELD.length] as string;
     const rounds: string[] = [];
     while (rounds.length < ROUNDS) rounds.push(await (await begin(text, address)).closed);
     return rounds;
   });
-  return (await Promise.all(answers)).flat();
+  return (await Promise.all(responses)).flat();
 }
 
-/** A crowd on connections of a proxy that names the clients. */
-async function crowdBehindProxy(service: Service, clients: readonly string[]): Promise<string[]> {
-  const answers = clients.map(
+/** Many clients on connections of a proxy that names them. */
+async function withholdBodiesBehindProxy(service: Service, clients: readonly string[]): Promise<string[]> {
+  const responses = clients.map(
     (client) => service.open(`${HEAD}X-Forwarded-For: ${client}\r\nContent-Length: 500\r\n\r\n{`).closed,
   );
-  return Promise.all(answers);
+  return Promise.all(responses);
 }
 
-interface Caller {
+interface WholeRequests {
   /** More header lines. */
   readonly more?: string;
-  /** Sends its body together with its head, instead of a moment later. */
+  /** Sends its body together with its head, instead of in a second write. */
   readonly together?: boolean;
 }
 
-/** Asks one request after the other for as long as the work goes on. */
-async function askMeanwhile(
+/** Sends one request after the other until the work is done. */
+async function requestMeanwhile(
   service: Service,
   work: Promise<unknown>,
-  { more = "", together = false }: Caller,
+  { more = "", together = false }: WholeRequests,
 ): Promise<number[]> {
   const statuses: number[] = [];
   let isOver = false;
@@ -73,24 +77,28 @@ async function askMeanwhile(
   return statuses;
 }
 
-async function expectServed(service: Service, work: Promise<string[]>, caller: Caller = {}): Promise<void> {
-  const statuses = await askMeanwhile(service, work, caller);
+async function expectServed(
+  service: Service,
+  work: Promise<string[]>,
+  options: WholeRequests = {},
+): Promise<void> {
+  const statuses = await requestMeanwhile(service, work, options);
   expect(statuses.filter((status) => status !== 200)).toEqual([]);
   expect(statuses.length).toBeGreaterThan(20);
-  const answers = (await work).map((answer) => answer.slice(0, "HTTP/1.1 408".length));
-  expect([...new Set(answers)]).toEqual(["HTTP/1.1 408"]);
+  const responses = (await work).map((response) => response.slice(0, "HTTP/1.1 408".length));
+  expect([...new Set(responses)]).toEqual(["HTTP/1.1 408"]);
 }
 
-/** With the service's own numbers of requests. */
+/** With the service's own limits of requests. */
 const startWithDefaults = (more: Record<string, string> = {}) =>
   start({ IN_FLIGHT: "2000", BODIES: "2000", ...more }, "tests/edge/held-service.ts");
 
 const range = (length: number, address: (i: number) => string) =>
   Array.from({ length }, (_, i) => address(i));
 
-// Elsewhere this machine has no other address of 127.0.0.0/8.
-describe.skipIf(process.platform !== "linux")("a caller gets every credential", () => {
-  const crowds: Record<string, [addresses: string[], each: number]> = {
+// Other systems have no other address of 127.0.0.0/8.
+describe.skipIf(process.platform !== "linux")("a client gets every credential", () => {
+  const cases: Record<string, [addresses: string[], each: number]> = {
     "beside 2,400 requests without bodies from four addresses": [range(4, (i) => `127.0.0.${i + 2}`), 600],
     "beside 10 from each of 240 addresses": [range(240, (i) => `127.0.1.${i + 1}`), 10],
     "beside 1 from each of 2,400 addresses": [
@@ -98,23 +106,23 @@ describe.skipIf(process.platform !== "linux")("a caller gets every credential", 
       1,
     ],
   };
-  for (const [what, [addresses, each]] of Object.entries(crowds)) {
+  for (const [what, [addresses, each]] of Object.entries(cases)) {
     test(what, async () => {
       await using service = await startWithDefaults();
-      await expectServed(service, crowd(service, addresses, each));
+      await expectServed(service, withholdBodies(service, addresses, each));
     });
   }
 
-  // A hundred of them may come between its head and its body if those come apart, and take its place.
-  test("beside 2,400 from its own address, if its body comes with its head", async () => {
+  // If its head and body arrived apart, a hundred of the others could arrive in between and displace it.
+  test("beside 2,400 from its own address, if its body arrives with its head", async () => {
     await using service = await startWithDefaults();
-    await expectServed(service, crowd(service, ["127.0.0.1"], 2400), { together: true });
+    await expectServed(service, withholdBodies(service, ["127.0.0.1"], 2400), { together: true });
   });
 
   test("beside 2,400 from two /64 behind the same trusted proxy", async () => {
     await using service = await startWithDefaults({ PROXY: "127.0.0.1" });
     const clients = range(2400, (i) => `2001:db8:0:${i % 2}::${(i + 1).toString(16)}`);
-    await expectServed(service, crowdBehindProxy(service, clients), {
+    await expectServed(service, withholdBodiesBehindProxy(service, clients), {
       more: "X-Forwarded-For: 192.0.2.1\r\n",
     });
   });
