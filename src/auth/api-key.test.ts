@@ -68,7 +68,7 @@ test("an unknown id, a wrong secret and a key that has ended read the same", asy
   // A key of this id that its maker has not made.
   const forged = createKeyLike(one.key);
   const said = await Promise.all([unknown, forged, ended.key].map(refusal));
-  expect(new Set(said)).toEqual(new Set(["unknown_api_key: the API key is not known, or has ended"]));
+  expect(new Set(said)).toEqual(new Set(["unknown_api_key: the API key is unknown or has expired"]));
 });
 
 /** Another secret under the same id, with a checksum that is right. */

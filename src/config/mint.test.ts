@@ -51,7 +51,7 @@ describe("the configuration of the mint", () => {
       MINT_KEYS_DIR: " ",
     };
     expect(mistakes(() => readMintConfig(env))).toEqual([
-      "MINT_AUTH: is not set, wanted a comma-separated list of oidc, api-key, dev (dev believes every caller, so it must be asked for)",
+      "MINT_AUTH: is not set, wanted a comma-separated list of oidc, api-key, dev (dev accepts every caller without proof, so there is no default)",
       'MINT_PORT: got "http", wanted a port, 1 to 65535',
       'MINT_KEYS_DIR: got " ", wanted some text',
       'MINT_ALLOWED_ORIGINS: got "*", wanted a JSON list of origins, ["https://app.example.com"]',
@@ -161,7 +161,7 @@ describe("the configuration of the mint", () => {
 
   test("refuses dev in production", () => {
     expect(mistakes(() => readMintConfig({ ...OK, NODE_ENV: "production" }))).toEqual([
-      'MINT_AUTH: got "dev", wanted anything but dev where NODE_ENV is production: dev believes every caller',
+      'MINT_AUTH: got "dev", wanted anything but dev where NODE_ENV is production: dev accepts every caller without proof',
     ]);
   });
 });

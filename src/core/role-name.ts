@@ -6,5 +6,5 @@ export const ROLE_NAME = /^[a-z0-9][a-z0-9_-]{0,62}$/;
 
 export const isRoleName = (name: unknown): name is string => typeof name === "string" && ROLE_NAME.test(name);
 
-/** What a text that is no role's name has to be, for messages. */
+/** The rule in words, for error messages. */
 export const ROLE_NAME_RULE = "a role's name: lower-case letters, digits, - and _, at most 63";

@@ -377,7 +377,7 @@ describe("an issuer that answers something else", () => {
   const discovery: Odd[] = [
     ["nothing, ever", hang, "timed out"],
     ["no end", endless, "longer than 262144 bytes"],
-    ["an error", () => new Response("", { status: 500 }), "the answer was 500"],
+    ["an error", () => new Response("", { status: 500 }), "the response was 500"],
     ["no JSON", () => new Response("<html>"), "is not JSON"],
     ["null", json(null), "names another issuer"],
     ["a list", json([]), "names another issuer"],
@@ -402,15 +402,15 @@ describe("an issuer that answers something else", () => {
       return Response.json({});
     });
     await using server = serve(() => Response.redirect(target.url, 302));
-    await expectUnavailable("the answer was 302", server.url);
-    await expectUnavailable("the answer was 302", "https://issuer.test", server.url);
+    await expectUnavailable("the response was 302", server.url);
+    await expectUnavailable("the response was 302", "https://issuer.test", server.url);
     expect(followed).toBe(0);
   });
 
   const keySets: Odd[] = [
     ["nothing, ever", hang, "timed out"],
     ["no end", endless, "longer than 262144 bytes"],
-    ["an error", () => new Response("", { status: 404 }), "the answer was 404"],
+    ["an error", () => new Response("", { status: 404 }), "the response was 404"],
     ["no JSON", () => new Response("keys"), "is not JSON"],
     ["null", json(null), "is not a JWK Set"],
     ["no list", json({ keys: {} }), "is not a JWK Set"],

@@ -161,8 +161,10 @@ describe("the service does not start", () => {
     );
   });
 
-  test("with nobody to believe", async () => {
+  test("without an issuer", async () => {
     writePolicy({ rules: [RULE] });
-    expect(await refused({ OIDC_ISSUER: "", OIDC_AUDIENCE: "" })).toContain("there is nobody to believe");
+    expect(await refused({ OIDC_ISSUER: "", OIDC_AUDIENCE: "" })).toContain(
+      "issuers: must not be empty when OIDC_ISSUER is not set",
+    );
   });
 });

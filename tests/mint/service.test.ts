@@ -118,7 +118,7 @@ describe("a wrong configuration", () => {
     }
   });
 
-  test("is one that believes everybody in production", async () => {
+  test("is dev in production", async () => {
     const lines = await refused({ ...good, NODE_ENV: "production" });
     expect(lines).toHaveLength(1);
     expect(lines[0]).toMatch(/^MINT_AUTH: got "dev", wanted .*production/);
@@ -228,11 +228,11 @@ describe("a stop", () => {
 });
 
 describe("dev authentication", () => {
-  test("says in one warning that it believes everybody", async () => {
+  test("logs one warning that it accepts every caller", async () => {
     await using service = await start();
     await service.says(/keys .* loaded/);
     expect(service.said().match(/"level":"warn"/g)).toHaveLength(1);
-    expect(service.said()).toMatch(/"warn".*MINT_AUTH=dev .*believes/);
+    expect(service.said()).toMatch(/"warn".*MINT_AUTH=dev accepts every caller/);
   });
 
   test("answers for this machine's names and those of MINT_DEV_HOSTS alone", async () => {
