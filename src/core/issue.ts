@@ -98,7 +98,7 @@ async function decide<T>(
 ): Promise<T> {
   limits.address(context.address, draft.limits);
   const { proof, requested, publicKey } = await read();
-  if (!proof) throw new UnauthorizedError("the request proves no identity");
+  if (!proof) throw new UnauthorizedError("the request has no proof of identity");
   const identity =
     proof.kind === "identity" ? proof.identity : await authenticateToken?.(proof.token, requested);
   if (!identity) throw new UnauthorizedError("a token of this kind is not accepted here", "malformed");

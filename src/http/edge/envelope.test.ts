@@ -137,7 +137,7 @@ describe("WWW-Authenticate", () => {
   };
 
   test("asks for a token where there was none", async () => {
-    expect(await challenge(new UnauthorizedError("the request proves no identity"))).toBe("Bearer");
+    expect(await challenge(new UnauthorizedError("the request has no proof of identity"))).toBe("Bearer");
     const nobody = await ask(makeApp({ authenticate: () => null }));
     expect(nobody.headers.get("WWW-Authenticate")).toBe("Bearer");
   });

@@ -10,7 +10,7 @@ export function limitPolicy(limits: RateLimits | undefined): Record<string, stri
   return { "RateLimit-Policy": `"address";q=${limits.address};w=60, "subject";q=${limits.subject};w=60` };
 }
 
-/** Adds the states, if there are any. */
+/** Adds the header `RateLimit` with these states, if there are any. */
 export function setLimitStates(headers: Headers, states: readonly LimitState[]): void {
   if (states.length === 0) return;
   headers.set(
