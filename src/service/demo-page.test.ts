@@ -53,7 +53,7 @@ describe("the demo page", () => {
     expect(answer.headers.get("Referrer-Policy")).toBe("no-referrer");
   });
 
-  test("may load and reach what it needs, and nothing else", async () => {
+  test("may load and connect to what it needs, and nothing else", async () => {
     const websocket = ["ws://localhost:9222", "wss://nats.example.com/nats", "wss://nats.example.com/other"];
     const answer = await get("/", { app: makeApp({ websocket }) });
     expect(answer.headers.get("Content-Security-Policy")?.split("; ")).toEqual([
@@ -70,12 +70,12 @@ describe("the demo page", () => {
     ]);
   });
 
-  test("reaches a server at an IPv6 address, which a policy can't name", async () => {
+  test("may connect to a server at an IPv6 address, which a policy can't name", async () => {
     const answer = await get("/", { app: makeApp({ websocket: ["ws://[::1]:9222"] }) });
     expect(answer.headers.get("Content-Security-Policy")).toContain("connect-src 'self' ws:;");
   });
 
-  test("answers HEAD, and no other method", async () => {
+  test("responds to HEAD, and to no other method", async () => {
     expect((await get("/", { method: "HEAD" })).status).toBe(200);
     for (const path of ["/", "/index.html", "/demo/main.js", "/demo/style.css"]) {
       const answer = await get(path, { method: "POST" });
@@ -85,7 +85,7 @@ describe("the demo page", () => {
     }
   });
 
-  test("answers under no host name for which there is no credential either", async () => {
+  test("is refused under a host name under which credentials are refused", async () => {
     for (const path of ["/", "/demo/main.js", "/demo/style.css"]) {
       const answer = await get(path, { host: "rebound.example.com" });
       expect(answer.status).toBe(403);
@@ -93,7 +93,7 @@ describe("the demo page", () => {
     }
   });
 
-  test("leaves other paths as they were", async () => {
+  test("does not change other paths", async () => {
     for (const path of [
       "/demo",
       "/demo/",
@@ -109,7 +109,7 @@ describe("the demo page", () => {
     expect((await get("/healthz")).status).toBe(200);
   });
 
-  test("is not there unless it is added", async () => {
+  test("is only served when its routes are added", async () => {
     const app = makeApp({ demo: false });
     for (const path of ["/", "/index.html", "/demo/main.js", "/demo/style.css"]) {
       expect((await get(path, { app })).status).toBe(404);
