@@ -18,9 +18,9 @@ export interface ApiKeyOptions {
 const NO_HASH = `sha256:${"0".repeat(64)}`;
 
 /**
- * API keys, for backends that request credentials on behalf of their users: with a key any user may be requested, within
- * the key's roles. `authenticateToken` returns null for a token that is not an API key, and throws `UnauthorizedError` for
- * a key that is not valid and `InvalidRequestError` for a request without `user`.
+ * API keys, for backends that request credentials on behalf of their users: with a key any user may be requested,
+ * within the key's roles. `authenticateToken` returns null for a token that is not an API key, and throws
+ * `UnauthorizedError` for a key that is not valid and `InvalidRequestError` for a request without `user`.
  */
 export function apiKeyAuthentication({ keys, now = Date.now }: ApiKeyOptions): {
   readonly authenticateToken: TokenAuthenticator;

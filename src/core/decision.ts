@@ -15,7 +15,9 @@ export interface Decision {
   readonly requestId: string;
   /** The client's address, where it is known. */
   readonly address?: string | undefined;
-  /** The identity's method, issuer and subject; issuer and subject may be any text. Absent when no identity was proved. */
+  /**
+   * The identity's method, issuer and subject; issuer and subject may be any text. Absent when no identity was proved.
+   */
   readonly method?: string | undefined;
   readonly issuer?: string | undefined;
   readonly subject?: string | undefined;

@@ -53,7 +53,9 @@ export type UnauthorizedReason =
   | "sender_constrained"
   | "unknown_api_key";
 
-/** The request has no proof of identity, or one that is not valid or expires too soon. The message never contains it. */
+/**
+ * The request has no proof of identity, or one that is not valid or expires too soon. The message never contains it.
+ */
 export class UnauthorizedError extends MintError {
   readonly code = "unauthorized";
   readonly reason: UnauthorizedReason;
@@ -111,7 +113,9 @@ export class KeysUnavailableError extends MintError {
   }
 }
 
-/** An account JWT and role keys that can't be used together, or at all; the message names the part, never its content. */
+/**
+ * An account JWT and role keys that can't be used together, or at all; the message names the part, never its content.
+ */
 export class InvalidKeysError extends MintError {
   readonly code = "invalid_keys";
 }

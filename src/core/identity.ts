@@ -19,7 +19,9 @@ export interface Identity {
   readonly subject: string;
   /** Further claims of the issuer about the caller. */
   readonly claims: Readonly<Record<string, unknown>>;
-  /** When the proof expires, in seconds since the epoch. No credential outlives it. Absent for a proof without expiry. */
+  /**
+   * When the proof expires, in seconds since the epoch. No credential outlives it. Absent for a proof without expiry.
+   */
   readonly expiresAt?: number | undefined;
 }
 

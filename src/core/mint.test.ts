@@ -130,7 +130,7 @@ describe("a lifetime", () => {
     expect(lifetime({ expiresBy: Number.POSITIVE_INFINITY })).toBe(900);
   });
 
-  test("is an hour at most, whatever the role says", () => {
+  test("is an hour at most, whatever the ttl of the role", () => {
     expect(lifetime({ role: "service" })).toBe(3600);
   });
 

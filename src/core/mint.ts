@@ -13,7 +13,10 @@ import { parseTags, type Tags } from "./tags.ts";
 export interface MintOptions {
   /** The account JWT as the server has it. It defines the roles and their permissions. */
   readonly accountJwt: string;
-  /** For each role, the seed (`SA…`) of its scoped signing key, and its credentials' longest lifetime `ttl`: 10 to 3600 s. */
+  /**
+   * For each role, the seed (`SA…`) of its scoped signing key, and `ttl`, the longest lifetime of its credentials: 10 to
+   * 3600 seconds.
+   */
   readonly roles: Readonly<Record<string, { readonly seed: string; readonly ttl: number }>>;
   /** Milliseconds since the epoch; the system's clock by default. */
   readonly now?: () => number;
@@ -82,7 +85,7 @@ export function createMint({ accountJwt, roles, now = Date.now }: MintOptions): 
     issue(grant, publicKey) {
       const key = keys.get(grant.role);
       if (!key) throw new RoleNotAllowedError();
-      // Checked although the types guarantee it: JavaScript callers have no types, and a user `*` could read every user.
+      // Checked again: JavaScript callers have no types, and a user named `*` could read every user's subjects.
       const user = parseSubjectToken(grant.user);
       const tags = parseTags(grant.tags ?? NO_TAGS);
       const requested = grant.ttl === undefined ? undefined : parseLifetime(grant.ttl);

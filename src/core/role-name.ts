@@ -1,6 +1,7 @@
 /**
  * A role's name, which is also the name of its file and of its key's file: a lower-case letter or digit, then up to 62
- * lower-case letters, digits, `_` and `-`. The scripts that read role files have the same rule (`fs/nats-init/roles.sh`).
+ * lower-case letters, digits, `_` and `-`. The scripts that read role files have the same rule
+ * (`fs/nats-init/roles.sh`).
  */
 export const ROLE_NAME = /^[a-z0-9][a-z0-9_-]{0,62}$/;
 

@@ -4,8 +4,9 @@ import { seedsIn } from "./keys/nkey.ts";
 
 /**
  * One literal token of a NATS subject: no dot, no wildcard, no space, nothing that a permission template could expand.
- * Every value that enters a subject is one of these: with `users.{{name()}}.>`, a user named `*` could read every user's
- * subjects. It is public, in JWTs, logs and subjects, so it must not contain a seed, the only secret short enough to fit.
+ * Every value that enters a subject is one of these: with `users.{{name()}}.>`, a user named `*` could read every
+ * user's subjects. It is public, in JWTs, logs and subjects, so it must not contain a seed, the only secret short
+ * enough to fit.
  */
 export type SubjectToken = Brand<string, "SubjectToken">;
 
@@ -19,8 +20,8 @@ export function isSubjectToken(value: unknown): value is SubjectToken {
 
 /**
  * Checks a user name.
- * @throws {InvalidUserError} when it is not 1 to 64 characters of `[A-Za-z0-9_-]`, or contains a seed. The message does not
- * repeat the name
+ * @throws {InvalidUserError} when it is not 1 to 64 characters of `[A-Za-z0-9_-]`, or contains a seed. The message does
+ * not repeat the name
  */
 export function parseSubjectToken(value: unknown): SubjectToken {
   if (isSubjectToken(value)) return value;

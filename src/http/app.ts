@@ -29,8 +29,8 @@ import { methodsByPath, type Route } from "./routes.ts";
 
 export interface AppOptions {
   /**
-   * The mint; or one for each account, of which the first is for grants without `account`; or a function that returns the
-   * current one or ones, and throws `KeysUnavailableError` while there is none.
+   * The mint; or one for each account, of which the first is for grants without `account`; or a function that returns
+   * the current one or ones, and throws `KeysUnavailableError` while there is none.
    */
   readonly mint: Mint | readonly Mint[] | (() => Mint | readonly Mint[]);
   /** Verifies the Bearer token of a request. Without it, tokens are not a proof. */
@@ -46,8 +46,8 @@ export interface AppOptions {
   /** Whether those pages may send cookies along, for an application whose login is a cookie. Not by default. */
   readonly allowCredentials?: boolean;
   /**
-   * Whether a 401 has the header `WWW-Authenticate: Bearer` (RFC 6750). True by default; an application whose login is a
-   * cookie doesn't need it.
+   * Whether a 401 has the header `WWW-Authenticate: Bearer` (RFC 6750). True by default; an application whose login is
+   * a cookie doesn't need it.
    */
   readonly bearerChallenge?: boolean;
   /** The address at the other end of the connection, a client's or a proxy's. Without it no address limit applies. */
@@ -74,15 +74,16 @@ export interface AppOptions {
   /** The service's version and login methods, for `/openapi.json` and `/docs`. */
   readonly document?: DocumentOptions;
   /**
-   * Receives an unexpected error; the caller only gets a 500. By default the error's type and stack are written to stderr,
-   * but not its message, which may contain data from the request.
+   * Receives an unexpected error; the caller only gets a 500. By default the error's type and stack are written to
+   * stderr, but not its message, which may contain data from the request.
    */
   readonly onError?: (error: unknown) => void;
 }
 
 /**
- * The mint over HTTP: `POST /creds`, `GET /healthz`, `GET /readyz`, `GET /openapi.json`, `GET /docs`. Serve it, or mount
- * it in another Hono application with `app.route("/nats", createApp({ … }))`, which then handles unknown paths itself.
+ * The mint over HTTP: `POST /creds`, `GET /healthz`, `GET /readyz`, `GET /openapi.json`, `GET /docs`. Serve it, or
+ * mount it in another Hono application with `app.route("/nats", createApp({ … }))`, which then handles unknown paths
+ * itself.
  * @throws {ConfigError} for a limit or a trusted proxy that is not valid
  */
 export function createApp(options: AppOptions): Hono {
@@ -148,7 +149,9 @@ function makeCredsRoute(
   });
 }
 
-/** The routes as a Hono application. Other methods of their paths get a 405, other paths a 404, preflights a response. */
+/**
+ * The routes as a Hono application. Other methods of their paths get a 405, other paths a 404, preflights a response.
+ */
 function routed(routes: readonly Route[], everyRequest: Envelope, crossOrigin: Cors): Hono {
   const app = new Hono({ getPath: pathOf });
   for (const { method, path, handler, bare } of routes) {

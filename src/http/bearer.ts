@@ -9,8 +9,8 @@ const BEARER = /^bearer(?![^ \t,])/i;
 const CREDENTIALS = /^bearer ([A-Za-z0-9\-._~+/]+=*)$/i;
 
 /**
- * The token of `Authorization: Bearer …`, which may be a JWT or an API key. Undefined when there is no such header, or it
- * has another scheme. A token in the URL, a cookie or the body is not read: it would get into logs and histories.
+ * The token of `Authorization: Bearer …`, which may be a JWT or an API key. Undefined when there is no such header, or
+ * it has another scheme. A token in the URL, a cookie or the body is not read: it would get into logs and histories.
  * @throws {UnauthorizedError} `malformed` when it is not one token, `too_large` when it is longer than 8 KiB
  */
 export function bearerToken(request: Request): string | undefined {

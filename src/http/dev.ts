@@ -13,8 +13,8 @@ export interface DevOptions {
 const OWN_HOSTS = ["localhost", "127.0.0.1", "[::1]"];
 
 /**
- * The method `dev` over HTTP: the request names the user, without proof. `authenticate` throws `HostNotAllowedError` for a
- * request under a host name that is not in `hosts`, and `InvalidRequestError` for a request without `user`.
+ * The method `dev` over HTTP: the request names the user, without proof. `authenticate` throws `HostNotAllowedError`
+ * for a request under a host name that is not in `hosts`, and `InvalidRequestError` for a request without `user`.
  */
 export function devAuthentication({ defaultRole, hosts = [] }: DevOptions): {
   readonly authenticate: Authenticator;

@@ -76,5 +76,5 @@ export type HttpError =
 /** Every error of this package. `switch (error.code)` narrows to one of them. */
 export type AnyMintError = CoreError | HttpError;
 
-/** Whether it is an error of this package, so that `error.code` tells which. */
+/** Whether it is an error of this package, and `error.code` identifies it. */
 export const isMintError = (error: unknown): error is AnyMintError => error instanceof MintError;

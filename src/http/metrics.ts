@@ -11,9 +11,9 @@ export type Metrics = () => Promise<{ readonly body: string; readonly contentTyp
 const PROXIED = ["X-Forwarded-For", "Forwarded", "Via"];
 
 /**
- * `GET /metrics`, for a monitoring system that sends its requests directly to the service. A request through a proxy gets a
- * 404, so that an ingress for the whole service does not publish the metrics. An encoded form of the path also gets a 404:
- * an application in which this one is mounted may decode paths.
+ * `GET /metrics`, for a monitoring system that sends its requests directly to the service. A request through a proxy
+ * gets a 404, so that an ingress for the whole service does not publish the metrics. An encoded form of the path also
+ * gets a 404: an application in which this one is mounted may decode paths.
  */
 export function metricsRoute(render: Metrics): Route {
   return {

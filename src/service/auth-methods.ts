@@ -169,7 +169,9 @@ function dev({ defaultRole, hosts }: Settings<"dev">, { log }: Watch, isOnly: bo
   };
 }
 
-/** Watches a file. An unusable file is an error at the start; later it is a warning, and the last good one stays in use. */
+/**
+ * Watches a file. An unusable file is an error at the start; later it is a warning, and the last good one stays in use.
+ */
 async function follow<T>(
   what: "policy" | "api_keys",
   path: string,

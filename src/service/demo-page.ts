@@ -2,7 +2,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Route, RouteHandler } from "../http/routes.ts";
 
-/** The demo page: three files, read once, whose Content-Security-Policy allows only them, the mint and the NATS servers. */
+/**
+ * The demo page: three files, read once, whose Content-Security-Policy allows only them, the mint and the NATS servers.
+ */
 
 export interface DemoOptions {
   /** The directory that demo/build.ts wrote. */

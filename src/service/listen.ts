@@ -43,8 +43,8 @@ export interface StopOptions {
 }
 
 /**
- * Aborted by the first SIGTERM or SIGINT, so that requests can be finished. As long as the signal has no listener, nothing
- * is served yet, and the process ends at once.
+ * Aborted by the first SIGTERM or SIGINT, so that requests can be finished. As long as the signal has no listener,
+ * nothing is served yet, and the process ends at once.
  */
 export function stopSignal({ orOn, onSecond = () => process.exit(0) }: StopOptions = {}): AbortSignal {
   const controller = new AbortController();
@@ -78,8 +78,8 @@ export interface Listening {
 
 /**
  * Serves the application until `stopping` is aborted. Each of its paths has one form. In a request's URL, Bun changes
- * `/./metrics` to `/metrics`, which would get past a proxy's rule for `/metrics`; but it compares its table of routes with
- * the path as it was sent.
+ * `/./metrics` to `/metrics`, which would get past a proxy's rule for `/metrics`; but it compares its table of routes
+ * with the path as it was sent.
  */
 export function listen({ host, port, app, stopping, shared = false }: ListenOptions): Listening {
   const paths = new Set(app.routes.map(({ path }) => path));

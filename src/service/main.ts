@@ -4,8 +4,8 @@ import { checkPort, stopSignal } from "./listen.ts";
 import { thisWorker } from "./workers/worker.ts";
 
 /**
- * The mint as a service: in this process, or in several workers that this process supervises. Each process loads only the
- * modules for its part.
+ * The mint as a service: in this process, or in several workers that this process supervises. Each process loads only
+ * the modules for its part.
  */
 
 const worker = thisWorker();

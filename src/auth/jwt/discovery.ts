@@ -70,7 +70,7 @@ async function fetchJson(what: string, url: string, closing: AbortSignal, timeou
   }
 }
 
-/** Node says only "fetch failed" and keeps the reason in the cause. */
+/** Node says only "fetch failed" and has the reason in the cause. */
 function reasonOf({ message, cause }: Error): string {
   return cause instanceof Error && cause.message ? cause.message : message;
 }

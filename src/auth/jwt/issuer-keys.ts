@@ -6,8 +6,8 @@ import { tokenBucket } from "../../util/token-bucket.ts";
 import { type KeySet, lookUp, MIN_RSA_BITS, parseKeySet, unknownKey } from "./key-set.ts";
 
 /**
- * One issuer's keys, fetched when they are needed and kept for a while. A fetch of the same keys keeps the same `KeySet`
- * object.
+ * One issuer's keys, fetched when they are needed and kept for a while. A fetch of the same keys keeps the same
+ * `KeySet` object.
  */
 
 export interface IssuerKeysOptions {
@@ -45,12 +45,15 @@ export interface IssuerKeys {
 /** Milliseconds after which keys are fetched again. */
 const REFRESH_AFTER = 10 * 60_000;
 /**
- * Fetches for unknown keys: enough to follow a rotation at once, even several in a row, and too few for random key names
- * to load the issuer.
+ * Fetches for unknown keys: enough to follow a rotation at once, even several in a row, and too few for random key
+ * names to load the issuer.
  */
 const REFETCHES = 5;
 const REFETCH_INTERVAL = 5_000;
-/** Milliseconds without another attempt after a failed one. It doubles with each failure, up to the `retryAfter` of the error. */
+/**
+ * Milliseconds without another attempt after a failed one. It doubles with each failure, up to the `retryAfter` of the
+ * error.
+ */
 const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 5_000;
 /** Requests that wait for the issuer at the same time. A slow issuer must not occupy the whole service. */

@@ -10,8 +10,8 @@ import { CLOCK_SKEW, checkClaims, expired, peekIssuer, unauthorized, unknownIssu
 
 export interface JwtOptions {
   /**
-   * Returns the issuers, each `iss` once. Called at each request; a change must be a new list. An entry that was changed or
-   * removed loses its keys and its remembered tokens.
+   * Returns the issuers, each `iss` once. Called at each request; a change must be a new list. An entry that was
+   * changed or removed loses its keys and its remembered tokens.
    */
   readonly issuers: () => readonly JwtIssuer[];
   /** Milliseconds since the epoch; the system's clock by default. */
@@ -55,7 +55,9 @@ interface Verified {
 
 type Issuers = ReadonlyMap<string, TrustedIssuer>;
 
-/** Verifies JWTs of these issuers: access tokens and ID tokens of OpenID providers, and other tokens of the same form. */
+/**
+ * Verifies JWTs of these issuers: access tokens and ID tokens of OpenID providers, and other tokens of the same form.
+ */
 export function jwtAuthentication(options: JwtOptions): JwtAuthentication {
   const { issuers, now = Date.now, onWarning = () => {}, maxStale = HOUR, timeout } = options;
   const table = issuerTable({ issuers, now, onWarning, maxStale, timeout });

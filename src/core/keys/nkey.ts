@@ -85,8 +85,8 @@ function isSeed(text: string): boolean {
 
 /**
  * Checks a client's public key.
- * @throws {InvalidPublicKeyError} for a wrong length, alphabet, prefix, checksum or spelling. The message does not repeat
- * the value, since it may be a seed
+ * @throws {InvalidPublicKeyError} for a wrong length, alphabet, prefix, checksum or spelling. The message does not
+ * repeat the value, since it may be a seed
  */
 export function parseUserPublicKey(value: unknown): UserPublicKey {
   if (typeof value === "string" && decodePublicKey(Prefix.user, value)) return value as UserPublicKey;

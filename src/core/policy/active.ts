@@ -14,8 +14,8 @@ export interface ActivePolicy {
 /**
  * Combines a policy file with the issuer from the settings.
  * @param issuer the issuer of OIDC_ISSUER; the file must not list it too
- * @throws {InvalidPolicyError} when the file lists it too, when there is no issuer at all, or when user names come from a
- * claim and there are several issuers
+ * @throws {InvalidPolicyError} when the file lists it too, when there is no issuer at all, or when user names come from
+ * a claim and there are several issuers
  */
 export function activatePolicy(file: PolicyFile, issuer: OidcIssuer | undefined): ActivePolicy {
   if (issuer && file.issuers.some((other) => other.issuer === issuer.issuer)) {

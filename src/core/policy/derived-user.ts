@@ -18,7 +18,8 @@ const SURROGATE = /\p{Surrogate}/u;
 
 /**
  * The derived name: always the same for one issuer and subject, and different for any other pair.
- * @throws {UserNotAllowedError} when one of them contains half a surrogate pair: UTF-8 has the same bytes for every half
+ * @throws {UserNotAllowedError} when one of them contains half a surrogate pair: UTF-8 has the same bytes for every
+ * half
  */
 export function deriveUser({ issuer, subject }: Pick<Identity, "issuer" | "subject">): SubjectToken {
   if (SURROGATE.test(issuer) || SURROGATE.test(subject)) {

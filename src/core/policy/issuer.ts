@@ -31,15 +31,15 @@ export interface OidcIssuer {
 const LOOPBACK = /^(localhost|127\.0\.0\.1|\[::1\])$/;
 
 /**
- * Scheme in lower case, then host and port, then a path, in the characters of RFC 3986. A URL parser accepts more, which
- * it changes (`HTTPS:`, a backslash) or removes (an empty user, a tab), so the result would not equal the `iss`.
+ * Scheme in lower case, then host and port, then a path, in the characters of RFC 3986. A URL parser accepts more,
+ * which it changes (`HTTPS:`, a backslash) or removes (an empty user, a tab), so the result would not equal the `iss`.
  */
 const ISSUER_URL = /^https?:\/\/[\w.~%:[\]-]+(\/[\w.~%:/@!$&'()*+,;=-]*)?$/;
 
 /**
  * Whether the text is an issuer's URL: `https`, or `http` on this machine, without user, query and fragment (OpenID
- * Connect Discovery 1.0, section 4). The host's case, a default port and a slash at the end are left as they are: `iss` is
- * compared character by character, and some issuers have these in it.
+ * Connect Discovery 1.0, section 4). The host's case, a default port and a slash at the end are left as they are: `iss`
+ * is compared character by character, and some issuers have these in it.
  */
 export function isIssuerUrl(text: string): boolean {
   const url = URL.parse(text);
@@ -47,7 +47,9 @@ export function isIssuerUrl(text: string): boolean {
   return url.protocol === "https:" || LOOPBACK.test(url.hostname);
 }
 
-/** The rule for an issuer's URL, for the error about a text that breaks it, with the corrected text where there is one. */
+/**
+ * The rule for an issuer's URL, for the error about a text that breaks it, with the corrected text where there is one.
+ */
 export function describeIssuerUrl(text: string): string {
   const rule =
     "an https URL (http on localhost) as the `iss` of its tokens has it, without user, query and fragment";
@@ -61,7 +63,10 @@ export function describeIssuerUrl(text: string): string {
 /** Whether an identity's `issuer` is a URL, and so an OpenID issuer: `isIssuerUrl` accepts no other text. */
 export const hasUrlScheme = (issuer: string): boolean => /^https?:\/\//.test(issuer);
 
-/** Whether the text is a key set's URL: as an issuer's, but it may have a query, in which Azure AD B2C names the user flow. */
+/**
+ * Whether the text is a key set's URL: as an issuer's, but it may have a query, in which Azure AD B2C names the user
+ * flow.
+ */
 export function isKeySetUrl(text: string): boolean {
   const [beforeQuery = ""] = text.split("?");
   return isIssuerUrl(beforeQuery) && !/[#\s]/.test(text);

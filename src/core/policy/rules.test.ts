@@ -207,29 +207,29 @@ describe("a user", () => {
 
 describe("a tag", () => {
   const fromClaim = compile(room({ room: { claim: "rooms" } }));
-  const given = (policy: RulePolicy, claims: object, requested: Requested = {}) =>
+  const grantedTags = (policy: RulePolicy, claims: object, requested: Requested = {}) =>
     policy(alice(claims as Identity["claims"]), requested).tags as unknown;
 
   test("of one text is that text", () => {
-    expect(given(fromClaim, { rooms: "lobby" })).toEqual({ room: "lobby" });
-    expect(given(fromClaim, { rooms: "lobby" }, tags({ room: "lobby" }))).toEqual({ room: "lobby" });
+    expect(grantedTags(fromClaim, { rooms: "lobby" })).toEqual({ room: "lobby" });
+    expect(grantedTags(fromClaim, { rooms: "lobby" }, tags({ room: "lobby" }))).toEqual({ room: "lobby" });
     expect(outcome(fromClaim, alice({ rooms: "lobby" }), tags({ room: "hall" }))).toBe(TagNotAllowedError);
     expect(outcome(fromClaim, alice({ rooms: "lobby" }), tags({ room: "l" }))).toBe(TagNotAllowedError);
   });
 
   test("of a list is the requested value, which must be in the list; of a list of one, that value", () => {
     const claims = { rooms: ["lobby", "hall", "*"] };
-    expect(given(fromClaim, claims, tags({ room: "hall" }))).toEqual({ room: "hall" });
+    expect(grantedTags(fromClaim, claims, tags({ room: "hall" }))).toEqual({ room: "hall" });
     expect(outcome(fromClaim, alice(claims))).toBe(TagNotAllowedError);
     expect(outcome(fromClaim, alice(claims), tags({ room: "cellar" }))).toBe(TagNotAllowedError);
     expect(outcome(fromClaim, alice({ rooms: [1, 2] }), tags({ room: "1" }))).toBe(TagNotAllowedError);
-    expect(given(fromClaim, { rooms: ["lobby"] })).toEqual({ room: "lobby" });
+    expect(grantedTags(fromClaim, { rooms: ["lobby"] })).toEqual({ room: "lobby" });
   });
 
   test("of a fixed value is that value", () => {
     const fixed = compile(room({ site: { value: "main" } }));
-    expect(given(fixed, { site: "other" })).toEqual({ site: "main" });
-    expect(given(fixed, {}, tags({ site: "main" }))).toEqual({ site: "main" });
+    expect(grantedTags(fixed, { site: "other" })).toEqual({ site: "main" });
+    expect(grantedTags(fixed, {}, tags({ site: "main" }))).toEqual({ site: "main" });
     expect(outcome(fixed, alice(), tags({ site: "other" }))).toBe(TagNotAllowedError);
   });
 
@@ -327,7 +327,7 @@ describe("whatever the token contains and the caller requests", async () => {
     fc.oneof({ weight: 3, arbitrary: fc.constant(undefined) }, some);
   const requested: fc.Arbitrary<Requested> = fc
     .record({
-      role: rarely(fc.constantFrom("browser", "room", "nobody")),
+      role: rarely(fc.constantFrom("browser", "room", "unknown")),
       user: rarely(token),
       tags: rarely(fc.dictionary(fc.constantFrom("room", "site", "other"), token, { maxKeys: 2 })),
       ttl: rarely(fc.integer({ min: 10, max: 7200 }).map(parseLifetime)),
@@ -380,7 +380,7 @@ describe("whatever the token contains and the caller requests", async () => {
   }
 
   test("a grant has only literal subject tokens, and its credential only its own subjects", () => {
-    let given = 0;
+    let grants = 0;
     fc.assert(
       fc.property(policyRules, identity, requested, (rules, identity, requested) => {
         const grant = result(rules, identity, requested) as ReturnType<RulePolicy>;
@@ -399,7 +399,7 @@ describe("whatever the token contains and the caller requests", async () => {
           expect(error).toBeInstanceOf(InvalidTagError);
           return;
         }
-        given++;
+        grants++;
         const { pub, sub } = minted.permissions;
         const own = [
           `users.${user}.>`,
@@ -415,7 +415,7 @@ describe("whatever the token contains and the caller requests", async () => {
       }),
       { numRuns: 6000 },
     );
-    expect(given).toBeGreaterThan(200);
+    expect(grants).toBeGreaterThan(200);
   });
 
   test("the order of fields, of conditions and of claims has no influence", () => {

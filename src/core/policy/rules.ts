@@ -44,7 +44,10 @@ export interface RuleGrant {
   readonly ttl?: number | undefined;
 }
 
-/** The source of a tag's value: a claim with one text or with a list from which the caller requests one, or a fixed value. */
+/**
+ * The source of a tag's value: a claim with one text or with a list from which the caller requests one, or a fixed
+ * value.
+ */
 export type TagSource = { readonly claim: ClaimPath } | { readonly value: SubjectToken };
 
 /** A synchronous `Policy`. */
@@ -55,8 +58,8 @@ export type RulePolicy = (identity: Identity, requested: Requested) => Grant;
  * one, or any role when none is requested. Every user name and tag in a grant is one literal subject token.
  *
  * The policy throws `UnauthorizedError` for an identity of another issuer, `RoleNotAllowedError` when no rule matches,
- * `UserNotAllowedError` when the identity has no valid name or the request has another one, `TagNotAllowedError` for a tag
- * that the rule doesn't grant or has no value for.
+ * `UserNotAllowedError` when the identity has no valid name or the request has another one, `TagNotAllowedError` for a
+ * tag that the rule doesn't grant or has no value for.
  * @param issuers every issuer in use
  * @throws {InvalidPolicyError} when names come from a claim and there are several issuers: each may have an `alice`
  */

@@ -3,7 +3,9 @@ import { parseSubjectToken } from "../subject-token.ts";
 import type { Account, PermissionClaims, Scope } from "./account.ts";
 import { compileAllow, compileDeny, type TemplateUser } from "./template.ts";
 
-/** A user's permissions without templates, in the shape that they have in a NATS JWT. An absent part is not restricted. */
+/**
+ * A user's permissions without templates, in the shape that they have in a NATS JWT. An absent part is not restricted.
+ */
 export interface Permissions {
   pub?: SubjectRules;
   sub?: SubjectRules;
@@ -86,8 +88,8 @@ function compileRules(rules: PermissionClaims["pub"], account: Account): (user: 
 }
 
 /**
- * Leaves out what restricts nothing, and adds the defaults that the server applies (`validateResponsePermissions` in its
- * `auth.go`).
+ * Leaves out what restricts nothing, and adds the defaults that the server applies (`validateResponsePermissions` in
+ * its `auth.go`).
  */
 function effectivePermissions({ pub, sub, resp }: PermissionClaims): Permissions {
   const result: Permissions = {};

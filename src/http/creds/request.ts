@@ -11,8 +11,8 @@ import { showPlace } from "../../util/zod-issues.ts";
 const token = { pattern: SUBJECT_TOKEN.source };
 
 /**
- * The shape of a request. The patterns and limits are for the OpenAPI document only: the parsers in `core` check the values,
- * with better error messages.
+ * The shape of a request. The patterns and limits are for the OpenAPI document only: the parsers in `core` check the
+ * values, with better error messages.
  */
 export const CredsRequestShape = z
   .strictObject({

@@ -7,8 +7,8 @@ export interface Servers {
 }
 
 /**
- * The URLs that a user with these connection types can connect to. A role without a list may use either transport; TCP then
- * comes first, since such a role is usually a backend's.
+ * The URLs that a user with these connection types can connect to. A role without a list may use either transport; TCP
+ * then comes first, since such a role is usually a backend's.
  */
 export function serversFor(connectionTypes: readonly string[], { websocket, tcp }: Servers): string[] {
   const isAllowed = (type: string) => connectionTypes.length === 0 || connectionTypes.includes(type);

@@ -7,8 +7,8 @@ import { REQUEST_ID } from "./operation.ts";
 import { DOCS_STYLE } from "./style.ts";
 
 /**
- * The OpenAPI document as an HTML page without scripts, which loads nothing from elsewhere. The usual viewers are megabytes
- * of script, which would run with access to the service's origin.
+ * The OpenAPI document as an HTML page without scripts, which loads nothing from elsewhere. The usual viewers are
+ * megabytes of script, which would run with access to the service's origin.
  */
 
 type Html = ReturnType<typeof html>;

@@ -19,10 +19,10 @@ export interface ClientAddressOptions {
 }
 
 /**
- * Makes a function that determines a request's client. Any client can send `X-Forwarded-For`, so it is read from its end,
- * and only as far as trusted proxies wrote it: the first address that isn't a trusted proxy's is the client's. An entry
- * that is not an address ends the search, and the address after it counts. `Forwarded` (RFC 7239) is not read: few proxies
- * write it, and the others pass on what a client sent.
+ * Makes a function that determines a request's client. Any client can send `X-Forwarded-For`, so it is read from its
+ * end, and only as far as trusted proxies wrote it: the first address that isn't a trusted proxy's is the client's. An
+ * entry that is not an address ends the search, and the address after it counts. `Forwarded` (RFC 7239) is not read:
+ * few proxies write it, and the others pass on what a client sent.
  * @throws {ConfigError} for a trusted proxy that is neither an address nor a range
  */
 export function clientAddress({ peerAddress, trustedProxies }: ClientAddressOptions): (c: Context) => Client {

@@ -18,8 +18,9 @@ export interface EnvelopeOptions {
 }
 
 /**
- * Adds to each handler what all requests have in common: request id, client address, CORS, error responses, reports. It is
- * not a middleware, because Hono calls the only handler of a path directly, which saves 5 % of the time for a credential.
+ * Adds to each handler what all requests have in common: request id, client address, CORS, error responses, reports. It
+ * is not a middleware, because Hono calls the only handler of a path directly, which saves 5 % of the time for a
+ * credential.
  */
 export interface Envelope {
   /** For a handler whose responses come from `respondWith` or `complete`. */

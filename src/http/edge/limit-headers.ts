@@ -1,9 +1,9 @@
 import type { LimitState, RateLimits } from "../../core/rate-limit.ts";
 
 /**
- * Rate limits as response headers, as draft-ietf-httpapi-ratelimit-headers-11 has them:
- * `RateLimit-Policy: "address";q=600;w=60` and `RateLimit: "address";r=599;t=1`, where `t` is the number of seconds until
- * the next request is allowed.
+ * Rate limits as response headers, as draft-ietf-httpapi-ratelimit-headers-11 has them: `RateLimit-Policy:
+ * "address";q=600;w=60` and `RateLimit: "address";r=599;t=1`, where `t` is the number of seconds until the next request
+ * is allowed.
  */
 export function limitPolicy(limits: RateLimits | undefined): Record<string, string> {
   if (!limits) return {};

@@ -56,15 +56,15 @@ const LONGEST_STEP = 5;
 const SWEEP_INTERVAL = 100;
 
 /**
- * Refuses requests early that would get their responses late: with 503 before the body is read, which costs a third of a
- * credential.
+ * Refuses requests early that would get their responses late: with 503 before the body is read, which costs a third of
+ * a credential.
  *
- * Bun passes requests that are ready at the same time to the handler one after the other, within one turn of the event loop.
- * The time since the first request of the turn is therefore the time that a request has waited, and needs no timer. At most
- * 5 ms of the time between two requests count: after a longer time the machine stood still, and refusing these few requests
- * would help no other. With more than a thousand connections that are always ready, Bun stays in the same turn for seconds;
- * so requests are not refused for longer than they were accepted before. A request without an address did not come over a
- * connection, and has not waited.
+ * Bun passes requests that are ready at the same time to the handler one after the other, within one turn of the event
+ * loop. The time since the first request of the turn is therefore the time that a request has waited, and needs no
+ * timer. At most 5 ms of the time between two requests count: after a longer time the machine stood still, and refusing
+ * these few requests would help no other. With more than a thousand connections that are always ready, Bun stays in the
+ * same turn for seconds; so requests are not refused for longer than they were accepted before. A request without an
+ * address did not come over a connection, and has not waited.
  * @param now milliseconds of a monotonic clock
  */
 export function overloadGate(

@@ -5,7 +5,8 @@ import { byNetwork, type Network } from "./by-network.ts";
 export interface PendingBodies {
   /**
    * Waits for a request's body. After an error, `body` is ignored.
-   * @throws {RequestTimeoutError} when the body doesn't arrive before the deadline, or its place is needed for another request
+   * @throws {RequestTimeoutError} when the body doesn't arrive before the deadline, or its place is needed for another
+   * request
    */
   receive<T>(body: Promise<T>, network: Network): Promise<T>;
 }
@@ -26,10 +27,10 @@ const BODY_DEADLINE = 5000;
 type Evict = () => void;
 
 /**
- * A new request always gets a place. When its network has no place left, the oldest request of that network is refused; when
- * no place is left at all, the oldest request of the network that has most. So requests whose bodies don't arrive only take
- * places from each other. They take the place of a request that sends its body at once only if they come from more networks
- * than there are places, all of them between that request's head and body.
+ * A new request always gets a place. When its network has no place left, the oldest request of that network is refused;
+ * when no place is left at all, the oldest request of the network that has most. So requests whose bodies don't arrive
+ * only take places from each other. They take the place of a request that sends its body at once only if they come from
+ * more networks than there are places, all of them between that request's head and body.
  */
 export function pendingBodies({
   total,

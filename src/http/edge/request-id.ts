@@ -5,9 +5,9 @@ import type { Client } from "./client-address.ts";
 const REQUEST_ID = /^[\w=-]{1,64}$/;
 
 /**
- * A request's id, for logs and the response. `X-Request-Id` of the request is used only from a trusted proxy: a client could
- * write text into the log with it, or use another request's id. An application in which this one is mounted may have set
- * the id already.
+ * A request's id, for logs and the response. `X-Request-Id` of the request is used only from a trusted proxy: a client
+ * could write text into the log with it, or use another request's id. An application in which this one is mounted may
+ * have set the id already.
  */
 export function requestIdOf(c: Context, { viaTrustedProxy }: Client): string {
   const fromApplication = c.get("requestId") as string | undefined;

@@ -2,9 +2,9 @@ import type { Context } from "hono";
 import { matchedRoutes } from "hono/route";
 
 /**
- * Headers of every response. A response may contain a seed or a JWT, so browsers must not store it, guess another type for it
- * or embed it in a page of another origin (CORS is not affected by that). There is no `Strict-Transport-Security`: it has no
- * meaning over HTTP (RFC 6797, section 7.2), and is for the proxy that adds TLS.
+ * Headers of every response. A response may contain a seed or a JWT, so browsers must not store it, guess another type
+ * for it or embed it in a page of another origin (CORS is not affected by that). There is no
+ * `Strict-Transport-Security`: it has no meaning over HTTP (RFC 6797, section 7.2), and is for the proxy that adds TLS.
  */
 const EVERY_RESPONSE = {
   "Cache-Control": "no-store",
