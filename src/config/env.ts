@@ -7,6 +7,7 @@ import { quote } from "../util/quote.ts";
 
 /** Turns environment variables into values, by schema. Only this folder reads the environment. */
 
+/** Variables by name, as in `process.env`. */
 export type Env = Readonly<Record<string, string | undefined>>;
 
 type Variables = z.ZodObject;

@@ -55,6 +55,7 @@ export function checkIssuer(values: IssuerValues, { addIssue }: Pick<z.Refinemen
   }
 }
 
+/** The issuer of these variables; undefined when they are not set. */
 export const toIssuer = ({
   OIDC_ISSUER: issuer,
   OIDC_AUDIENCE: audience,

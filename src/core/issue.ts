@@ -18,6 +18,7 @@ import type { LimitState, RateLimiter } from "./rate-limit.ts";
  * address, read the request, authenticate, limit the caller, decide, sign, report. A door only reads and responds.
  */
 
+/** The functions that the steps call. They are the same for every request. */
 export interface IssueParts {
   /** Verifies a proof of the kind `token`. Absent: no such proof is accepted. */
   readonly authenticateToken?: TokenAuthenticator | undefined;

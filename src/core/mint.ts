@@ -22,6 +22,7 @@ export interface MintOptions {
   readonly now?: () => number;
 }
 
+/** Issues credentials for one account. */
 export interface Mint {
   readonly account: AccountPublicKey;
   /** The account's name, which `Grant.account` refers to. */

@@ -12,6 +12,7 @@ export interface RateLimits {
   readonly subject: number;
 }
 
+/** The limits of a service that configures none. */
 export const DEFAULT_RATE_LIMITS: RateLimits = { address: 600, subject: 60 };
 
 /** Whether a limit is a whole number from 1 to 1,000,000. */
@@ -26,6 +27,7 @@ export interface LimitState {
   readonly next: number;
 }
 
+/** Counts requests, and refuses those above a limit. */
 export interface RateLimiter {
   /** The limits; undefined when there are none. */
   readonly limits: RateLimits | undefined;

@@ -5,6 +5,7 @@
  */
 export const ROLE_NAME = /^[a-z0-9][a-z0-9_-]{0,62}$/;
 
+/** Whether the value is a role's name. */
 export const isRoleName = (name: unknown): name is string => typeof name === "string" && ROLE_NAME.test(name);
 
 /** The rule in words, for error messages. */

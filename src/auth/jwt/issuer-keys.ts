@@ -59,6 +59,7 @@ const LONGEST_PAUSE = 5_000;
 /** Requests that wait for the issuer at the same time. A slow issuer must not occupy the whole service. */
 const MAX_WAITING = 1000;
 
+/** Keeps one issuer's keys. Nothing is fetched before the first call of `find` or `warmUp`. */
 export function issuerKeys(options: IssuerKeysOptions): IssuerKeys {
   const { issuer, fetchKeySet, now, onWarning, maxStale } = options;
   const closing = new AbortController();

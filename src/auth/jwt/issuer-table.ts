@@ -42,6 +42,7 @@ interface Row extends TrustedIssuer {
   readonly entry: JwtIssuer;
 }
 
+/** Makes the table from a list of issuers that may change. */
 export function issuerTable(options: IssuerTableOptions): IssuerTable {
   const { issuers, now, onWarning, maxStale, timeout } = options;
   let list: readonly JwtIssuer[] | undefined;

@@ -7,6 +7,7 @@ import { UnauthorizedError } from "../../core/errors.ts";
 /** One issuer's keys as they were fetched. */
 export type KeySet = ReturnType<typeof createLocalJWKSet>;
 
+/** RSA keys with fewer bits are not used (RFC 7518, section 3.3). */
 export const MIN_RSA_BITS = 2048;
 
 /** The usable keys of a JWK Set. */
@@ -43,6 +44,7 @@ export async function lookUp(set: KeySet, header: JWSHeaderParameters): Promise<
   }
 }
 
+/** The error for a token whose key is not among its issuer's keys. */
 export const unknownKey = () =>
   new UnauthorizedError("the token is signed with a key that its issuer does not have", "unknown_key");
 

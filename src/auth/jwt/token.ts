@@ -96,8 +96,10 @@ export function unauthorized(error: unknown): unknown {
 const algorithmNotAllowed = () =>
   refused("algorithm_not_allowed", "the token is signed with an algorithm that is not allowed");
 
+/** The error for an expired token. */
 export const expired = () => refused("expired", "the token has expired");
 
+/** The error for a token of an issuer that is not configured. */
 export const unknownIssuer = (issuer: string) =>
   refused("unknown_issuer", `the token is from an issuer that is not trusted here: ${quote(issuer)}`);
 

@@ -24,6 +24,7 @@ export interface JwtOptions {
   readonly timeout?: number;
 }
 
+/** Authentication with JWTs, and the upkeep of the issuers' keys. */
 export interface JwtAuthentication {
   /**
    * Null for a token that is not a JWT.

@@ -47,6 +47,7 @@ const KEY_FORM = /(?=(mint_[a-z2-7]{8}_[a-z2-7]{60}))/g;
 export const apiKeysIn = (text: string): string[] =>
   [...text.matchAll(KEY_FORM)].map(([, form = ""]) => form).filter((key) => apiKeyId(key) !== undefined);
 
+/** The hash that is stored of a key, in the form of `ApiKey.hash`. */
 export function hashApiKey(key: string): string {
   return `sha256:${createHash("sha256").update(key).digest("hex")}`;
 }

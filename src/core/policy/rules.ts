@@ -30,12 +30,14 @@ export interface UserSource {
   readonly unique: true;
 }
 
+/** Grants a role to identities that meet the conditions. */
 export interface Rule {
   readonly description?: string | undefined;
   readonly when: When;
   readonly grant: RuleGrant;
 }
 
+/** What a rule grants. */
 export interface RuleGrant {
   readonly role: string;
   /** All tags of the credential. */
@@ -54,8 +56,8 @@ export type TagSource = { readonly claim: ClaimPath } | { readonly value: Subjec
 export type RulePolicy = (identity: Identity, requested: Requested) => Grant;
 
 /**
- * Makes a policy from rules. The first rule decides whose conditions the identity meets and whose role is the requested
- * one, or any role when none is requested. Every user name and tag in a grant is one literal subject token.
+ * Makes a policy from rules. The first rule that matches decides: the identity meets its conditions, and its role is the
+ * requested one, or no role is requested. Every user name and tag in a grant is one literal subject token.
  *
  * The policy throws `UnauthorizedError` for an identity of another issuer, `RoleNotAllowedError` when no rule matches,
  * `UserNotAllowedError` when the identity has no valid name or the request has another one, `TagNotAllowedError` for a

@@ -35,6 +35,7 @@ interface Options {
   operator?: KeyPair;
 }
 
+/** Makes an account with one scoped signing key for each of these roles. */
 export async function makeAccount(
   roles: Record<string, RoleTemplate> = { browser: BROWSER },
   { name = "APP", tags = [], exp, defaultPermissions, operator = createOperator() }: Options = {},

@@ -41,6 +41,7 @@ export type PermissionClaims = z.infer<typeof permissions>;
 /** A scoped signing key: the key, its role, and the permissions that the server gives to every user signed with it. */
 export type Scope = z.infer<typeof scope>;
 
+/** An account, as its JWT describes it. */
 export interface Account {
   readonly publicKey: AccountPublicKey;
   readonly name: string;

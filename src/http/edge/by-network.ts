@@ -13,6 +13,7 @@ export interface ByNetwork<T> {
 /** The network of an address, as `network` in `util/address.ts` returns it; undefined for an unknown address. */
 export type Network = string | undefined;
 
+/** Makes an empty collection. */
 export function byNetwork<T>(): ByNetwork<T> {
   const networks = new Map<Network, Set<T>>();
   let size = 0;

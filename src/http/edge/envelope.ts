@@ -32,6 +32,7 @@ export interface Envelope {
 /** Makes a response, with all headers, from what a handler threw. */
 export type ErrorResponder = (thrown: unknown, c: Context) => Promise<Response>;
 
+/** Makes the envelope of an application's handlers. */
 export function envelope(options: EnvelopeOptions): Envelope {
   const { clientOf, cors, respondToError, stopping, onResponse } = options;
 

@@ -2,6 +2,7 @@ import { ConfigError, RateLimitedError } from "../../core/errors.ts";
 import { OverloadedError } from "../errors.ts";
 import { byNetwork, type Network } from "./by-network.ts";
 
+/** The number of requests that the service holds, and the time that they may wait. */
 export interface OverloadLimits {
   /** Requests in progress: they wait for an issuer's keys, an application's login or a policy. */
   readonly inFlight: number;
@@ -29,6 +30,7 @@ export interface Gate {
   leave(request: Request, network: Network): void;
 }
 
+/** The limits of a service that configures none. */
 export const DEFAULT_OVERLOAD_LIMITS: Required<OverloadLimits> = {
   inFlight: 2000,
   wait: 500,

@@ -5,6 +5,7 @@ import { type AnyMintError, MethodNotAllowedError } from "../errors.ts";
 
 /** Errors as problem details (RFC 9457). This is the only place that assigns statuses to errors. */
 
+/** The status, title and further headers of a problem response. */
 export interface Problem {
   readonly status: ContentfulStatusCode;
   readonly title: string;
@@ -47,6 +48,7 @@ export const PROBLEMS: Readonly<Record<ProblemCode, Problem | null>> = {
   internal_error: null,
 };
 
+/** The problem of every error that the caller didn't cause. */
 export const INTERNAL: Problem = { status: 500, title: "Something went wrong" };
 
 /** The problem for an error's response; null for an error that the caller didn't cause. */
