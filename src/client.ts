@@ -6,17 +6,18 @@ import type { CredsResponse } from "./http/creds/response.ts";
 import { withTimeout } from "./util/timeout.ts";
 
 /**
- * `npm run client -- --user alice`: what a client does with the mint, and what its credential lets it do and not.
- * Ends with 1 as soon as anything is not as it should be.
+ * The example client, `npm run client -- --user alice`: requests a credential, connects with it, and checks what the
+ * credential allows and denies. Exits with 1 at the first unexpected result.
  */
 
 const usage = "usage: npm run client -- --user NAME [--role ROLE]";
-const patience = 5000;
+/** Milliseconds for each step. */
+const TIMEOUT = 5000;
 
 try {
   const { user, role } = readArguments();
   const config = readClientConfig();
-  const key = createUser(); // the private half stays here
+  const key = createUser(); // its private half is not sent
   const credentials = await fetchCredentials(config.mintUrl, {
     user,
     role: role ?? (config.useWebSocket ? "browser" : "service"),
@@ -34,15 +35,15 @@ try {
     servers,
     authenticator: jwtAuthenticator(credentials.jwt, key.getSeed()),
     inboxPrefix: credentials.inbox_prefix,
-    timeout: patience,
+    timeout: TIMEOUT,
   })) as NatsConnection;
   console.log(`connected to ${nc.getServer()} as ${credentials.user}, role ${credentials.role}`);
 
-  const [own, others] = subjects(credentials);
+  const [own, other] = subjects(credentials);
   await publishAndSubscribe(nc, `${own}.greetings`);
   await requestAndReply(nc, `${own}.echo`);
-  await expectPublishDenied(nc, `${others}.greetings`);
-  await expectSubscribeDenied(nc, `${others}.greetings`);
+  await expectPublishDenied(nc, `${other}.greetings`);
+  await expectSubscribeDenied(nc, `${other}.greetings`);
   await nc.close();
 } catch (error) {
   console.error(`client: ${error instanceof Error ? error.message : error}`);
@@ -56,31 +57,31 @@ function readArguments(): { user: string; role: string | undefined } {
     const { user, role } = parseArgs({ options, strict: true }).values;
     if (user) return { user, role };
   } catch {
-    // an option that is not known
+    // An unknown option: the usage is the error.
   }
   throw new Error(usage);
 }
 
 async function fetchCredentials(mintUrl: string, request: Record<string, string>): Promise<CredsResponse> {
-  const answer = await fetch(`${mintUrl}/creds`, {
+  const response = await fetch(`${mintUrl}/creds`, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify(request),
-    signal: AbortSignal.timeout(patience),
+    signal: AbortSignal.timeout(TIMEOUT),
   }).catch((error) => {
     throw new Error(
-      `no mint at ${mintUrl} (${error.message}): start one with docker compose up, or npm start`,
+      `can't reach the mint at ${mintUrl} (${error.message}): start it with docker compose up, or npm start`,
     );
   });
-  if (!answer.ok) {
-    const { code, detail } = (await answer.json()) as { code: string; detail: string };
-    throw new Error(`the mint answered ${answer.status} ${code}: ${detail}`);
+  if (!response.ok) {
+    const { code, detail } = (await response.json()) as { code: string; detail: string };
+    throw new Error(`the mint responded ${response.status} ${code}: ${detail}`);
   }
-  return (await answer.json()) as CredsResponse;
+  return (await response.json()) as CredsResponse;
 }
 
-/** A prefix that this credential may use, and the same of somebody else. */
-function subjects({ user, permissions }: CredsResponse): [own: string, others: string] {
+/** A subject prefix that this credential permits, and the same prefix of another user. */
+function subjects({ user, permissions }: CredsResponse): [own: string, other: string] {
   const own = permissions.pub?.allow?.find((subject) => subject.endsWith(`.${user}.>`))?.slice(0, -2);
   if (!own) throw new Error(`this role grants no subjects of the user's own: ${JSON.stringify(permissions)}`);
   return [own, own.slice(0, -user.length) + (user === "bob" ? "alice" : "bob")];
@@ -89,21 +90,21 @@ function subjects({ user, permissions }: CredsResponse): [own: string, others: s
 async function publishAndSubscribe(nc: NatsConnection, subject: string): Promise<void> {
   const subscription = nc.subscribe(subject, { max: 1 });
   nc.publish(subject, "hello");
-  for await (const message of within(subscription, `no message came on ${subject}`)) {
-    console.log(`published and received on ${subject}: ${message.string()}`);
+  for await (const received of within(subscription, `no message arrived on ${subject}`)) {
+    console.log(`published and received on ${subject}: ${received.string()}`);
   }
 }
 
 async function requestAndReply(nc: NatsConnection, subject: string): Promise<void> {
   nc.subscribe(subject, { max: 1, callback: (_, message) => message.respond(message.data) });
-  const reply = await nc.request(subject, "anybody there?", { timeout: patience });
+  const reply = await nc.request(subject, "ping", { timeout: TIMEOUT });
   console.log(`requested and got a reply on ${subject}: ${reply.string()}`);
 }
 
-/** A refused publish is told asynchronously, on the connection's status. */
+/** The server reports a denied publish asynchronously, in the connection's status. */
 async function expectPublishDenied(nc: NatsConnection, subject: string): Promise<void> {
   const status = nc.status();
-  nc.publish(subject, "may I?");
+  nc.publish(subject, "to be denied");
   for await (const event of within(status, `the server did not deny publishing to ${subject}`)) {
     if (event.permissionContext?.operation === "publish" && event.permissionContext.subject === subject)
       break;
@@ -116,24 +117,24 @@ async function expectSubscribeDenied(nc: NatsConnection, subject: string): Promi
   nc.subscribe(subject, {
     callback: (error) => {
       if (error?.code === "PERMISSIONS_VIOLATION") denied.resolve();
-      else denied.reject(error ?? new Error(`received a message on ${subject}, which is somebody else's`));
+      else denied.reject(error ?? new Error(`received a message on ${subject}, which is another user's`));
     },
   });
   await orTimeout(denied.promise, `the server did not deny subscribing to ${subject}`);
   console.log(`denied, as it should be: subscribe to ${subject}`);
 }
 
-async function* within<T>(source: AsyncIterable<T>, complaint: string): AsyncGenerator<T> {
+async function* within<T>(source: AsyncIterable<T>, message: string): AsyncGenerator<T> {
   const iterator = source[Symbol.asyncIterator]();
   while (true) {
-    const next = await orTimeout(iterator.next(), complaint);
+    const next = await orTimeout(iterator.next(), message);
     if (next.done) return;
     yield next.value;
   }
 }
 
-function orTimeout<T>(work: Promise<T>, complaint: string): Promise<T> {
-  return withTimeout(work, patience, () => {
-    throw new Error(complaint);
+function orTimeout<T>(work: Promise<T>, message: string): Promise<T> {
+  return withTimeout(work, TIMEOUT, () => {
+    throw new Error(message);
   });
 }

@@ -10,7 +10,7 @@ import { apiKeyAuthentication } from "./api-key.ts";
 const NOW = 1_800_000_000;
 const user = parseSubjectToken("alice");
 
-/** A key, and what is kept of it. */
+/** A key, and its entry in the file. */
 function makeKey(more: Partial<ApiKey> = {}) {
   const { key, id } = createApiKey();
   return {
@@ -36,14 +36,14 @@ async function refusal(key: string): Promise<string> {
     expect(error).toBeInstanceOf(UnauthorizedError);
     return `${(error as UnauthorizedError).reason}: ${(error as Error).message}`;
   }
-  throw new Error("it was believed");
+  throw new Error("it was accepted");
 }
 
-/** The text with another letter at this place. */
+/** The text with another letter at this position. */
 const mistyped = (text: string, at: number) =>
   `${text.slice(0, at)}${text[at] === "a" ? "b" : "a"}${text.slice(at + 1)}`;
 
-test("a key may speak for any user, by name", async () => {
+test("a credential for any user may be requested with a key", async () => {
   expect(await identify(one.key)).toEqual({
     method: "api-key",
     issuer: `api-key:${one.entry.id}`,
@@ -57,21 +57,21 @@ test("a proof lasts as long as the key", async () => {
   expect(await identify(ending.key)).toMatchObject({ expiresAt: NOW + 1 });
 });
 
-test("a token that is not an API key is left to other authenticators", async () => {
+test("a token that is not an API key is not authenticated and not refused", async () => {
   for (const token of ["", "bWludF9h", "eyJhbGciOiJFUzI1NiJ9.e30.x", "mint", "Mint_"]) {
     expect(await identify(token)).toBeNull();
   }
 });
 
-test("an unknown id, a wrong secret and a key that has ended read the same", async () => {
+test("an unknown id, a wrong secret and an expired key have the same error", async () => {
   const unknown = createApiKey().key;
-  // A key of this id that its maker has not made.
+  // A key with a known id and another secret.
   const forged = createKeyLike(one.key);
-  const said = await Promise.all([unknown, forged, ended.key].map(refusal));
-  expect(new Set(said)).toEqual(new Set(["unknown_api_key: the API key is not known, or has ended"]));
+  const errors = await Promise.all([unknown, forged, ended.key].map(refusal));
+  expect(new Set(errors)).toEqual(new Set(["unknown_api_key: the API key is unknown or has expired"]));
 });
 
-/** Another secret under the same id, with a checksum that is right. */
+/** The same id with another secret and a correct checksum. */
 function createKeyLike(key: string): string {
   const id = key.slice(0, 14);
   for (;;) {
@@ -86,7 +86,7 @@ function createKeyLike(key: string): string {
   }
 }
 
-test("a key that was mistyped or cut short is called that, whichever letter it is", async () => {
+test("a mistyped or incomplete key is reported as such, whichever letter is wrong", async () => {
   for (let at = "mint_".length; at < one.key.length; at++) {
     expect(await refusal(mistyped(one.key, at))).toStartWith("malformed: ");
   }
@@ -106,12 +106,12 @@ test("no refusal repeats the key", async () => {
   }
 });
 
-test("a key gives its roles and no other, and of several the one asked for", async () => {
+test("a key grants its roles and no other, and of several the requested one", async () => {
   const [by, bySeveral] = [await identify(one.key), await identify(several.key)];
-  if (!by || !bySeveral) throw new Error("not believed");
+  if (!by || !bySeveral) throw new Error("not accepted");
   expect(await grant(by, {})).toEqual({ role: "room", user });
-  const asked = { role: "room", tags: parseTags({ room: "lobby" }), ttl: parseLifetime(60) };
-  expect(await grant(by, asked)).toEqual({ ...asked, user });
+  const requested = { role: "room", tags: parseTags({ room: "lobby" }), ttl: parseLifetime(60) };
+  expect(await grant(by, requested)).toEqual({ ...requested, user });
   for (const role of ["browser", "", "Room", "constructor"]) {
     expect(() => grant(by, { role })).toThrow(RoleNotAllowedError);
   }
@@ -119,9 +119,9 @@ test("a key gives its roles and no other, and of several the one asked for", asy
   expect(() => grant(bySeveral, {})).toThrow(InvalidRequestError);
 });
 
-test("a key that is removed gives nothing, not even to who has just shown it", async () => {
+test("a removed key grants nothing, not even to an identity that was authenticated before", async () => {
   const by = await identify(one.key);
-  if (!by) throw new Error("not believed");
+  if (!by) throw new Error("not accepted");
   const before = keys;
   keys = keys.filter(({ id }) => id !== one.entry.id);
   expect(() => grant(by, {})).toThrow(UnauthorizedError);
@@ -129,7 +129,7 @@ test("a key that is removed gives nothing, not even to who has just shown it", a
   keys = before;
 });
 
-test("keys are one word, start alike, and never the same", () => {
+test("keys are one word, have the same start, and are all different", () => {
   const made = new Set(Array.from({ length: 200 }, () => createApiKey().key));
   expect(made.size).toBe(200);
   for (const key of made) expect(key).toMatch(/^mint_[a-z2-7]{8}_[a-z2-7]{60}$/);

@@ -4,22 +4,23 @@ import { InvalidRequestError, RoleNotAllowedError, UnauthorizedError } from "../
 import type { Policy, TokenAuthenticator } from "../core/identity.ts";
 import { parseSubjectToken } from "../core/subject-token.ts";
 
-/** The `issuer` of these identities is this and the key's id. It differs from every URL. */
+/** The `issuer` of these identities is this prefix and the key's id. It can't be equal to an OpenID issuer's URL. */
 const ISSUER = "api-key:";
 
 export interface ApiKeyOptions {
-  /** The present keys. */
+  /** Returns the current keys. Called at each request. */
   readonly keys: () => readonly ApiKey[];
   /** Milliseconds since the epoch; the system's clock by default. */
   readonly now?: () => number;
 }
 
-/** Compared with when no key has the id, so that an unknown id takes as long as a wrong secret. */
+/** Compared with when no key has the id, so that an unknown id takes as long to refuse as a wrong secret. */
 const NO_HASH = `sha256:${"0".repeat(64)}`;
 
 /**
- * API keys, for backends that request credentials on behalf of their users: a key may name any user, within its roles.
- * `authenticateToken` returns null for a token that is not an API key.
+ * API keys, for backends that request credentials on behalf of their users: with a key any user may be requested,
+ * within the key's roles. `authenticateToken` returns null for a token that is not an API key, and throws
+ * `UnauthorizedError` for a key that is not valid and `InvalidRequestError` for a request without `user`.
  */
 export function apiKeyAuthentication({ keys, now = Date.now }: ApiKeyOptions): {
   readonly authenticateToken: TokenAuthenticator;
@@ -36,9 +37,9 @@ export function apiKeyAuthentication({ keys, now = Date.now }: ApiKeyOptions): {
       const id = apiKeyId(token);
       if (id === undefined) throw new UnauthorizedError("the API key is incomplete or mistyped", "malformed");
       const key = validKey(id);
-      // Both have the same length: a prefix and a hash.
-      const isRight = timingSafeEqual(Buffer.from(hashApiKey(token)), Buffer.from(key?.hash ?? NO_HASH));
-      if (!key || !isRight) throw unknownKey();
+      // `timingSafeEqual` needs equal lengths, which hashes have.
+      const isSame = timingSafeEqual(Buffer.from(hashApiKey(token)), Buffer.from(key?.hash ?? NO_HASH));
+      if (!key || !isSame) throw unknownKey();
       if (user === undefined) {
         throw new InvalidRequestError("user: is required, since an API key can be for any user");
       }
@@ -55,7 +56,7 @@ export function apiKeyAuthentication({ keys, now = Date.now }: ApiKeyOptions): {
       if (!key) throw unknownKey();
       const [only, ...others] = key.roles;
       if (requestedRole === undefined && others.length > 0) {
-        throw new InvalidRequestError("role: is required, since this API key is for several");
+        throw new InvalidRequestError("role: is required, since this API key is for several roles");
       }
       const role = requestedRole ?? only;
       if (role === undefined || !key.roles.includes(role)) throw new RoleNotAllowedError();
@@ -64,5 +65,5 @@ export function apiKeyAuthentication({ keys, now = Date.now }: ApiKeyOptions): {
   };
 }
 
-/** One message for all of it, so that ids can't be found by guessing. */
-const unknownKey = () => new UnauthorizedError("the API key is not known, or has ended", "unknown_api_key");
+/** One message for an unknown id, a wrong secret and an expired key, so that ids can't be found by guessing. */
+const unknownKey = () => new UnauthorizedError("the API key is unknown or has expired", "unknown_api_key");

@@ -16,7 +16,7 @@ test("the first authenticator that knows the token returns the identity", async 
   expect((await firstOf([unknown, known("a"), known("b")])(token, {}))?.subject).toBe("a");
 });
 
-test("a token that no authenticator knows gives no identity", async () => {
+test("a token that no authenticator knows results in no identity", async () => {
   expect(await firstOf([unknown, unknown])(token, {})).toBeNull();
   expect(await firstOf([])(token, {})).toBeNull();
 });
@@ -27,9 +27,9 @@ test("a token that one authenticator refuses is not offered to the next", async 
 
 test("what the caller requests is passed on", async () => {
   const requested = { role: "browser" };
-  const echo: TokenAuthenticator = (given, { role }) => ({
+  const echo: TokenAuthenticator = (token, { role }) => ({
     method: "test",
-    issuer: given,
+    issuer: token,
     subject: role ?? "",
     claims: {},
   });

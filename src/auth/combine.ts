@@ -1,8 +1,8 @@
 import type { TokenAuthenticator } from "../core/identity.ts";
 
 /**
- * Calls one authenticator after the other until one returns an identity. An error that one throws ends it: a token that
- * one authenticator refused must not be offered to the next.
+ * One authenticator made of several, which are called in order until one returns an identity. An error is not caught: a
+ * token that one authenticator refuses must not be offered to the next.
  */
 export function firstOf(authenticators: readonly TokenAuthenticator[]): TokenAuthenticator {
   const [only] = authenticators;

@@ -4,7 +4,7 @@ import { readCliConfig } from "./cli.ts";
 import { projectDir } from "./env.ts";
 import { mistakes } from "./mistakes.fixture.ts";
 
-test("the commands work on the checkout's files and on the keys that npm start exports", () => {
+test("the commands use the checkout's files and the keys that npm start exports", () => {
   expect(readCliConfig({})).toEqual({
     keysDir: join(projectDir, ".data/keys"),
     policyFile: join(projectDir, "fs/mint/policy.json"),
@@ -15,7 +15,7 @@ test("the commands work on the checkout's files and on the keys that npm start e
   expect(readCliConfig({ DATA_DIR: "/data", MINT_KEYS_DIR: "/keys" }).keysDir).toBe("/keys");
 });
 
-test("the commands take the mint's issuer, with an audience", () => {
+test("the commands accept the mint's issuer, with an audience", () => {
   const env = { OIDC_ISSUER: "https://login.example.com", OIDC_AUDIENCE: "nats" };
   expect(readCliConfig(env).issuer).toEqual({ issuer: "https://login.example.com", audience: ["nats"] });
   expect(mistakes(() => readCliConfig({ ...env, OIDC_ISSUER: "" }))).toEqual([

@@ -11,7 +11,7 @@ export interface CliConfig {
   readonly keysDir: string;
   readonly policyFile: string;
   readonly apiKeysFile: string;
-  /** The issuer that needs no place in the policy file. */
+  /** The issuer of `OIDC_ISSUER`, which the policy file does not list. */
   readonly issuer?: OidcIssuer | undefined;
 }
 
@@ -28,7 +28,7 @@ const CLI = z
 /** The names of the variables that `readCliConfig` reads. */
 export const CLI_VARIABLES = variablesOf({ CLI });
 
-/** @throws {ConfigError} that lists everything wrong, one line per variable */
+/** @throws {ConfigError} with one line for each mistake */
 export function readCliConfig(env: Env = withOptionalEnvFile()): CliConfig {
   const { cli } = envReader(env).read({ cli: CLI });
   return {

@@ -6,7 +6,7 @@ import { flag, text } from "./values.ts";
 /** The configuration of the example client. */
 export interface ClientConfig {
   readonly mintUrl: string;
-  /** Whether it connects over WebSocket, or else over TCP. */
+  /** Whether it connects over WebSocket; over TCP otherwise. */
   readonly useWebSocket: boolean;
 }
 
@@ -20,7 +20,7 @@ const CLIENT = z.object({
 /** The names of the variables that `readClientConfig` reads. */
 export const CLIENT_VARIABLES = variablesOf({ CLIENT });
 
-/** @throws {ConfigError} that lists everything wrong, one line per variable */
+/** @throws {ConfigError} with one line for each mistake */
 export function readClientConfig(env: Env = withEnvFile()): ClientConfig {
   const { client } = envReader(env).read({ client: CLIENT });
   return {

@@ -8,7 +8,7 @@ const read = (env: Record<string, string>, block: Block) => envReader(env).read(
 const ports = (...names: string[]) => z.object(Object.fromEntries(names.map((name) => [name, port])));
 
 describe("the reader", () => {
-  test("takes an empty variable for not set, and no spaces around a value", () => {
+  test("treats an empty variable as not set, and removes spaces around a value", () => {
     const block = z.object({ A: text.optional(), B: text.default("b"), C: text });
     expect(read({ A: "", B: " \t", C: " c d " }, block)).toEqual({ B: "b", C: "c d" });
     expect(mistakes(() => read({}, block))).toEqual(["C: is not set, wanted some text"]);
@@ -28,18 +28,18 @@ describe("the reader", () => {
 
   test("reads the variables that its blocks name, and no others", () => {
     const block = z.object({ A: text, B: text.optional() }).transform(({ A }) => A);
-    const asked = new Set<PropertyKey>();
+    const variables = new Set<PropertyKey>();
     const env = new Proxy(
       { A: "a", X: "x" },
       {
         get: (target, name) => {
-          asked.add(name);
+          variables.add(name);
           return Reflect.get(target, name);
         },
       },
     );
     expect(read(env, block)).toBe("a");
-    expect([...asked]).toEqual(variablesOf({ block }));
+    expect([...variables]).toEqual(variablesOf({ block }));
   });
 });
 

@@ -5,12 +5,13 @@ import type { z } from "zod";
 import { ConfigError } from "../core/errors.ts";
 import { quote } from "../util/quote.ts";
 
-/** Environment → values, by schema. This folder is the only place that reads the environment. */
+/** Turns environment variables into values, by schema. Only this folder reads the environment. */
 
+/** Variables by name, as in `process.env`. */
 export type Env = Readonly<Record<string, string | undefined>>;
 
 type Variables = z.ZodObject;
-/** Variables that are read together, and what becomes of them. */
+/** Variables that are read together, and optionally a function that combines their values. */
 export type Block = Variables | z.ZodPipe<Variables, z.ZodTransform>;
 
 type Blocks = Readonly<Record<string, Block | undefined>>;
@@ -18,12 +19,12 @@ type Values<B extends Blocks> = {
   readonly [K in keyof B]: z.output<NonNullable<B[K]>> | (undefined extends B[K] ? undefined : never);
 };
 
-/** For a check of several variables: it also runs beside a wrong value, so that all mistakes are reported at once. */
+/** For a check of several variables: it runs also when a value is wrong, so that all mistakes are reported at once. */
 export const ALWAYS = { when: () => true };
 
 /**
- * Reads blocks of variables. An empty variable counts as not set. The message of a variable's schema says what is wanted;
- * the reader adds the variable and what it got.
+ * Reads blocks of variables. An empty variable counts as not set. The message of a variable's schema describes what is
+ * wanted; the reader adds the variable's name and value.
  */
 export function envReader(env: Env) {
   const parseBlock = (block: Block) => {
@@ -38,8 +39,8 @@ export function envReader(env: Env) {
 
   return {
     /**
-     * All blocks; one that is undefined is not in use.
-     * @throws {ConfigError} that lists all mistakes, one line each
+     * The values of all blocks; an undefined block is not in use.
+     * @throws {ConfigError} with one line for each mistake
      */
     read<B extends Blocks>(blocks: B): Values<B> {
       const mistakes: string[] = [];
@@ -56,7 +57,7 @@ export function envReader(env: Env) {
       return values as Values<B>;
     },
 
-    /** One block; undefined if anything is wrong in it. */
+    /** The values of one block; undefined if any of them is wrong. */
     readIfValid: <B extends Block>(block: B) => parseBlock(block).data as z.output<B> | undefined,
   };
 }
@@ -78,12 +79,12 @@ function show(variable: string, value: string): string {
   return secret ? "something (not shown)" : quote(value);
 }
 
-/** The checkout. */
+/** The root directory of the checkout. */
 export const projectDir = join(import.meta.dirname, "../..");
 
 const envFile = join(projectDir, ".env");
 
-/** As docker compose does it: a variable that is set in the environment wins over `.env`. */
+/** The environment and `.env`. As in docker compose, a variable of the environment wins over `.env`. */
 export function withEnvFile(): Env {
   return { ...parse(readFileSync(envFile)), ...process.env };
 }

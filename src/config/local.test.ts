@@ -4,7 +4,7 @@ import { readLocalConfig } from "./local.ts";
 import { mistakes } from "./mistakes.fixture.ts";
 
 describe("the configuration of the launcher", () => {
-  test("needs nothing", () => {
+  test("needs no variable", () => {
     const { projectDir, ...config } = readLocalConfig({});
     expect(config).toEqual({
       auth: [],
@@ -18,7 +18,7 @@ describe("the configuration of the launcher", () => {
     });
   });
 
-  test("keeps the address of the monitoring apart from that of the other ports", () => {
+  test("has an address for monitoring and one for the other ports", () => {
     expect(readLocalConfig({ NATS_BIND: "0.0.0.0" }).monitoringBind).toBe("127.0.0.1");
     expect(readLocalConfig({ NATS_HTTP_BIND: "::" })).toMatchObject({
       monitoringBind: "::",
@@ -36,7 +36,7 @@ describe("the configuration of the launcher", () => {
     expect(readLocalConfig({ MINT_AUTH: "oidc, none" }).auth).toEqual([]);
   });
 
-  test("wants four different ports, and says so beside other mistakes", () => {
+  test("needs four different ports, and reports that together with other mistakes", () => {
     const env = { NATS_HTTP_PORT: "4222", NATS_WS_PORT: "http", NATS_BIND: "localhost" };
     expect(mistakes(() => readLocalConfig(env))).toEqual([
       'NATS_WS_PORT: got "http", wanted a port, 1 to 65535',

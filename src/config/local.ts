@@ -15,20 +15,20 @@ import {
 
 /** The configuration of the launcher, `npm start`. */
 export interface LocalConfig {
-  /** The mint's methods; none if `MINT_AUTH` is wrong, which the mint reports. */
+  /** The mint's authentication methods; empty if `MINT_AUTH` is wrong, which the mint reports. */
   readonly auth: readonly AuthMethodName[];
-  /** The checkout. */
+  /** The root directory of the checkout. */
   readonly projectDir: string;
-  /** Where the state is kept, absolute. */
+  /** The directory of all state; absolute. */
   readonly dataDir: string;
-  /** The address that every port but the monitoring's is opened on. */
+  /** The address on which all ports except the monitoring port are opened. */
   readonly bind: string;
   readonly monitoringBind: string;
   readonly ports: Readonly<Record<"nats" | "webSocket" | "monitoring" | "mint", number>>;
-  /** The address at which this machine's own programs reach the ports, as it stands in a URL. */
+  /** The host at which programs on this machine reach the ports, in the form for a URL. */
   readonly host: string;
   readonly mintUrl: string;
-  /** The environment over `.env`, for the programs that it starts. */
+  /** The environment and `.env`, for the programs that the launcher starts. */
   readonly environment: Readonly<Record<string, string>>;
 }
 
@@ -47,7 +47,7 @@ const METHODS = z.object({ MINT_AUTH });
 /** The names of the variables that `readLocalConfig` reads. */
 export const LOCAL_VARIABLES = variablesOf({ PORTS, PLACES, METHODS });
 
-/** @throws {ConfigError} that lists everything wrong, one line per variable */
+/** @throws {ConfigError} with one line for each mistake */
 export function readLocalConfig(env: Env = withEnvFile()): LocalConfig {
   const from = envReader(env);
   const { ports, places } = from.read({ ports: PORTS, places: PLACES });

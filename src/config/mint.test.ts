@@ -6,7 +6,7 @@ import { mistakes } from "./mistakes.fixture.ts";
 const OK = { MINT_AUTH: "dev", MINT_KEYS_DIR: "/keys" };
 
 describe("the configuration of the mint", () => {
-  test("needs the authentication methods and the directory of the keys, no more", () => {
+  test("needs only the authentication methods and the directory of the keys", () => {
     expect(readMintConfig(OK)).toEqual({
       auth: { dev: { defaultRole: "browser", hosts: [], demoDir: undefined } },
       host: "127.0.0.1",
@@ -20,7 +20,7 @@ describe("the configuration of the mint", () => {
     });
   });
 
-  test("takes all its variables, and an empty one for not set", () => {
+  test("reads all its variables, and treats an empty one as not set", () => {
     const config = readMintConfig({
       MINT_AUTH: " dev ",
       MINT_HOST: "0.0.0.0",
@@ -43,7 +43,7 @@ describe("the configuration of the mint", () => {
     expect(config.servers.websocket).toHaveLength(2);
   });
 
-  test("says everything that is wrong at once, one line each: name, what it got, what it wants", () => {
+  test("reports all mistakes at once, one line each: variable, value, expected form", () => {
     const env = {
       MINT_PORT: "http",
       MINT_ALLOWED_ORIGINS: "*",
@@ -51,7 +51,7 @@ describe("the configuration of the mint", () => {
       MINT_KEYS_DIR: " ",
     };
     expect(mistakes(() => readMintConfig(env))).toEqual([
-      "MINT_AUTH: is not set, wanted a comma-separated list of oidc, api-key, dev (dev believes every caller, so it must be asked for)",
+      "MINT_AUTH: is not set, wanted a comma-separated list of oidc, api-key, dev (dev accepts every caller without proof, so there is no default)",
       'MINT_PORT: got "http", wanted a port, 1 to 65535',
       'MINT_KEYS_DIR: got " ", wanted some text',
       'MINT_ALLOWED_ORIGINS: got "*", wanted a JSON list of origins, ["https://app.example.com"]',
@@ -95,7 +95,7 @@ describe("the configuration of the mint", () => {
     }
   });
 
-  test("for oidc needs a policy, and takes an issuer with an audience, not one of the two", () => {
+  test("for oidc needs a policy, and accepts an issuer only with an audience", () => {
     const oidc = { ...OK, MINT_AUTH: "oidc, api-key", MINT_POLICY_FILE: "/p", MINT_API_KEYS_FILE: "/k" };
     const issuer = { OIDC_ISSUER: "https://login.example.com", OIDC_AUDIENCE: "nats, mint" };
     expect(readMintConfig(oidc).auth).toEqual({
@@ -119,7 +119,7 @@ describe("the configuration of the mint", () => {
     }
   });
 
-  test("has the settings of a method exactly if the method is in use", () => {
+  test("has the settings of a method only if the method is in use", () => {
     const env = {
       ...OK,
       MINT_POLICY_FILE: "/p",
@@ -134,12 +134,12 @@ describe("the configuration of the mint", () => {
     expect(Object.keys(readMintConfig({ ...env, MINT_AUTH: "oidc,oidc" }).auth)).toEqual(["oidc"]);
   });
 
-  test("ignores the variables of oidc and api-key without them", () => {
+  test("ignores the variables of oidc and api-key when they are not in use", () => {
     const unused = { OIDC_ISSUER: "http://login.example.com", OIDC_AUDIENCE: ",", MINT_POLICY_FILE: "" };
     expect(mistakes(() => readMintConfig({ ...OK, ...unused }))).toEqual([]);
   });
 
-  test("reports what is wrong with a method beside everything else", () => {
+  test("reports the mistakes of a method together with all others", () => {
     const env = {
       ...OK,
       MINT_AUTH: "oidc,api-key,dev",
@@ -161,7 +161,7 @@ describe("the configuration of the mint", () => {
 
   test("refuses dev in production", () => {
     expect(mistakes(() => readMintConfig({ ...OK, NODE_ENV: "production" }))).toEqual([
-      'MINT_AUTH: got "dev", wanted anything but dev where NODE_ENV is production: dev believes every caller',
+      'MINT_AUTH: got "dev", wanted anything but dev where NODE_ENV is production: dev accepts every caller without proof',
     ]);
   });
 });

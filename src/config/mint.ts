@@ -22,13 +22,13 @@ export interface MintConfig {
   readonly auth: AuthConfig;
   readonly host: string;
   readonly port: number;
-  /** Processes that serve the port together. */
+  /** The number of processes that serve the port together. */
   readonly workers: number;
   /** The directory that the keys are exported to. */
   readonly keysDir: string;
   /** Requests a minute. */
   readonly rateLimit: RateLimits | "off";
-  /** Addresses and CIDR ranges of the proxies whose `X-Forwarded-For` is believed. */
+  /** Addresses and CIDR ranges of the proxies whose `X-Forwarded-For` is trusted. */
   readonly trustedProxies: readonly string[];
   readonly allowedOrigins: readonly string[];
   readonly servers: { readonly websocket: readonly string[]; readonly tcp: readonly string[] };
@@ -43,7 +43,7 @@ const AUTH = {
     .superRefine(checkIssuer, ALWAYS)
     .transform((values) => ({
       policyFile: values.MINT_POLICY_FILE,
-      /** The issuer that needs no place in the policy file. */
+      /** The issuer of `OIDC_ISSUER`, which the policy file does not list. */
       issuer: toIssuer(values),
     })),
 
@@ -65,9 +65,9 @@ const AUTH = {
     })
     .transform((values) => ({
       defaultRole: values.MINT_DEFAULT_ROLE,
-      /** Host names that it answers for, besides this machine's own. */
+      /** Host names under which requests are accepted, besides this machine's own. */
       hosts: values.MINT_DEV_HOSTS,
-      /** The directory that the demo page was built into, if it is to be served. */
+      /** The directory that the demo page was built into; undefined if it is not served. */
       demoDir: values.MINT_DEMO_DIR,
     })),
 } satisfies Record<AuthMethodName, Block>;
@@ -76,11 +76,11 @@ const METHODS = z
   .object({ MINT_AUTH, NODE_ENV: z.string().optional() })
   .refine(({ MINT_AUTH: methods, NODE_ENV }) => !(methods.includes("dev") && NODE_ENV === "production"), {
     path: ["MINT_AUTH"],
-    message: "anything but dev where NODE_ENV is production: dev believes every caller",
+    message: "anything but dev where NODE_ENV is production: dev accepts every caller without proof",
     when: ({ issues }) => issues.length === 0,
   });
 
-/** More than a machine of today has cores, and few enough that a typing error does not start thousands. */
+/** More than the cores of a usual machine, and few enough that a typing error does not start thousands of processes. */
 const MAX_WORKERS = 64;
 
 const limit = z.number().refine(isRateLimit);
@@ -91,7 +91,7 @@ const limits = z
   .pipe(z.tuple([limit, limit]))
   .transform(([address, subject]) => ({ address, subject }));
 
-/** As a browser sends it: scheme, host and port in their normal spelling, and nothing else. */
+/** As a browser sends it: scheme, host and port in normal form, and nothing else. */
 const origin = z.string().refine((text) => /^https?:/.test(text) && URL.parse(text)?.origin === text);
 
 const SERVICE = z.object({
@@ -118,7 +118,7 @@ const SERVICE = z.object({
 /** The names of the variables that `readMintConfig` reads. */
 export const MINT_VARIABLES = variablesOf({ METHODS, SERVICE, ...AUTH });
 
-/** @throws {ConfigError} that lists everything wrong, one line per variable */
+/** @throws {ConfigError} with one line for each mistake */
 export function readMintConfig(env: Env = process.env): MintConfig {
   const from = envReader(env);
   const methods = from.readIfValid(z.object({ MINT_AUTH }))?.MINT_AUTH ?? [];

@@ -1,6 +1,6 @@
 import { ConfigError } from "../core/errors.ts";
 
-/** The mistakes that a reader reports, one per line; none if it accepts the environment. */
+/** The lines of the error that reading the configuration throws; none if the environment is valid. */
 export function mistakes(read: () => unknown): string[] {
   try {
     read();

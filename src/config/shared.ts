@@ -14,7 +14,7 @@ const bindAddress = variable(
   z.string().transform(parseBindAddress).pipe(z.string()),
 ).default("127.0.0.1");
 
-/** Also in the brackets that docker-compose.yaml takes. */
+/** An IPv6 address may have the brackets that docker-compose.yaml needs. */
 function parseBindAddress(text: string): string | undefined {
   return text.includes("%") ? undefined : normalAddress(text.replace(/^\[(.*)\]$/, "$1"));
 }
@@ -30,11 +30,11 @@ export const MINT_PORT = port.default(8080);
 export const DATA_DIR = text.default(".data").transform((path) => resolve(projectDir, path));
 
 export const MINT_AUTH = list(
-  `a comma-separated list of ${AUTH_METHODS.join(", ")} (dev believes every caller, so it must be asked for)`,
+  `a comma-separated list of ${AUTH_METHODS.join(", ")} (dev accepts every caller without proof, so there is no default)`,
   z.enum(AUTH_METHODS),
 );
 
-/** The OpenID issuer that needs no place in the policy file: both of its variables, or neither. */
+/** The OpenID issuer that the policy file does not list: both variables are set, or neither. */
 export const ISSUER = {
   OIDC_ISSUER: variable(describeIssuerUrl, z.string().refine(isIssuerUrl)).optional(),
   OIDC_AUDIENCE: list("a comma-separated list", z.string()).optional(),
@@ -55,16 +55,17 @@ export function checkIssuer(values: IssuerValues, { addIssue }: Pick<z.Refinemen
   }
 }
 
+/** The issuer of these variables; undefined when they are not set. */
 export const toIssuer = ({
   OIDC_ISSUER: issuer,
   OIDC_AUDIENCE: audience,
 }: IssuerValues): OidcIssuer | undefined => (issuer && audience ? { issuer, audience } : undefined);
 
 /**
- * The host of a URL for a port that is open on this address. Never `localhost`: that may be another address, where a
- * program of another user listens.
+ * The host of a URL for a port that is open on this address. Never `localhost`, which may be another address on which
+ * another user's program listens.
  */
 export const urlHost = (bind: string) => inBrackets({ "0.0.0.0": "127.0.0.1", "::": "::1" }[bind] ?? bind);
 
-/** As an address stands before a port. */
+/** The form of an address before a port. */
 export const inBrackets = (address: string) => (isIP(address) === 6 ? `[${address}]` : address);

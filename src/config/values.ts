@@ -1,10 +1,10 @@
 import { z } from "zod";
 
-/** The forms of variables. `wanted` describes a form in messages. */
+/** The forms of variables. `wanted` describes a form in error messages. */
 
 /**
  * A variable whose text, without spaces around it, has this form.
- * @param wanted describes the form; a function is given the text
+ * @param wanted describes the form; a function receives the text
  */
 export function variable<T>(wanted: string | ((text: string) => string), form: z.ZodType<T, string>) {
   const describe = (text = "") => (typeof wanted === "string" ? wanted : wanted(text));

@@ -10,23 +10,25 @@ export interface Decision {
   readonly code: string;
   /** For the code `unauthorized`: what was wrong with the proof. */
   readonly reason?: UnauthorizedReason | undefined;
-  /** The status of the door's response, where the door has such a thing. */
+  /** The status of the door's response, for a door whose responses have one. */
   readonly status?: number | undefined;
   readonly requestId: string;
   /** The client's address, where it is known. */
   readonly address?: string | undefined;
-  /** The identity's method, issuer and subject; the latter two are any text. Absent when no identity was proved. */
+  /**
+   * The identity's method, issuer and subject; issuer and subject may be any text. Absent when no identity was proved.
+   */
   readonly method?: string | undefined;
   readonly issuer?: string | undefined;
   readonly subject?: string | undefined;
-  /** What was signed. */
+  /** The credential, if one was granted. */
   readonly credential?: DecidedCredential | undefined;
-  /** Milliseconds from the request to the response, and those of them that signing took. */
+  /** Milliseconds from the request to the response, and the part of them that signing took. */
   readonly duration: number;
   readonly mintDuration?: number | undefined;
 }
 
-/** One HTTP request that was responded to. */
+/** One HTTP request and its response. */
 export interface HandledRequest {
   /** The pattern of the path, such as `/creds`; `other` for a path that doesn't exist. */
   readonly route: string;
@@ -36,7 +38,7 @@ export interface HandledRequest {
   readonly duration: number;
 }
 
-/** What was signed, without what makes it usable. Times in seconds since the epoch. */
+/** A credential without the parts that make it usable, the JWT and the seed. Times in seconds since the epoch. */
 export interface DecidedCredential {
   /** The account's public key. */
   readonly account: string;

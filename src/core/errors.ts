@@ -1,8 +1,8 @@
-/** What all errors of this package have in common. Its message never holds a seed, a token or a whole request. */
+/** The base class of this package's errors. A message never contains a seed, a token or a whole request. */
 export abstract class MintError extends Error {
-  /** A stable word. Compare this, never the message. */
+  /** The kind of error; it never changes. Compare this, never the message. */
   abstract readonly code: string;
-  /** Seconds after which it may go better, when that is known. */
+  /** Seconds after which a retry may succeed, if that is known. */
   readonly retryAfter?: number;
 
   constructor(message: string, options?: ErrorOptions) {
@@ -26,7 +26,7 @@ export class InvalidPublicKeyError extends MintError {
   readonly code = "invalid_public_key";
 }
 
-/** A tag whose name or value may not enter a permission, or one that the role needs and did not get. */
+/** A tag whose name or value may not enter a permission, or a tag that the role needs and the credential lacks. */
 export class InvalidTagError extends MintError {
   readonly code = "invalid_tag";
 }
@@ -36,7 +36,7 @@ export class InvalidLifetimeError extends MintError {
   readonly code = "invalid_ttl";
 }
 
-/** Why a caller is not believed: one word for logs and metrics, from this list. */
+/** Why a proof of identity was refused: one word for logs and metrics. */
 export type UnauthorizedReason =
   | "no_proof"
   | "malformed"
@@ -53,7 +53,9 @@ export type UnauthorizedReason =
   | "sender_constrained"
   | "unknown_api_key";
 
-/** The caller proved nothing, or its proof is not valid or ends too soon. The message never holds the proof. */
+/**
+ * The request has no proof of identity, or one that is not valid or expires too soon. The message never contains it.
+ */
 export class UnauthorizedError extends MintError {
   readonly code = "unauthorized";
   readonly reason: UnauthorizedReason;
@@ -64,7 +66,7 @@ export class UnauthorizedError extends MintError {
   }
 }
 
-/** The role doesn't exist or isn't for this caller. Both read the same, so that roles can't be listed by guessing. */
+/** The role doesn't exist, or this caller may not have it. One message for both: roles can't be found by guessing. */
 export class RoleNotAllowedError extends MintError {
   readonly code = "role_not_allowed";
 
@@ -73,17 +75,17 @@ export class RoleNotAllowedError extends MintError {
   }
 }
 
-/** The caller asks for another user than the one that it is. */
+/** The request is for a user other than the caller's own, or the caller has no valid user name. */
 export class UserNotAllowedError extends MintError {
   readonly code = "user_not_allowed";
 }
 
-/** The caller asks for a tag, or for a value of one, that it may not have. */
+/** A tag, or a tag's value, that the policy does not grant to this caller. */
 export class TagNotAllowedError extends MintError {
   readonly code = "tag_not_allowed";
 }
 
-/** More requests from this address, or for this caller, than are answered. */
+/** More requests from this address, or of this caller, than the limit allows. */
 export class RateLimitedError extends MintError {
   readonly code = "rate_limited";
   override readonly retryAfter: number;
@@ -95,13 +97,13 @@ export class RateLimitedError extends MintError {
   }
 }
 
-/** The issuer's keys are not known and can't be fetched: whether the token is good can't be said. */
+/** The issuer's keys are not known and can't be fetched, so the token can't be verified. */
 export class IssuerUnavailableError extends MintError {
   readonly code = "issuer_unavailable";
   override readonly retryAfter = 5;
 }
 
-/** No usable keys yet; they may come at any moment. */
+/** No usable signing keys have been loaded yet; a retry may succeed at any moment. */
 export class KeysUnavailableError extends MintError {
   readonly code = "keys_unavailable";
   override readonly retryAfter = 1;
@@ -111,7 +113,9 @@ export class KeysUnavailableError extends MintError {
   }
 }
 
-/** An account JWT and role keys that can't be used together, or at all; the message names the part, never its content. */
+/**
+ * An account JWT and role keys that can't be used together, or at all; the message names the part, never its content.
+ */
 export class InvalidKeysError extends MintError {
   readonly code = "invalid_keys";
 }
@@ -126,7 +130,7 @@ export class InvalidApiKeysError extends MintError {
   readonly code = "invalid_api_keys";
 }
 
-/** Wrong settings, one line each. */
+/** Wrong settings; the message has one line for each. */
 export class ConfigError extends MintError {
   readonly code = "invalid_config";
 }

@@ -1,4 +1,4 @@
-/** For tests: names that would reach somebody else's subjects, or trip something, if they were taken literally. */
+/** For tests: names that would reach another user's subjects, or break a parser, if they were accepted. */
 export const HOSTILE_NAMES = [
   "",
   " ",

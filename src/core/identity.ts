@@ -6,24 +6,26 @@ import type { Tags } from "./tags.ts";
 export const AUTH_METHODS = ["oidc", "api-key", "dev"] as const;
 export type AuthMethodName = (typeof AUTH_METHODS)[number];
 
-/** Who is calling, as an authentication method established it. */
+/** The caller's identity, as an authentication method established it. */
 export interface Identity {
   /**
    * The method that established it: `oidc`, `api-key`, `dev`, or by default `application`, an application's own login.
-   * The method's policy judges the identity, and audit and metrics name the method by this word.
+   * It selects the policy, and is a field of audit records and a label of metrics.
    */
   readonly method?: string;
   /** The authority that issued the identity: an OpenID issuer's URL, `api-key:<id>`, an application's name. */
   readonly issuer: string;
-  /** The caller, unique within the issuer; any text. */
+  /** Identifies the caller, uniquely within the issuer; any text. */
   readonly subject: string;
   /** Further claims of the issuer about the caller. */
   readonly claims: Readonly<Record<string, unknown>>;
-  /** When the proof ends, in seconds since the epoch. No credential outlives it. Absent for a proof without an end. */
+  /**
+   * When the proof expires, in seconds since the epoch. No credential outlives it. Absent for a proof without expiry.
+   */
   readonly expiresAt?: number | undefined;
 }
 
-/** The method of identities that an application established by a login of its own. */
+/** The method of identities that an application's own login established. */
 export const APPLICATION = "application";
 
 /** What a caller presents to a door to prove its identity. */
@@ -33,16 +35,16 @@ export type Proof =
   /** An identity that the door itself established, for example from a session cookie. */
   | { readonly kind: "identity"; readonly identity: Identity };
 
-/** What the caller requests. Well-formed, but not yet allowed: the policy decides. */
+/** What the caller requests. The values are well-formed; whether they are allowed is for the policy to decide. */
 export interface Requested {
-  /** The user that the credential is for. Only methods whose callers act for others, such as `api-key`, honour it. */
+  /** The user that the credential is for. With `oidc` it can only be the caller's own user name. */
   readonly user?: SubjectToken;
   readonly role?: string;
   readonly tags?: Tags;
   readonly ttl?: Seconds;
 }
 
-/** What an identity gets. */
+/** What a policy grants to an identity. */
 export interface Grant {
   /** The name of the account that the credential is for. Absent: the service's first account. */
   readonly account?: string | undefined;
@@ -64,5 +66,8 @@ export type TokenAuthenticator = (
   requested: Requested,
 ) => Identity | null | Promise<Identity | null>;
 
-/** Decides what an identity gets. Throws `RoleNotAllowedError` and the like for what it doesn't get. */
+/**
+ * Decides what an identity is granted.
+ * @throws {MintError} to refuse: `RoleNotAllowedError`, `UserNotAllowedError`, `TagNotAllowedError`
+ */
 export type Policy = (identity: Identity, requested: Requested) => Grant | Promise<Grant>;

@@ -41,7 +41,7 @@ function makeParts(more: Partial<IssueParts> = {}) {
 }
 
 let serial = 0;
-/** The second door: a command that gets a token and an address, and prints the JWT. */
+/** A second door: a command that receives a token and an address, and prints the JWT. */
 const command = (parts: IssueParts, token: string | null, address = "192.0.2.1", requested: Requested = {}) =>
   issue(parts, {
     context: { requestId: `r${serial++}`, address, began: performance.now() },
@@ -50,7 +50,7 @@ const command = (parts: IssueParts, token: string | null, address = "192.0.2.1",
   });
 
 describe("a door without HTTP", () => {
-  test("gets a credential for a token, and the decision is reported as at any other door", async () => {
+  test("issues a credential for a token, and reports the decision like any other door", async () => {
     const { parts, decisions } = makeParts();
     const { response, error } = await command(parts, "good");
     expect(error).toBeUndefined();
@@ -82,7 +82,7 @@ describe("a door without HTTP", () => {
     ]);
   });
 
-  test("has the same limits, of the address and of the caller", async () => {
+  test("has the same limits for the address and for the caller", async () => {
     const { parts, decisions } = makeParts();
     const codes = async (address: string) => (await command(parts, "good", address)).error;
     expect([await codes("192.0.2.1"), await codes("192.0.2.2")]).toEqual([undefined, undefined]);
@@ -94,13 +94,13 @@ describe("a door without HTTP", () => {
     expect(decisions.at(-1)).toMatchObject({ outcome: "refused", code: "rate_limited" });
   });
 
-  test("is bound by the proof", async () => {
+  test("issues no credential that outlives the proof", async () => {
     const { parts } = makeParts({ authenticateToken: () => ({ ...IDENTITY, expiresAt: NOW + 60 }) });
     const { response } = await command(parts, "any");
     expect(decode(response ?? "").exp).toBe(NOW + 60);
   });
 
-  test("refuses, and reports, a caller without a proof and a token of an unknown kind", async () => {
+  test("refuses and reports a request without a proof and a token of an unknown kind", async () => {
     const { parts, decisions } = makeParts();
     for (const token of [null, "unknown"]) {
       expect((await command(parts, token)).error).toBeInstanceOf(UnauthorizedError);
@@ -113,7 +113,7 @@ describe("a door without HTTP", () => {
     expect(error).toBeInstanceOf(UnauthorizedError);
   });
 
-  test("reports what its own steps throw, before and after the decision, as a refusal", async () => {
+  test("reports an error of its own steps, before and after the decision, as a refusal", async () => {
     const { parts, decisions } = makeParts();
     const context = { requestId: "r", address: undefined, began: 0 };
     const proof: Proof = { kind: "identity", identity: IDENTITY };
@@ -138,7 +138,7 @@ describe("a door without HTTP", () => {
     ]);
   });
 
-  test("gives no credential when the decision can't be reported", async () => {
+  test("issues no credential when the decision can't be reported", async () => {
     const { parts } = makeParts({
       onDecision() {
         throw new Error("the audit is full");
@@ -167,7 +167,7 @@ describe("the account", () => {
   });
 });
 
-test("no door gets a credential that outlives its proof, whatever it passes in", async () => {
+test("no credential outlives its proof, whatever a door passes in", async () => {
   const time = fc.oneof(
     fc.integer({ min: NOW - 100, max: NOW + 5000 }),
     fc.double({ min: NOW - 100, max: NOW + 5000, noNaN: true }),
@@ -189,7 +189,7 @@ test("no door gets a credential that outlives its proof, whatever it passes in",
     expiresBy: fc.oneof(time, fc.constant(undefined)),
     ttl,
     requested: ttl,
-    /** What the policy, which may be an application's code, does to the identity. */
+    /** A change of the identity by the policy, which may be an application's code. */
     tamper: fc.constantFrom("nothing", "removes", "extends"),
   });
   let issued = 0;
@@ -199,9 +199,9 @@ test("no door gets a credential that outlives its proof, whatever it passes in",
       const { parts } = makeParts({
         limits: rateLimiter("off"),
         authenticateToken: () => identity,
-        grant(given): Grant {
-          if (tamper === "extends") (given as { expiresAt: number }).expiresAt = NOW + 100_000;
-          if (tamper === "removes") delete (given as { expiresAt?: number }).expiresAt;
+        grant(identity): Grant {
+          if (tamper === "extends") (identity as { expiresAt: number }).expiresAt = NOW + 100_000;
+          if (tamper === "removes") delete (identity as { expiresAt?: number }).expiresAt;
           return { role: "browser", user: alice, ttl, expiresBy } as Grant;
         },
       });

@@ -18,6 +18,7 @@ import type { LimitState, RateLimiter } from "./rate-limit.ts";
  * address, read the request, authenticate, limit the caller, decide, sign, report. A door only reads and responds.
  */
 
+/** The functions that the steps call. They are the same for every request. */
 export interface IssueParts {
   /** Verifies a proof of the kind `token`. Absent: no such proof is accepted. */
   readonly authenticateToken?: TokenAuthenticator | undefined;
@@ -34,7 +35,7 @@ export interface IssueParts {
 /** What is known about a request before it is read. */
 export interface RequestContext {
   readonly requestId: string;
-  /** The client's address; undefined when the door doesn't know it. There is no limit for it then. */
+  /** The client's address; undefined when the door doesn't know it, and then no address limit applies. */
   readonly address: string | undefined;
   /** When the request arrived, in milliseconds of `performance.now()`. */
   readonly began: number;
@@ -42,13 +43,14 @@ export interface RequestContext {
 
 /** A request for a credential, as a door read it. */
 export interface IssueRequest {
-  /** Null for a caller that presents no proof. */
+  /** Null for a request without a proof. */
   readonly proof: Proof | null;
   readonly requested: Requested;
   /** The client's own public key; without it the mint makes a key pair. */
   readonly publicKey?: UserPublicKey | undefined;
 }
 
+/** What a door brings to the processing of one request. */
 export interface Door<T> {
   readonly context: RequestContext;
   /** Reads the request. An error that it throws is a refusal like any other. */
@@ -81,7 +83,7 @@ export async function issue<T>(parts: IssueParts, door: Door<T>): Promise<Outcom
   return outcome;
 }
 
-/** What the steps of one request have established so far. */
+/** The results of the steps so far, for the decision. */
 interface DecisionDraft {
   readonly limits: LimitState[];
   identity?: Identity;
@@ -97,7 +99,7 @@ async function decide<T>(
 ): Promise<T> {
   limits.address(context.address, draft.limits);
   const { proof, requested, publicKey } = await read();
-  if (!proof) throw new UnauthorizedError("the request proves no identity");
+  if (!proof) throw new UnauthorizedError("the request has no proof of identity");
   const identity =
     proof.kind === "identity" ? proof.identity : await authenticateToken?.(proof.token, requested);
   if (!identity) throw new UnauthorizedError("a token of this kind is not accepted here", "malformed");
@@ -113,7 +115,7 @@ async function decide<T>(
   return respond(draft.credentials);
 }
 
-/** The grant, ending no later than the proof that it rests on. */
+/** The grant, expiring no later than the proof of identity. */
 function withinProof(grant: Grant, expiresAt: number | undefined): Grant {
   if (expiresAt === undefined) return grant;
   // JavaScript callers may pass anything. The mint refuses NaN.

@@ -3,13 +3,13 @@ import { JsonError, parseJson } from "../util/strict-json.ts";
 import { formatZodIssues } from "../util/zod-issues.ts";
 import type { MintError } from "./errors.ts";
 
-/** Reads the JSON files that an operator maintains: strict JSON, a strict shape, and all mistakes in one error. */
+/** Reads the JSON files that an operator maintains: strict JSON, a strict shape, and one error with all mistakes. */
 
 type ErrorClass = new (message: string) => MintError;
 
 /**
- * The value of a file's text.
- * @param what the file's name in the message: `the policy`
+ * Parses a file's text.
+ * @param what the file's name in messages, such as `the policy`
  * @throws {MintError} of the given class, when the text is not strict JSON
  */
 export function parseJsonFile(text: string, what: string, InvalidFileError: ErrorClass): unknown {
@@ -22,7 +22,7 @@ export function parseJsonFile(text: string, what: string, InvalidFileError: Erro
 }
 
 /**
- * A JSON value as its schema's output.
+ * Checks a JSON value against a schema and returns the schema's output.
  * @throws {MintError} of the given class, with one line for each mistake
  */
 export function parseShape<S extends z.ZodType>(

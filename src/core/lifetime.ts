@@ -4,14 +4,14 @@ import { InvalidLifetimeError, UnauthorizedError } from "./errors.ts";
 /** A lifetime in whole seconds, at least `MIN_LIFETIME`. */
 export type Seconds = Brand<number, "Seconds">;
 
-/** Below this a client can't fetch, connect and plan its renewal. */
+/** Seconds. In less time a client can't connect and renew its credential. */
 export const MIN_LIFETIME = 10;
 
-/** Above this a credential is no longer short-lived: a stolen one can't be called back but by revocation. */
+/** Seconds. A credential is short-lived because only expiry, or a revocation, ends the use of a stolen one. */
 export const MAX_LIFETIME = 3600;
 
 /**
- * Checks a lifetime that was asked for.
+ * Checks a requested lifetime.
  * @throws {InvalidLifetimeError} when it is not a whole number of seconds, or below 10
  */
 export function parseLifetime(value: unknown): Seconds {
@@ -20,20 +20,23 @@ export function parseLifetime(value: unknown): Seconds {
 }
 
 /**
- * How long a credential lives: the least of the role's `ttl`, what was asked, and what is left of the caller's proof.
- * @param left seconds until the proof ends, if it ends
- * @throws {UnauthorizedError} when the proof ends in less than 10 s, or its end is not a number
+ * A credential's lifetime: the shortest of the role's `ttl`, the requested lifetime, and what is left of the proof.
+ * @param left seconds until the proof expires; undefined for a proof without expiry
+ * @throws {UnauthorizedError} when the proof expires in less than 10 s, or `left` is not a number
  */
 export function boundedLifetime(
   role: Seconds,
-  asked: Seconds | undefined,
+  requested: Seconds | undefined,
   left: number | undefined,
 ): Seconds {
-  const wanted = Math.min(role, asked ?? role);
-  if (left === undefined) return wanted as Seconds;
-  // Written so that NaN fails: a JWT with `"exp":null` would never end.
+  const longest = Math.min(role, requested ?? role);
+  if (left === undefined) return longest as Seconds;
+  // Written so that NaN fails: a JWT with `"exp":null` would never expire.
   if (!(left >= MIN_LIFETIME)) {
-    throw new UnauthorizedError("the proof of identity has ended or is about to", "expired");
+    throw new UnauthorizedError(
+      `the proof of identity expires in less than ${MIN_LIFETIME} s: get a new one`,
+      "expired",
+    );
   }
-  return Math.min(wanted, Math.floor(left)) as Seconds;
+  return Math.min(longest, Math.floor(left)) as Seconds;
 }

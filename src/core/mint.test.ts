@@ -44,7 +44,7 @@ beforeAll(async () => {
 });
 
 describe("a credential", () => {
-  test("decodes and verifies with the official library, and says the same as encodeUser", async () => {
+  test("decodes and verifies with the official library, and has the claims that encodeUser writes", async () => {
     const user = createUser();
     const tags = parseTags({ room: "Lobby", team: "a" });
     const { jwt } = mint.issue({ ...grant, tags }, parseUserPublicKey(user.getPublicKey()));
@@ -64,7 +64,7 @@ describe("a credential", () => {
     expect(jwt.split(".")[0]).toBe(theirJwt.split(".")[0] as string);
   });
 
-  test("verifies and keeps to its own names, whoever it is for", () => {
+  test("verifies, and permits only the user's own subjects, whatever the name", () => {
     const token = fc.stringMatching(/^[A-Za-z0-9_-]{1,64}$/).map(parseSubjectToken);
     fc.assert(
       fc.property(token, token, (user, room) => {
@@ -84,7 +84,7 @@ describe("a credential", () => {
     );
   });
 
-  test("comes with what its holder needs to know", () => {
+  test("comes with everything that the client needs to know", () => {
     const publicKey = parseUserPublicKey(createUser().getPublicKey());
     const { jwt, seed, ...rest } = mint.issue(grant, publicKey);
     expect(seed).toBeUndefined();
@@ -103,7 +103,7 @@ describe("a credential", () => {
     });
   });
 
-  test("has a new key pair each time it isn't asked for a given key", () => {
+  test("has a new key pair each time no public key is requested", () => {
     expect(mint.issue(grant).seed).not.toBe(mint.issue(grant).seed as string);
   });
 
@@ -120,7 +120,7 @@ describe("a lifetime", () => {
     return expiresAt - issuedAt;
   };
 
-  test("is the least of the role's, what was asked, and what is left of the proof", () => {
+  test("is the shortest of the role's, the requested one, and what is left of the proof", () => {
     expect(lifetime({})).toBe(900);
     expect(lifetime({ ttl: parseLifetime(60) })).toBe(60);
     expect(lifetime({ ttl: parseLifetime(7200) })).toBe(900);
@@ -130,18 +130,18 @@ describe("a lifetime", () => {
     expect(lifetime({ expiresBy: Number.POSITIVE_INFINITY })).toBe(900);
   });
 
-  test("is an hour at most, whatever the role says", () => {
+  test("is an hour at most, whatever the ttl of the role", () => {
     expect(lifetime({ role: "service" })).toBe(3600);
   });
 
-  test("is refused when the proof has less than 10 s left, or no end that is a number", () => {
+  test("is refused when the proof expires in less than 10 s, or its expiry is not a number", () => {
     for (const expiresBy of [NOW + 9.9, NOW, NOW - 1000, Number.NaN, Number.NEGATIVE_INFINITY]) {
       expect(() => lifetime({ expiresBy })).toThrow(UnauthorizedError);
     }
     expect(lifetime({ expiresBy: NOW + 10 })).toBe(10);
   });
 
-  test("is refused when it is asked for in anything but whole seconds, or too few", () => {
+  test("is refused when the requested one is not in whole seconds, or too short", () => {
     for (const ttl of [9, 0, -60, 10.5, Number.NaN, Number.POSITIVE_INFINITY, 1e300, "60", null]) {
       expect(() => parseLifetime(ttl)).toThrow(InvalidLifetimeError);
       expect(() => lifetime({ ttl: ttl as never })).toThrow(InvalidLifetimeError);
@@ -150,7 +150,7 @@ describe("a lifetime", () => {
 });
 
 describe("the mint refuses", () => {
-  test("a role it has no key for, even one that every object seems to have", () => {
+  test("a role it has no key for, even the name of a property that every object inherits", () => {
     for (const role of [
       "admin",
       "",
@@ -165,7 +165,7 @@ describe("the mint refuses", () => {
     }
   });
 
-  test("a name or a tag that reaches elsewhere, even from a caller without types", () => {
+  test("a name or a tag that is not one subject token, even from a caller without types", () => {
     for (const name of HOSTILE_NAMES) {
       expect(() => mint.issue({ ...grant, user: name as never })).toThrow(InvalidUserError);
       expect(() => mint.issue({ ...grant, tags: { room: name as never } })).toThrow(InvalidTagError);
@@ -234,7 +234,7 @@ describe("keys are refused as a whole", () => {
     });
   });
 
-  test("and the message holds neither seed nor JWT", () => {
+  test("and the message contains neither seed nor JWT", () => {
     const seed = account.accountSeed;
     let message = "";
     try {

@@ -11,37 +11,41 @@ import { parseSubjectToken, type SubjectToken } from "./subject-token.ts";
 import { parseTags, type Tags } from "./tags.ts";
 
 export interface MintOptions {
-  /** The account JWT as the server has it: it says which roles there are and what they give. */
+  /** The account JWT as the server has it. It defines the roles and their permissions. */
   readonly accountJwt: string;
-  /** For each role, the seed (`SA…`) of its scoped signing key, and how long its users live: `ttl` in seconds, 10 to 3600. */
+  /**
+   * For each role, the seed (`SA…`) of its scoped signing key, and `ttl`, the longest lifetime of its credentials: 10 to
+   * 3600 seconds.
+   */
   readonly roles: Readonly<Record<string, { readonly seed: string; readonly ttl: number }>>;
-  /** Milliseconds since the epoch; the system's clock unless a test brings its own. */
+  /** Milliseconds since the epoch; the system's clock by default. */
   readonly now?: () => number;
 }
 
+/** Issues credentials for one account. */
 export interface Mint {
   readonly account: AccountPublicKey;
-  /** The account's name, by which grants name it. */
+  /** The account's name, which `Grant.account` refers to. */
   readonly accountName: string;
   readonly roles: readonly string[];
   /**
    * Signs a user JWT for a grant.
-   * @param publicKey the client's own; without it a key pair is made and the seed returned
-   * @throws {RoleNotAllowedError} for a role this mint has no key for
-   * @throws {InvalidUserError} for a name that could reach other subjects than its own
-   * @throws {InvalidTagError} for such a tag, or when the role needs one that was not granted
+   * @param publicKey the client's own; without it the mint makes a key pair and returns its seed
+   * @throws {RoleNotAllowedError} for a role that this mint has no key for
+   * @throws {InvalidUserError} for a name that is not one subject token
+   * @throws {InvalidTagError} for an invalid tag, or when the role needs a tag that was not granted
    * @throws {InvalidLifetimeError} for a `ttl` that is not a whole number of seconds, or below 10
    * @throws {UnauthorizedError} when less than 10 s are left of `grant.expiresBy`
    */
   issue(grant: Grant, publicKey?: UserPublicKey): Credentials;
 }
 
-/** A signed user JWT and what its holder needs to know about it. Times in seconds since the epoch. */
+/** A signed user JWT and what a client needs to know about it. Times in seconds since the epoch. */
 export interface Credentials {
   readonly jwt: string;
-  /** The JWT's own name: the hash of its claims. */
+  /** The JWT's id: a hash of its other claims. */
   readonly jti: string;
-  /** Whose it is: the client's key, its own or the one that the mint made. */
+  /** The client's public key: its own, or the one that the mint made. */
   readonly publicKey: UserPublicKey;
   /** Only when the mint made the key pair. */
   readonly seed?: string | undefined;
@@ -52,7 +56,7 @@ export interface Credentials {
   readonly issuedAt: number;
   readonly expiresAt: number;
   readonly permissions: Permissions;
-  /** To be set as the client's `inboxPrefix`: a shared `_INBOX` would let users read each other's replies. */
+  /** The `inboxPrefix` for the client. With a shared `_INBOX`, users could read each other's replies. */
   readonly inboxPrefix: string;
   /** How the user may connect (`WEBSOCKET`, `STANDARD`, …); none listed means any way. */
   readonly connectionTypes: readonly string[];
@@ -67,7 +71,7 @@ interface RoleKey {
 }
 
 /**
- * Makes a mint out of an account JWT and the keys of its roles, all or nothing.
+ * Makes a mint from an account JWT and the keys of its roles. One unusable role is an error of the whole.
  * @throws {InvalidKeysError} when the account JWT is not valid, a seed is not the key that the JWT has for that role,
  * a lifetime is not a number of seconds, or the server would refuse every user of a role
  */
@@ -82,7 +86,7 @@ export function createMint({ accountJwt, roles, now = Date.now }: MintOptions): 
     issue(grant, publicKey) {
       const key = keys.get(grant.role);
       if (!key) throw new RoleNotAllowedError();
-      // Parsed again, although the types say it was: JavaScript callers have none, and a user `*` would read everybody.
+      // Checked again: JavaScript callers have no types, and a user named `*` could read every user's subjects.
       const user = parseSubjectToken(grant.user);
       const tags = parseTags(grant.tags ?? NO_TAGS);
       const requested = grant.ttl === undefined ? undefined : parseLifetime(grant.ttl);
@@ -119,9 +123,9 @@ export function createMint({ accountJwt, roles, now = Date.now }: MintOptions): 
 }
 
 /**
- * The mint of an account, found by the account's name; the first one for a grant that names none.
+ * The mint of the account with this name; without a name, the first mint.
  * @throws {KeysUnavailableError} when there is no mint at all
- * @throws {RoleNotAllowedError} when none is of this account
+ * @throws {RoleNotAllowedError} when no mint is for this account
  */
 export function findMint(mints: readonly Mint[], account: string | undefined): Mint {
   const mint = account === undefined ? mints[0] : mints.find(({ accountName }) => accountName === account);
@@ -130,19 +134,21 @@ export function findMint(mints: readonly Mint[], account: string | undefined): M
 }
 
 function loadRole(name: string, { seed, ttl }: MintOptions["roles"][string], account: Account): RoleKey {
-  const of = `role ${quote(name)}`;
+  const place = `role ${quote(name)}`;
   const signer = accountSigner(seed.trim());
-  if (!signer) throw new InvalidKeysError(`${of}: its key is not the seed of an account signing key`);
+  if (!signer) throw new InvalidKeysError(`${place}: its key is not the seed of an account signing key`);
   const scope = account.scopes.get(signer.publicKey);
   if (scope?.role !== name)
-    throw new InvalidKeysError(`${of}: its key is not that role's key in the account JWT`);
+    throw new InvalidKeysError(`${place}: its key is not that role's key in the account JWT`);
   if (!Number.isSafeInteger(ttl) || ttl < MIN_LIFETIME) {
-    throw new InvalidKeysError(`${of}: its ttl must be a whole number of seconds, at least ${MIN_LIFETIME}`);
+    throw new InvalidKeysError(
+      `${place}: its ttl must be a whole number of seconds, at least ${MIN_LIFETIME}`,
+    );
   }
   try {
     return { role: compileRole(scope, account), ttl: Math.min(ttl, MAX_LIFETIME) as Seconds, signer };
   } catch (error) {
-    if (error instanceof MintError) throw new InvalidKeysError(`${of}: ${error.message}`);
+    if (error instanceof MintError) throw new InvalidKeysError(`${place}: ${error.message}`);
     throw error;
   }
 }

@@ -4,7 +4,7 @@ import { type TokenBuckets, tokenBuckets } from "../util/token-bucket.ts";
 import { ConfigError, RateLimitedError } from "./errors.ts";
 import type { Identity } from "./identity.ts";
 
-/** Requests per minute, all of which may come at once. */
+/** Requests per minute. A whole minute's requests may arrive at once. */
 export interface RateLimits {
   /** Per client address; for IPv6 per /64, since one client usually has a whole /64. */
   readonly address: number;
@@ -12,26 +12,28 @@ export interface RateLimits {
   readonly subject: number;
 }
 
+/** The limits of a service that configures none. */
 export const DEFAULT_RATE_LIMITS: RateLimits = { address: 600, subject: 60 };
 
-/** Whether it is a whole number from 1 to 1,000,000. */
+/** Whether a limit is a whole number from 1 to 1,000,000. */
 export const isRateLimit = (limit: number) => Number.isInteger(limit) && limit >= 1 && limit <= 1_000_000;
 
 /** One limit after a request was counted. */
 export interface LimitState {
   readonly limit: keyof RateLimits;
-  /** Requests that are left. */
+  /** Requests that are still allowed. */
   readonly left: number;
-  /** Seconds until there is one more. */
+  /** Seconds until one more is allowed. */
   readonly next: number;
 }
 
+/** Counts requests, and refuses those above a limit. */
 export interface RateLimiter {
   /** The limits; undefined when there are none. */
   readonly limits: RateLimits | undefined;
   /**
-   * Counts a request of an address, and adds the limit's state to `states`. An address that isn't known has no limit.
-   * @throws {RateLimitedError}
+   * Counts a request from an address, and adds the limit's state to `states`. An unknown address has no limit.
+   * @throws {RateLimitedError} when the limit is used up
    */
   readonly address: (address: string | undefined, states: LimitState[]) => void;
   /** Counts a request of a caller, and adds the limit's state to `states`. @throws {RateLimitedError} */
@@ -74,10 +76,10 @@ function take(
   if (!allowed) throw new RateLimitedError(`too many requests ${origin}; try again in ${next} s`, next);
 }
 
-/** Characters. Longer keys are hashed, since the memory for keys is bounded by their number. */
+/** Characters. Longer keys are hashed, since the memory for keys is bounded only by their number. */
 const MAX_KEY = 128;
 
-/** A text that is unique for each pair: the length says where the issuer ends. */
+/** A text that is unique for each pair: the length tells where the issuer ends. */
 function callerKey({ issuer, subject }: Identity): string {
   const key = `${issuer.length}:${issuer}${subject}`;
   return key.length <= MAX_KEY ? key : createHash("sha256").update(key).digest("base64url");

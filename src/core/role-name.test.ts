@@ -9,7 +9,7 @@ test("the scripts that read role files have the same rule", () => {
   expect(`^${pattern}$`).toBe(ROLE_NAME.source);
 });
 
-test("a name is lower-case, and can be a file's name without a surprise", () => {
+test("a name is lower-case, and safe as a file's name", () => {
   for (const name of ["a", "0", "browser", "room-live", "a_b", "a".repeat(63)]) {
     expect([name, isRoleName(name)]).toEqual([name, true]);
   }

@@ -6,17 +6,17 @@ import { HOSTILE_NAMES } from "./hostile.fixture.ts";
 import { isSubjectToken, parseSubjectToken } from "./subject-token.ts";
 import { parseTags } from "./tags.ts";
 
-test("a plain name is taken literally", () => {
+test("a plain name is accepted as it is", () => {
   for (const name of ["a", "alice", "Alice-2_x", "-", "_", "constructor", "__proto__", "a".repeat(64)]) {
     expect(parseSubjectToken(name) as string).toBe(name);
   }
 });
 
-test("a name that is not one literal token can't exist", () => {
+test("a name that is not one literal token is refused", () => {
   for (const name of HOSTILE_NAMES) expect(() => parseSubjectToken(name)).toThrow(InvalidUserError);
 });
 
-test("a name that contains a private key can't exist, one that only looks so can", () => {
+test("a name that contains a private key is refused, one that only looks like it is not", () => {
   for (const pair of [createOperator(), createAccount(), createUser()]) {
     const seed = new TextDecoder().decode(pair.getSeed());
     for (const name of [seed, `a-${seed}`, `SAAAAA${seed}`, `${seed}_AA`]) {
@@ -31,7 +31,7 @@ test("a name that contains a private key can't exist, one that only looks so can
   }
 });
 
-test("what is not a string can't exist either, even if it reads like a name", () => {
+test("a value that is not a string is refused, even if it converts to a name", () => {
   for (const value of [
     undefined,
     null,
@@ -45,7 +45,7 @@ test("what is not a string can't exist either, even if it reads like a name", ()
   }
 });
 
-test("whatever is accepted is one token without wildcards, whatever was tried", () => {
+test("every accepted value is one token without wildcards", () => {
   const nasty = fc.string({
     unit: fc.constantFrom("a", "Z", "0", "-", "_", ".", "*", ">", " ", "\n", "{", "}", "é"),
     maxLength: 70,
@@ -69,13 +69,13 @@ test("a tag's value is one token, too", () => {
   }
 });
 
-test("a tag's name is lower case, since the server only finds such", () => {
+test("a tag's name is lower case, since the server only finds such names", () => {
   for (const name of ["Room", "", "a:b", "a.b", "*", "a b", "ä", "a\n", "a".repeat(65)]) {
     expect(() => parseTags({ [name]: "x" })).toThrow(InvalidTagError);
   }
 });
 
-test("a tag may be called like something every object has", () => {
+test("a tag may have the name of an inherited property", () => {
   const tags = parseTags(JSON.parse('{"__proto__": "a", "constructor": "b"}'));
   expect(Object.entries(tags) as unknown[]).toEqual([
     ["__proto__", "a"],

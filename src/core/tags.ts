@@ -2,7 +2,10 @@ import { quote } from "../util/quote.ts";
 import { InvalidTagError } from "./errors.ts";
 import { isSubjectToken, type SubjectToken } from "./subject-token.ts";
 
-/** Named values that a role's permissions refer to as `{{tag(name)}}`. One value each: a second one would widen access. */
+/**
+ * Named values that a role's permissions refer to as `{{tag(name)}}`. Each has one value: a second one would widen
+ * access.
+ */
 export type Tags = Readonly<Record<string, SubjectToken>>;
 
 export const MAX_TAGS = 16;
@@ -10,8 +13,9 @@ export const MAX_TAGS = 16;
 export const TAG_NAME = /^[a-z0-9_-]{1,64}$/;
 
 /**
- * Checks tags as they came from outside.
- * @throws {InvalidTagError} for more than 16, a name that is not `[a-z0-9_-]{1,64}`, or a value that is not one subject token
+ * Checks tags from outside.
+ * @throws {InvalidTagError} for more than 16, a name that is not `[a-z0-9_-]{1,64}`, or a value that is not one subject
+ * token
  */
 export function parseTags(values: Readonly<Record<string, unknown>>): Tags {
   const entries = Object.entries(values);

@@ -39,29 +39,32 @@ const makeApp = (more: Partial<AppOptions> = {}) =>
     ...more,
   });
 
-const answerOf = async (response: Response | Promise<Response>) =>
+const bodyOf = async (response: Response | Promise<Response>) =>
   (await (await response).json()) as CredsResponse;
 
-interface Ask {
+interface PostOptions {
   headers?: Record<string, string | undefined>;
   to?: Hono;
   path?: string;
 }
 
 /** POSTs JSON, or a string as it is. */
-function ask(body: unknown, { headers = {}, to = app, path = "/creds" }: Ask = {}): Promise<Response> {
+function post(
+  body: unknown,
+  { headers = {}, to = app, path = "/creds" }: PostOptions = {},
+): Promise<Response> {
   const all = { Host: "localhost:8080", "Content-Type": "application/json", ...headers };
-  const given = Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined);
+  const set = Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined);
   const raw = typeof body === "string" || body instanceof Uint8Array ? body : JSON.stringify(body);
-  return Promise.resolve(to.request(path, { method: "POST", headers: given, body: raw as string }));
+  return Promise.resolve(to.request(path, { method: "POST", headers: set, body: raw as string }));
 }
 
 async function expectProblem(
-  answer: Response | Promise<Response>,
+  received: Response | Promise<Response>,
   status: number,
   code: string,
 ): Promise<string> {
-  const response = await answer;
+  const response = await received;
   expect(response.headers.get("Content-Type")).toBe("application/problem+json");
   expect(response.headers.get("Cache-Control")).toBe("no-store");
   const problem = (await response.json()) as Record<string, unknown>;
@@ -77,11 +80,11 @@ async function expectProblem(
 }
 
 describe("POST /creds", () => {
-  test("gives a credential for the caller's own key, and no seed", async () => {
-    const response = await ask({ user: "alice", public_key: publicKey });
+  test("issues a credential for the client's own key, without a seed", async () => {
+    const response = await post({ user: "alice", public_key: publicKey });
     expect(response.status).toBe(200);
     expect(response.headers.get("Content-Type")).toBe("application/json");
-    const { jwt, server_time, issued_at, expires_at, ...rest } = await answerOf(response);
+    const { jwt, server_time, issued_at, expires_at, ...rest } = await bodyOf(response);
     expect(decode(jwt).sub).toBe(publicKey);
     expect(expires_at - issued_at).toBe(900);
     expect(Math.abs(server_time - Date.now())).toBeLessThan(5000);
@@ -95,31 +98,31 @@ describe("POST /creds", () => {
     });
   });
 
-  test("makes the key pair when the caller has none", async () => {
-    const { seed } = await answerOf(ask({ user: "alice" }));
+  test("makes a key pair when the request has no key", async () => {
+    const { seed } = await bodyOf(post({ user: "alice" }));
     expect(seed).toMatch(/^SU[A-Z2-7]{56}$/);
   });
 
-  test("gives what was asked for: role, tags, a shorter lifetime, servers of either kind", async () => {
-    const body = await answerOf(ask({ user: "bob", role: "service", tags: { room: "Lobby" }, ttl: 60 }));
+  test("grants what is requested: role, tags, a shorter lifetime, servers of either kind", async () => {
+    const body = await bodyOf(post({ user: "bob", role: "service", tags: { room: "Lobby" }, ttl: 60 }));
     expect(body.role).toBe("service");
     expect(body.tags).toEqual({ room: "Lobby" });
     expect(body.expires_at - body.issued_at).toBe(60);
     expect(body.servers).toEqual(["nats://localhost:4222", "ws://localhost:9222"]);
   });
 
-  test("takes application/json in any spelling, with parameters", async () => {
+  test("accepts application/json in any spelling, with parameters", async () => {
     for (const type of [
       "application/json; charset=utf-8",
       "Application/JSON",
       "application/json ;charset=UTF-8",
     ]) {
-      expect((await ask({ user: "alice" }, { headers: { "Content-Type": type } })).status).toBe(200);
+      expect((await post({ user: "alice" }, { headers: { "Content-Type": type } })).status).toBe(200);
     }
   });
 
-  test("is never stored, and varies with what it depends on", async () => {
-    const response = await ask({ user: "alice" });
+  test("has a response that is not stored, and varies by request headers", async () => {
+    const response = await post({ user: "alice" });
     expect(response.headers.get("Cache-Control")).toBe("no-store");
     expect(response.headers.get("X-Content-Type-Options")).toBe("nosniff");
     expect(response.headers.get("Vary")).toBe("Accept, Origin");
@@ -128,9 +131,9 @@ describe("POST /creds", () => {
 
 describe("Accept", () => {
   const accept = (header: string | undefined, body: object = { user: "alice" }) =>
-    ask(body, { headers: { Accept: header } });
+    post(body, { headers: { Accept: header } });
 
-  test("of a creds file gives a creds file", async () => {
+  test("with a creds file's type results in a creds file", async () => {
     for (const type of [
       "application/x-nats-creds",
       "text/plain",
@@ -146,7 +149,7 @@ describe("Accept", () => {
     }
   });
 
-  test("of anything else gives JSON", async () => {
+  test("with anything else results in JSON", async () => {
     const headers = [
       undefined,
       "*/*",
@@ -164,7 +167,7 @@ describe("Accept", () => {
     }
   });
 
-  test("of a creds file for a key whose seed only the caller has is refused", async () => {
+  test("with a creds file's type is refused for a key whose seed only the client has", async () => {
     const detail = await expectProblem(
       accept("text/plain", { user: "alice", public_key: publicKey }),
       406,
@@ -185,7 +188,7 @@ describe("bad input", () => {
       "NaN",
       new Uint8Array([0x22, 0xff, 0x22]),
     ];
-    for (const body of bodies) await expectProblem(ask(body), 400, "invalid_json");
+    for (const body of bodies) await expectProblem(post(body), 400, "invalid_json");
   });
 
   test("of the wrong shape is 400, and the field is named", async () => {
@@ -212,13 +215,13 @@ describe("bad input", () => {
       [{ user: "alice", Role: "service" }, '"Role"'],
     ];
     for (const [body, field] of shapes) {
-      expect(await expectProblem(ask(body), 400, "invalid_request")).toContain(field);
+      expect(await expectProblem(post(body), 400, "invalid_request")).toContain(field);
     }
   });
 
-  test("repeats of an unknown field no more than its start, in plain characters", async () => {
+  test("has only the start of an unknown field's name in its error, in plain characters", async () => {
     const detail = await expectProblem(
-      ask({ [`\n\u202e<script>${"x".repeat(4000)}`]: 1 }),
+      post({ [`\n\u202e<script>${"x".repeat(4000)}`]: 1 }),
       400,
       "invalid_request",
     );
@@ -228,11 +231,11 @@ describe("bad input", () => {
 
   test("over 8 KiB is 413, and the connection is closed", async () => {
     const body = JSON.stringify({ user: "a".repeat(9000) });
-    const response = await ask(body, { headers: { "Content-Length": `${body.length}` } });
+    const response = await post(body, { headers: { "Content-Length": `${body.length}` } });
     expect(response.headers.get("Connection")).toBe("close");
     await expectProblem(response, 413, "body_too_large");
-    await expectProblem(ask(body), 413, "body_too_large");
-    await expectProblem(ask(" ".repeat(8192)), 400, "invalid_json");
+    await expectProblem(post(body), 413, "body_too_large");
+    await expectProblem(post(" ".repeat(8192)), 400, "invalid_json");
   });
 
   test("of another type is 415", async () => {
@@ -246,20 +249,20 @@ describe("bad input", () => {
     ];
     for (const type of types) {
       await expectProblem(
-        ask({ user: "alice" }, { headers: { "Content-Type": type } }),
+        post({ user: "alice" }, { headers: { "Content-Type": type } }),
         415,
         "unsupported_media_type",
       );
     }
     await expectProblem(
-      ask({ user: "alice" }, { headers: { "Content-Encoding": "gzip" } }),
+      post({ user: "alice" }, { headers: { "Content-Encoding": "gzip" } }),
       415,
       "unsupported_media_type",
     );
   });
 
   test("for a user is 422", async () => {
-    for (const user of HOSTILE_NAMES) await expectProblem(ask({ user }), 422, "invalid_user");
+    for (const user of HOSTILE_NAMES) await expectProblem(post({ user }), 422, "invalid_user");
   });
 
   test("for a public key is 422, and the key is not repeated", async () => {
@@ -273,44 +276,46 @@ describe("bad input", () => {
       mint.account,
       `${publicKey.slice(0, -1)}=`,
     ]) {
-      const detail = await expectProblem(ask({ user: "alice", public_key: key }), 422, "invalid_public_key");
+      const detail = await expectProblem(post({ user: "alice", public_key: key }), 422, "invalid_public_key");
       if (key.length > 1) expect(detail).not.toContain(key);
     }
   });
 
   test("for tags is 422", async () => {
     for (const value of HOSTILE_NAMES)
-      await expectProblem(ask({ user: "alice", tags: { room: value } }), 422, "invalid_tag");
+      await expectProblem(post({ user: "alice", tags: { room: value } }), 422, "invalid_tag");
     for (const name of ["", "Room", "a.b", "*"]) {
-      await expectProblem(ask({ user: "alice", tags: { [name]: "x" } }), 422, "invalid_tag");
+      await expectProblem(post({ user: "alice", tags: { [name]: "x" } }), 422, "invalid_tag");
     }
     const many = Object.fromEntries(Array.from({ length: 17 }, (_, i) => [`t${i}`, "x"]));
-    await expectProblem(ask({ user: "alice", tags: many }), 422, "invalid_tag");
-    await expectProblem(ask('{"user":"alice","tags":{"__proto__":"*"}}'), 422, "invalid_tag");
+    await expectProblem(post({ user: "alice", tags: many }), 422, "invalid_tag");
+    await expectProblem(post('{"user":"alice","tags":{"__proto__":"*"}}'), 422, "invalid_tag");
   });
 
   test("for a role that denies by a tag is 422 without that tag", async () => {
-    expect(await expectProblem(ask({ user: "alice", role: "room" }), 422, "invalid_tag")).toContain('"room"');
+    expect(await expectProblem(post({ user: "alice", role: "room" }), 422, "invalid_tag")).toContain(
+      '"room"',
+    );
   });
 
   test("for a lifetime is 422", async () => {
     for (const ttl of [0, -1, 9, 10.5, 1e300])
-      await expectProblem(ask({ user: "alice", ttl }), 422, "invalid_ttl");
+      await expectProblem(post({ user: "alice", ttl }), 422, "invalid_ttl");
   });
 
-  test("under a host name that dev doesn't answer for is 403", async () => {
-    await expectProblem(ask({ user: "alice" }, { headers: { Host: "evil.com" } }), 403, "host_not_allowed");
+  test("under a host name that dev doesn't accept is 403", async () => {
+    await expectProblem(post({ user: "alice" }, { headers: { Host: "evil.com" } }), 403, "host_not_allowed");
   });
 
-  test("for a role that isn't there is 403, whatever every object is said to have", async () => {
+  test("for a role that doesn't exist is 403, even with the name of an inherited property", async () => {
     for (const role of ["admin", "", "__proto__", "constructor", "toString", "valueOf", "browser\n"]) {
-      await expectProblem(ask({ user: "alice", role }), 403, "role_not_allowed");
+      await expectProblem(post({ user: "alice", role }), 403, "role_not_allowed");
     }
   });
 
   test("to another path is 404, by another method 405 with Allow", async () => {
     for (const path of ["/", "/creds/", "/cred", "/creds/x", "/CREDS", "/%63reds/.."]) {
-      await expectProblem(ask({ user: "alice" }, { path }), 404, "not_found");
+      await expectProblem(post({ user: "alice" }, { path }), 404, "not_found");
     }
     for (const method of ["GET", "PUT", "DELETE", "PATCH", "OPTIONS"]) {
       const response = await app.request("/creds", { method });
@@ -331,8 +336,8 @@ describe("without keys", () => {
       },
     });
 
-  test("a request is answered 503 with Retry-After", async () => {
-    const response = await ask({ user: "alice" }, { to: withoutKeys() });
+  test("the response is 503 with Retry-After", async () => {
+    const response = await post({ user: "alice" }, { to: withoutKeys() });
     expect(response.headers.get("Retry-After")).toBe("1");
     await expectProblem(response, 503, "keys_unavailable");
   });
@@ -344,7 +349,7 @@ describe("without keys", () => {
     expect((await app.request("/readyz")).status).toBe(200);
   });
 
-  test("HEAD is answered like GET, without a body", async () => {
+  test("the response to HEAD is like that to GET, without a body", async () => {
     const response = await app.request("/readyz", { method: "HEAD" });
     expect(response.status).toBe(200);
     expect(await response.text()).toBe("");
@@ -353,23 +358,23 @@ describe("without keys", () => {
 });
 
 describe("an application's own authenticator", () => {
-  const with_ = (authenticate: Authenticator) => makeApp({ authenticate });
+  const withLogin = (authenticate: Authenticator) => makeApp({ authenticate });
 
-  test("that knows nobody gives 401", async () => {
-    await expectProblem(ask({}, { to: with_(() => null) }), 401, "unauthorized");
-    await expectProblem(ask({}, { to: with_(async () => null) }), 401, "unauthorized");
+  test("that returns no identity results in 401", async () => {
+    await expectProblem(post({}, { to: withLogin(() => null) }), 401, "unauthorized");
+    await expectProblem(post({}, { to: withLogin(async () => null) }), 401, "unauthorized");
   });
 
-  test("bounds the credential by its proof, though the policy says nothing of it", async () => {
+  test("limits the credential's lifetime by its proof, without a limit in the policy", async () => {
     const expiresAt = Date.now() / 1000 + 60;
-    const to = with_(() => ({ issuer: "x", subject: "alice", claims: {}, expiresAt }));
-    const { expires_at } = await answerOf(ask({}, { to }));
+    const to = withLogin(() => ({ issuer: "x", subject: "alice", claims: {}, expiresAt }));
+    const { expires_at } = await bodyOf(post({}, { to }));
     expect(expires_at).toBeLessThanOrEqual(expiresAt);
-    const ended = with_(() => ({ issuer: "x", subject: "alice", claims: {}, expiresAt: expiresAt - 55 }));
-    await expectProblem(ask({}, { to: ended }), 401, "unauthorized");
+    const ended = withLogin(() => ({ issuer: "x", subject: "alice", claims: {}, expiresAt: expiresAt - 55 }));
+    await expectProblem(post({}, { to: ended }), 401, "unauthorized");
   });
 
-  test("that fails is reported once and gives 500 without a word of why", async () => {
+  test("that fails is reported once and results in a 500 without the cause", async () => {
     for (const failure of [
       new TypeError("secret detail"),
       "secret detail",
@@ -378,34 +383,34 @@ describe("an application's own authenticator", () => {
     ]) {
       const reported: unknown[] = [];
       const decided: Decision[] = [];
-      const answered: HandledRequest[] = [];
+      const handled: HandledRequest[] = [];
       const to = makeApp({
         authenticate: () => {
           throw failure;
         },
         onError: (error) => reported.push(error),
         onDecision: (decision) => decided.push(decision),
-        onResponse: (answer) => answered.push(answer),
+        onResponse: (response) => handled.push(response),
       });
       for (const app of [to, new Hono().route("/", to)]) {
-        const response = ask({}, { to: app });
+        const response = post({}, { to: app });
         expect(await expectProblem(response, 500, "internal_error")).not.toContain("secret");
         expect(reported.splice(0)).toHaveLength(1);
         const decisions = decided.splice(0);
         expect(decisions).toHaveLength(1);
         expect(decisions[0]).toMatchObject({ outcome: "refused", code: "internal_error", status: 500 });
-        expect(answered.splice(0)).toMatchObject([{ route: "/creds", method: "POST", status: 500 }]);
+        expect(handled.splice(0)).toMatchObject([{ route: "/creds", method: "POST", status: 500 }]);
       }
     }
   });
 
-  test("sees the request, its headers and what was asked", async () => {
+  test("receives the request, its headers and what is requested", async () => {
     const seen: unknown[] = [];
-    const to = with_((request, asked) => {
-      seen.push(request.headers.get("cookie"), asked);
+    const to = withLogin((request, requested) => {
+      seen.push(request.headers.get("cookie"), requested);
       return null;
     });
-    await ask({ role: "service", ttl: 60 }, { to, headers: { Cookie: "session=1" } });
+    await post({ role: "service", ttl: 60 }, { to, headers: { Cookie: "session=1" } });
     expect(seen).toStrictEqual(["session=1", { role: "service", ttl: 60 }]);
   });
 });
@@ -415,10 +420,10 @@ describe("a report that fails", () => {
     throw "the disk is full";
   };
 
-  test("on a decision gives no credential, and an answer like any other", async () => {
+  test("on a decision results in no credential, and a response with all headers", async () => {
     const reported: unknown[] = [];
     const to = makeApp({ onDecision: fail, onError: (error) => reported.push(error) });
-    const response = await ask({ user: "alice" }, { to, headers: { Origin: PAGE } });
+    const response = await post({ user: "alice" }, { to, headers: { Origin: PAGE } });
     for (const name of ["X-Request-Id", "Access-Control-Allow-Origin", "Content-Security-Policy"]) {
       expect([name, response.headers.has(name)]).toEqual([name, true]);
     }
@@ -427,10 +432,10 @@ describe("a report that fails", () => {
     expect(reported).toHaveLength(1);
   });
 
-  test("on an answer changes nothing of it", async () => {
+  test("on a response does not change it", async () => {
     const reported: unknown[] = [];
     const to = makeApp({ onResponse: fail, onError: (error) => reported.push(error) });
-    expect((await answerOf(ask({ user: "alice" }, { to }))).user).toBe("alice");
+    expect((await bodyOf(post({ user: "alice" }, { to }))).user).toBe("alice");
     expect(reported).toEqual(["the disk is full"]);
   });
 });
@@ -448,7 +453,7 @@ describe("CORS", () => {
   const corsHeaders = (response: Response) =>
     [...response.headers.keys()].filter((name) => name.startsWith("access-control"));
 
-  test("lets an allowed origin ask and read, errors too", async () => {
+  test("lets an allowed origin send requests and read responses, errors included", async () => {
     const response = await preflight(PAGE);
     expect(response.status).toBe(204);
     expect(response.headers.get("Access-Control-Allow-Origin")).toBe(PAGE);
@@ -456,13 +461,13 @@ describe("CORS", () => {
     expect(response.headers.get("Access-Control-Allow-Headers")).toBe("Content-Type,Authorization");
     expect(response.headers.get("Cache-Control")).toBe("no-store");
     for (const body of [{ user: "alice" }, { user: "*" }]) {
-      const answer = await ask(body, { headers: { Origin: PAGE } });
-      expect(answer.headers.get("Access-Control-Allow-Origin")).toBe(PAGE);
-      expect(answer.headers.get("Vary")).toContain("Origin");
+      const response = await post(body, { headers: { Origin: PAGE } });
+      expect(response.headers.get("Access-Control-Allow-Origin")).toBe(PAGE);
+      expect(response.headers.get("Vary")).toContain("Origin");
     }
   });
 
-  test("gives any other origin nothing", async () => {
+  test("has no headers for any other origin", async () => {
     const others = [
       "https://evil.com",
       "http://app.example.com",
@@ -476,7 +481,7 @@ describe("CORS", () => {
       const response = await preflight(origin);
       expect(corsHeaders(response)).toEqual([]);
       expect(response.headers.get("Vary")).toBe("Origin");
-      expect(corsHeaders(await ask({ user: "alice" }, { headers: { Origin: origin } }))).toEqual([]);
+      expect(corsHeaders(await post({ user: "alice" }, { headers: { Origin: origin } }))).toEqual([]);
     }
   });
 });
@@ -494,18 +499,18 @@ describe("mounted in another application", () => {
     return parent;
   };
 
-  test("it answers as it does alone", async () => {
+  test("it responds as it does alone", async () => {
     const to = makeParent();
-    expect((await ask({ user: "alice" }, { to, path: "/nats/creds" })).status).toBe(200);
+    expect((await post({ user: "alice" }, { to, path: "/nats/creds" })).status).toBe(200);
     expect((await to.request("/nats/healthz")).status).toBe(200);
-    await expectProblem(ask({ user: "*" }, { to, path: "/nats/creds" }), 422, "invalid_user");
-    await expectProblem(ask("x".repeat(9000), { to, path: "/nats/creds" }), 413, "body_too_large");
+    await expectProblem(post({ user: "*" }, { to, path: "/nats/creds" }), 422, "invalid_user");
+    await expectProblem(post("x".repeat(9000), { to, path: "/nats/creds" }), 413, "body_too_large");
     const response = await to.request("/nats/creds");
     expect(response.headers.get("Allow")).toBe("POST");
     await expectProblem(response, 405, "method_not_allowed");
   });
 
-  test("it keeps the headers that the other has set, and tells it the request's id", async () => {
+  test("it keeps the headers that the other has set, and passes the request's id to it", async () => {
     const parent = new Hono<{ Variables: { requestId: string } }>();
     const ids: string[] = [];
     parent.use(async (c, next) => {
@@ -516,7 +521,7 @@ describe("mounted in another application", () => {
     });
     parent.route("/nats", makeApp());
     for (const body of [{ user: "alice" }, { user: "*" }, { user: "bob" }]) {
-      const { headers } = await ask(body, { to: parent as unknown as Hono, path: "/nats/creds" });
+      const { headers } = await post(body, { to: parent as unknown as Hono, path: "/nats/creds" });
       expect(headers.getSetCookie()).toEqual(["session=renewed"]);
       expect(headers.get("X-After")).toBe("yes");
       expect(headers.get("Cache-Control")).toBe("no-store");
@@ -525,7 +530,7 @@ describe("mounted in another application", () => {
     }
   });
 
-  test("it leaves the other's paths and errors alone", async () => {
+  test("it does not affect the other's paths and errors", async () => {
     const to = makeParent();
     const home = await to.request("/");
     expect(await home.text()).toBe("home");

@@ -29,69 +29,69 @@ import { methodsByPath, type Route } from "./routes.ts";
 
 export interface AppOptions {
   /**
-   * The mint, or one for each account, of which the first is for grants that name none; or a function that returns the
-   * present one and throws `KeysUnavailableError` while there is none.
+   * The mint; or one for each account, of which the first is for grants without `account`; or a function that returns
+   * the current one or ones, and throws `KeysUnavailableError` while there is none.
    */
   readonly mint: Mint | readonly Mint[] | (() => Mint | readonly Mint[]);
   /** Verifies the Bearer token of a request. Without it, tokens are not a proof. */
   readonly authenticateToken?: TokenAuthenticator;
   /** A login of the application's own, for requests without a Bearer token. */
   readonly authenticate?: Authenticator;
-  /** Decides what an identity gets. */
+  /** Decides what an identity is granted. */
   readonly grant: Policy;
   /** The NATS servers that clients connect to. */
   readonly servers: Servers;
-  /** Origins of pages elsewhere that may send requests (`https://app.example.com`), compared exactly. None by default. */
+  /** Origins whose pages may send requests (`https://app.example.com`), compared exactly. None by default. */
   readonly allowedOrigins?: readonly string[];
   /** Whether those pages may send cookies along, for an application whose login is a cookie. Not by default. */
   readonly allowCredentials?: boolean;
   /**
-   * Whether a 401 asks for a Bearer token (RFC 6750). It does by default; an application whose login is a cookie has no
-   * use for it.
+   * Whether a 401 has the header `WWW-Authenticate: Bearer` (RFC 6750). True by default; an application whose login is
+   * a cookie doesn't need it.
    */
   readonly bearerChallenge?: boolean;
-  /** The address of the client, or of the proxy before it, as the runtime knows it. */
+  /** The address at the other end of the connection, a client's or a proxy's. Without it no address limit applies. */
   readonly peerAddress?: (c: Context) => string | undefined;
   /**
    * Addresses and CIDR ranges (`10.0.0.0/8`) of proxies whose `X-Forwarded-For` and `X-Request-Id` are trusted. None by
    * default. List proxies only: a client with such an address can claim to be any other client.
    */
   readonly trustedProxies?: readonly string[];
-  /** Requests for credentials in a minute, all of which may come at once; 600 per address and 60 per caller by default. */
+  /** Requests for credentials a minute, which may arrive at once; 600 per address and 60 per caller by default. */
   readonly rateLimit?: RateLimits | "off";
-  /** When requests for credentials are refused, so that the others are processed in time. */
+  /** Above these limits, requests for credentials are refused, so that the others are processed in time. */
   readonly overload?: OverloadLimits | "off";
-  /** Aborted when the service is about to stop: it is no longer ready, and responses end their connections. */
+  /** Aborted when the service is about to stop. `/readyz` then responds 503, and responses close their connections. */
   readonly stopping?: AbortSignal;
   /** Receives the decision on each request for a credential. If it throws, the response is a 500, and no credential. */
   readonly onDecision?: (decision: Decision) => void;
-  /** Receives each response, of every path. What it throws goes to `onError`; the response stands. */
+  /** Receives each response, of every path. What it throws goes to `onError`; the response does not change. */
   readonly onResponse?: (response: HandledRequest) => void;
   /** Further routes, such as pages. */
   readonly routes?: readonly Route[];
   /** Renders `GET /metrics`, which doesn't exist without it. It responds 404 to requests through a proxy. */
   readonly metrics?: Metrics;
-  /** What `/openapi.json` and `/docs` can't know by themselves. */
+  /** The service's version and login methods, for `/openapi.json` and `/docs`. */
   readonly document?: DocumentOptions;
   /**
-   * Receives an unexpected error; the caller only gets a 500. By default its type and stack go to stderr, but not its
-   * message, which may hold what the caller sent.
+   * Receives an unexpected error; the caller only gets a 500. By default the error's type and stack are written to
+   * stderr, but not its message, which may contain data from the request.
    */
   readonly onError?: (error: unknown) => void;
 }
 
 /**
- * The mint over HTTP: `POST /creds`, `GET /healthz`, `GET /readyz`, `GET /openapi.json`, `GET /docs`. Serve it, or mount
- * it in another Hono application with `app.route("/nats", createApp({ … }))`; unknown paths below are then the other
- * application's.
- * @throws {ConfigError} for a limit or a trusted proxy that can't be one
+ * The mint over HTTP: `POST /creds`, `GET /healthz`, `GET /readyz`, `GET /openapi.json`, `GET /docs`. Serve it, or
+ * mount it in another Hono application with `app.route("/nats", createApp({ … }))`, which then handles unknown paths
+ * itself.
+ * @throws {ConfigError} for a limit or a trusted proxy that is not valid
  */
 export function createApp(options: AppOptions): Hono {
   const { peerAddress = () => undefined, trustedProxies = [], stopping, onResponse } = options;
   const onError =
     options.onError ?? ((error: unknown) => console.error("unexpected error:", formatTrace(traceOf(error))));
-  const answerError = problems(onError, { bearerChallenge: options.bearerChallenge ?? true });
-  const respondToError = errorResponder(answerError);
+  const problemResponse = problems(onError, { bearerChallenge: options.bearerChallenge ?? true });
+  const respondToError = errorResponder(problemResponse);
 
   const document = lazyDocument(() => routes, options.document);
   const mints = currentMints(options.mint);
@@ -105,19 +105,19 @@ export function createApp(options: AppOptions): Hono {
     ...(options.routes ?? []),
   ];
 
-  const pagesElsewhere = cors({
+  const crossOrigin = cors({
     allowedOrigins: options.allowedOrigins ?? [],
     allowCredentials: options.allowCredentials ?? false,
     methods: routes.map(({ method }) => method),
   });
   const everyRequest = envelope({
     clientOf: clientAddress({ peerAddress, trustedProxies }),
-    cors: pagesElsewhere,
+    cors: crossOrigin,
     respondToError,
     stopping,
     onResponse: onResponse && swallowErrors(onResponse, onError),
   });
-  return routed(routes, everyRequest, pagesElsewhere).onError(answerError);
+  return routed(routes, everyRequest, crossOrigin).onError(problemResponse);
 }
 
 function currentMints(mint: AppOptions["mint"]): () => readonly Mint[] {
@@ -132,7 +132,7 @@ function makeCredsRoute(
   mints: () => readonly Mint[],
   respondToError: ReturnType<typeof errorResponder>,
 ): Route {
-  const atOnce = overloadLimits(overload ?? DEFAULT_OVERLOAD_LIMITS);
+  const limits = overloadLimits(overload ?? DEFAULT_OVERLOAD_LIMITS);
   return credsRoute({
     parts: {
       authenticateToken,
@@ -143,14 +143,16 @@ function makeCredsRoute(
     },
     authenticate,
     servers,
-    gate: overloadGate(atOnce),
-    bodies: pendingBodies({ total: atOnce.bodies, perNetwork: atOnce.perAddress }),
+    gate: overloadGate(limits),
+    bodies: pendingBodies({ total: limits.bodies, perNetwork: limits.perAddress }),
     respondToError,
   });
 }
 
-/** The routes as a Hono application. Other methods of their paths get a 405, other paths a 404, preflights a response. */
-function routed(routes: readonly Route[], everyRequest: Envelope, pagesElsewhere: Cors): Hono {
+/**
+ * The routes as a Hono application. Other methods of their paths get a 405, other paths a 404, preflights a response.
+ */
+function routed(routes: readonly Route[], everyRequest: Envelope, crossOrigin: Cors): Hono {
   const app = new Hono({ getPath: pathOf });
   for (const { method, path, handler, bare } of routes) {
     app.on(method, path, bare ? everyRequest.bare(handler) : everyRequest.full(handler));
@@ -160,11 +162,11 @@ function routed(routes: readonly Route[], everyRequest: Envelope, pagesElsewhere
     app.on(
       methodsBut(methods),
       path,
-      everyRequest.full((c, context) => pagesElsewhere.preflight(c) ?? refuse(c, context)),
+      everyRequest.full((c, context) => crossOrigin.preflight(c) ?? refuse(c, context)),
     );
   }
   const other = everyRequest.full((c) => {
-    const preflight = pagesElsewhere.preflight(c);
+    const preflight = crossOrigin.preflight(c);
     if (preflight) return preflight;
     throw new NotFoundError("no such path");
   }, "other");

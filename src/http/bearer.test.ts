@@ -47,7 +47,7 @@ test("what is not one token is refused", () => {
   }
 });
 
-test("8 KiB are read, and not a byte more", () => {
+test("a token of 8 KiB is accepted, a longer one is refused", () => {
   expect(tokenIn(`Bearer ${"a".repeat(8192)}`)).toHaveLength(8192);
   expect(reasonFor(`Bearer ${"a".repeat(8193)}`)).toBe("too_large");
 });

@@ -1,6 +1,6 @@
 import { UnauthorizedError } from "../core/errors.ts";
 
-/** Longer than any honest access token; what is longer is not looked at. */
+/** More than the longest usual access token. A longer one is refused unread. */
 const MAX_TOKEN_BYTES = 8 * 1024;
 
 /** RFC 7235, section 2.1: a scheme is not case-sensitive. */
@@ -10,7 +10,7 @@ const CREDENTIALS = /^bearer ([A-Za-z0-9\-._~+/]+=*)$/i;
 
 /**
  * The token of `Authorization: Bearer …`, which may be a JWT or an API key. Undefined when there is no such header, or
- * it is of another scheme. Tokens in the URL, a cookie or the body are not looked for: they end up in logs and histories.
+ * it has another scheme. A token in the URL, a cookie or the body is not read: it would get into logs and histories.
  * @throws {UnauthorizedError} `malformed` when it is not one token, `too_large` when it is longer than 8 KiB
  */
 export function bearerToken(request: Request): string | undefined {
@@ -21,7 +21,10 @@ export function bearerToken(request: Request): string | undefined {
   }
   const token = CREDENTIALS.exec(header)?.[1];
   if (token === undefined) {
-    throw new UnauthorizedError("the Authorization header is not Bearer and one token", "malformed");
+    throw new UnauthorizedError(
+      "the Authorization header must be Bearer, one space and one token",
+      "malformed",
+    );
   }
   return token;
 }

@@ -13,7 +13,7 @@ const under = (host: string | undefined) =>
     user,
   });
 
-test("everybody is who they say they are", async () => {
+test("the request names the user, without proof", async () => {
   expect(await under("localhost:8080")).toEqual({
     method: "dev",
     issuer: "dev",
@@ -22,12 +22,12 @@ test("everybody is who they say they are", async () => {
   });
 });
 
-test("a caller who doesn't say is refused", () => {
+test("a request without a user is refused", () => {
   const request = new Request("http://localhost/creds", { headers: { Host: "localhost" } });
   expect(() => authenticate(request, {})).toThrow(InvalidRequestError);
 });
 
-test("it answers under this machine's names and those it was told of", () => {
+test("requests are accepted under this machine's names and the configured ones", () => {
   const hosts = [
     "localhost",
     "localhost:8080",
@@ -40,7 +40,7 @@ test("it answers under this machine's names and those it was told of", () => {
   for (const host of hosts) expect(under(host)).not.toBeNull();
 });
 
-test("it answers under no other, so that a page can't rebind its name to this machine", () => {
+test("requests under another name are refused, so that a page can't rebind its name to this machine", () => {
   const hosts = [
     undefined,
     "",
@@ -63,14 +63,14 @@ test("it answers under no other, so that a page can't rebind its name to this ma
   for (const host of hosts) expect(() => under(host)).toThrow(HostNotAllowedError);
 });
 
-test("it grants what is asked, and the default role to who asks for none", async () => {
+test("everything requested is granted, and the default role when none is requested", async () => {
   const identity = { method: "dev", issuer: "dev", subject: "alice", claims: {} };
   expect(await grant(identity, {})).toEqual({ role: "browser", user });
-  const asked = { role: "service", tags: parseTags({ room: "a" }), ttl: parseLifetime(60) };
-  expect(await grant(identity, asked)).toEqual({ ...asked, user });
+  const requested = { role: "service", tags: parseTags({ room: "a" }), ttl: parseLifetime(60) };
+  expect(await grant(identity, requested)).toEqual({ ...requested, user });
 });
 
-test("it takes a name literally or not at all", () => {
+test("a name is accepted as it is or refused", () => {
   expect(() => grant({ method: "dev", issuer: "dev", subject: "*", claims: {} }, {})).toThrow(
     InvalidUserError,
   );

@@ -6,13 +6,16 @@ import { HostNotAllowedError } from "./errors.ts";
 export interface DevOptions {
   /** The role of a request that names none. */
   readonly defaultRole: string;
-  /** Further host names under which requests are accepted, besides this machine's own. */
+  /** Host names under which requests are accepted, besides this machine's own: `localhost`, `127.0.0.1`, `[::1]`. */
   readonly hosts?: readonly string[];
 }
 
 const OWN_HOSTS = ["localhost", "127.0.0.1", "[::1]"];
 
-/** The method `dev` over HTTP. Throws `HostNotAllowedError` for a request under another host name. */
+/**
+ * The method `dev` over HTTP: the request names the user, without proof. `authenticate` throws `HostNotAllowedError`
+ * for a request under a host name that is not in `hosts`, and `InvalidRequestError` for a request without `user`.
+ */
 export function devAuthentication({ defaultRole, hosts = [] }: DevOptions): {
   readonly authenticate: Authenticator;
   readonly grant: Policy;
@@ -24,7 +27,7 @@ export function devAuthentication({ defaultRole, hosts = [] }: DevOptions): {
       // here (DNS rebinding). It can't choose the Host header.
       if (!known.has(hostName(request) ?? "")) {
         throw new HostNotAllowedError(
-          "dev authentication does not accept this Host; MINT_DEV_HOSTS adds one",
+          "dev authentication does not accept this Host; add its name to MINT_DEV_HOSTS",
         );
       }
       return devIdentity(requested);
@@ -33,7 +36,7 @@ export function devAuthentication({ defaultRole, hosts = [] }: DevOptions): {
   };
 }
 
-/** The name in the Host header, without its port; undefined when there is none or it isn't one. */
+/** The name in the Host header, without its port; undefined when the header is missing or not valid. */
 function hostName(request: Request): string | undefined {
   const host = request.headers.get("host") ?? "";
   return /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?$/i.exec(host)?.[1]?.toLowerCase();

@@ -1,6 +1,6 @@
 import { type CoreError, MintError } from "../core/errors.ts";
 
-/** Errors that only HTTP has. */
+/** Errors of the HTTP door. */
 
 /** The body is not JSON. */
 export class InvalidJsonError extends MintError {
@@ -12,12 +12,12 @@ export class UnsupportedMediaTypeError extends MintError {
   readonly code = "unsupported_media_type";
 }
 
-/** The body is longer than the mint reads. */
+/** The body is longer than 8 KiB. */
 export class BodyTooLargeError extends MintError {
   readonly code = "body_too_large";
 }
 
-/** The format that `Accept` requests can't be made from this request. */
+/** `Accept` requests a creds file, but the mint doesn't have the seed for it. */
 export class NotAcceptableError extends MintError {
   readonly code = "not_acceptable";
 }
@@ -54,7 +54,7 @@ export class RequestTimeoutError extends MintError {
   readonly code = "request_timeout";
 }
 
-/** More requests than the service can process in time. */
+/** More requests than the service can process in time, or the service is stopping. */
 export class OverloadedError extends MintError {
   readonly code = "overloaded";
   override readonly retryAfter = 1;
@@ -76,5 +76,5 @@ export type HttpError =
 /** Every error of this package. `switch (error.code)` narrows to one of them. */
 export type AnyMintError = CoreError | HttpError;
 
-/** Whether it is an error of this package, so that `error.code` tells which. */
+/** Whether it is an error of this package, and `error.code` identifies it. */
 export const isMintError = (error: unknown): error is AnyMintError => error instanceof MintError;

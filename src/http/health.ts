@@ -4,15 +4,15 @@ import { jsonResponse, problemResponses } from "./docs/operation.ts";
 import { OverloadedError } from "./errors.ts";
 import type { Route } from "./routes.ts";
 
-/** `GET /healthz`: the process responds. */
+/** `GET /healthz`: always 200. */
 export const healthzRoute: Route = {
   method: "GET",
   path: "/healthz",
   handler: (c) => c.json({ status: "ok" }),
   operation: () => ({
     operationId: "isAlive",
-    summary: "Does the service run?",
-    responses: { 200: jsonResponse("It does", z.object({ status: z.literal("ok") })) },
+    summary: "Whether the service is running",
+    responses: { 200: jsonResponse("It is running", z.object({ status: z.literal("ok") })) },
   }),
 };
 
@@ -28,9 +28,9 @@ export function readyzRoute(mints: () => readonly Mint[], stopping: AbortSignal 
     },
     operation: () => ({
       operationId: "isReady",
-      summary: "Does the service have keys to sign with?",
+      summary: "Whether the service has keys to sign with",
       responses: {
-        200: jsonResponse("It does", z.object({ status: z.literal("ready") })),
+        200: jsonResponse("It has keys", z.object({ status: z.literal("ready") })),
         ...problemResponses(["keys_unavailable"]),
       },
     }),

@@ -9,7 +9,7 @@ const options = {
   },
   authenticate: () => null,
   grant: () => {
-    throw new Error("nobody gets this far");
+    throw new Error("no request gets this far");
   },
   servers: { websocket: [], tcp: [] },
   onError: () => {},
@@ -19,13 +19,13 @@ const withMetrics = createApp({
   metrics: async () => ({ body: "figures 1\n", contentType: TYPE }),
 });
 
-test("figures are given to whoever asks the service itself", async () => {
+test("metrics are available to direct requests", async () => {
   const response = await withMetrics.request("/metrics");
   expect(response.headers.get("Content-Type")).toBe(TYPE);
   expect(await response.text()).toBe("figures 1\n");
 });
 
-test("nothing is given through a proxy, and the answer says so", async () => {
+test("metrics are not available through a proxy, and the error explains it", async () => {
   for (const header of ["X-Forwarded-For", "Forwarded", "Via"]) {
     for (const value of ["10.0.0.1", ""]) {
       const response = await withMetrics.request("/metrics", { headers: { [header]: value } });
@@ -37,7 +37,7 @@ test("nothing is given through a proxy, and the answer says so", async () => {
   }
 });
 
-test("they have one path, also where another application decodes paths and has this one mounted", async () => {
+test("metrics have one path, also when mounted in an application that decodes paths", async () => {
   const outer = new Hono().route("/nats", withMetrics);
   expect((await outer.request("/nats/metrics?x")).status).toBe(200);
   for (const path of ["%6detrics", "metric%73", "m%65trics?/metrics"]) {
@@ -46,7 +46,7 @@ test("they have one path, also where another application decodes paths and has t
   }
 });
 
-test("without figures there is no such path", async () => {
+test("without metrics there is no such path", async () => {
   const response = await createApp(options).request("/metrics");
   expect(response.status).toBe(404);
   expect(((await response.json()) as { detail: string }).detail).toBe("no such path");

@@ -7,13 +7,13 @@ import type { Route } from "./routes.ts";
 /** Renders the metrics as text; `contentType` is the text's format. */
 export type Metrics = () => Promise<{ readonly body: string; readonly contentType: string }>;
 
-/** What a proxy adds to the requests that it passes on. */
+/** The headers that a proxy adds to the requests that it passes on. */
 const PROXIED = ["X-Forwarded-For", "Forwarded", "Via"];
 
 /**
- * `GET /metrics`, for a monitoring system that sends its requests to the service itself. Through a proxy it responds 404:
- * an ingress that publishes the service as a whole must not publish the metrics. An application that this one is mounted
- * in may decode paths; an encoded form of this path is not found either.
+ * `GET /metrics`, for a monitoring system that sends its requests directly to the service. A request through a proxy
+ * gets a 404, so that an ingress for the whole service does not publish the metrics. An encoded form of the path also
+ * gets a 404: an application in which this one is mounted may decode paths.
  */
 export function metricsRoute(render: Metrics): Route {
   return {
@@ -22,7 +22,7 @@ export function metricsRoute(render: Metrics): Route {
     async handler(c) {
       if (PROXIED.some((name) => c.req.header(name) !== undefined)) {
         throw new NotFoundError(
-          "metrics are not given through a proxy: send the request to the service itself",
+          "metrics are not available through a proxy: send the request directly to the service",
         );
       }
       if (!pathOf(c.req.raw).endsWith("/metrics")) throw new NotFoundError("no such path");
@@ -32,7 +32,7 @@ export function metricsRoute(render: Metrics): Route {
     operation: () => ({
       operationId: "getMetrics",
       summary: "Metrics for Prometheus",
-      description: "Not given through a proxy, and only where the service was set up to count.",
+      description: "Not available through a proxy, and only if the service collects metrics.",
       responses: {
         200: {
           description: "Metrics in Prometheus's text format",

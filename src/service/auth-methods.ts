@@ -20,20 +20,21 @@ import { watchFile } from "../files/watch.ts";
 import type { Authenticator } from "../http/creds/proof.ts";
 import { devAuthentication } from "../http/dev.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { quote } from "../util/quote.ts";
 
-/** The authentication methods that `MINT_AUTH` lists, as one. */
+/** The authentication methods that `MINT_AUTH` lists, combined. */
 export interface AuthMethods extends Disposable {
-  /** Undefined when no method has tokens. */
+  /** Verifies a token; undefined when no method has tokens. */
   readonly authenticateToken: TokenAuthenticator | undefined;
-  /** For requests without a token; undefined when every method has tokens. */
+  /** Authenticates a request without a token; undefined when every method has tokens. */
   readonly authenticate: Authenticator | undefined;
-  /** The decision of the policy of the identity's method. */
+  /** Applies the policy of the identity's method. */
   readonly grant: Policy;
-  /** For each issuer whose keys were fetched, the seconds since then. */
+  /** For each issuer whose keys were fetched, the seconds since the last fetch. */
   readonly keyAges: () => readonly { readonly issuer: string; readonly seconds: number }[];
 }
 
-/** One way to prove an identity, and the policy for these identities. */
+/** One authentication method, and the policy for its identities. */
 interface AuthMethod extends Partial<Disposable> {
   readonly grant: Policy;
   /** Issuers whose JWTs prove identities of this method. */
@@ -52,7 +53,7 @@ interface Watch {
 /** Milliseconds between checks of the age of the issuers' keys. */
 const WARM_UP_INTERVAL = 60_000;
 
-/** @throws {ConfigError} when a file can't be used, with its path and all that is wrong with it */
+/** @throws {ConfigError} when a file can't be used, with its path and all mistakes in it */
 export async function makeAuthMethods({ auth }: MintConfig, watch: Watch): Promise<AuthMethods> {
   using stack = new DisposableStack();
   const methods = new Map<string, AuthMethod>();
@@ -65,7 +66,7 @@ export async function makeAuthMethods({ auth }: MintConfig, watch: Watch): Promi
 
   const all = [...methods.values()];
   const authenticators = all.flatMap(({ authenticateToken }) => authenticateToken ?? []);
-  const jwt = issuerTable(all, watch.log);
+  const jwt = jwtVerifier(all, watch.log);
   if (jwt) {
     authenticators.push(jwt.authenticateToken);
     stack.defer(() => jwt[Symbol.dispose]());
@@ -75,8 +76,9 @@ export async function makeAuthMethods({ auth }: MintConfig, watch: Watch): Promi
     authenticateToken: authenticators.length > 0 ? firstOf(authenticators) : undefined,
     authenticate: all.find(({ authenticate }) => authenticate)?.authenticate,
     grant(identity, requested) {
-      const method = methods.get(identity.method ?? APPLICATION);
-      if (!method) throw new Error("an identity of a method that is not configured");
+      const { method: name = APPLICATION } = identity;
+      const method = methods.get(name);
+      if (!method) throw new Error(`the authentication method ${quote(name)} is not configured`);
       return method.grant(identity, requested);
     },
     keyAges: () => jwt?.keyAges() ?? [],
@@ -103,8 +105,8 @@ async function makeMethod(
 
 type Settings<Method extends AuthMethodName> = NonNullable<AuthConfig[Method]>;
 
-/** One verifier for the JWTs of all methods: the token's `iss` says which issuer, and so which method, it belongs to. */
-function issuerTable(methods: readonly AuthMethod[], log: Logger) {
+/** One verifier for the JWTs of all methods: a token's `iss` identifies the issuer, and with it the method. */
+function jwtVerifier(methods: readonly AuthMethod[], log: Logger) {
   const sources = methods.flatMap(({ issuers }) => issuers ?? []);
   if (sources.length === 0) return undefined;
   const jwt = jwtAuthentication({
@@ -122,7 +124,7 @@ function issuerTable(methods: readonly AuthMethod[], log: Logger) {
   };
 }
 
-/** The lists as one, which is the same object as long as each of them is. */
+/** The lists as one list, which is the same object as long as each of them is the same object. */
 function concatenated<T>(sources: readonly (() => readonly T[])[]): () => readonly T[] {
   let parts: readonly (readonly T[])[] = [];
   let all: readonly T[] = [];
@@ -157,17 +159,19 @@ async function apiKey({ keysFile }: Settings<"api-key">, watch: Watch): Promise<
 }
 
 function dev({ defaultRole, hosts }: Settings<"dev">, { log }: Watch, isOnly: boolean): AuthMethod {
-  log.warn("MINT_AUTH=dev believes every caller; it is for your own machine only");
+  log.warn("MINT_AUTH=dev accepts every caller without proof; it is for your own machine only");
   const { authenticate, grant } = devAuthentication({ defaultRole, hosts });
   return {
     grant,
-    // Beside other methods, a request with a proof, even one of an unknown kind, must not become one without.
+    // Beside other methods, a request with a proof of any kind must not be accepted as one without a proof.
     authenticate: (request, requested) =>
       isOnly || !request.headers.has("authorization") ? authenticate(request, requested) : null,
   };
 }
 
-/** Watches a file. An unusable file ends the service at its start; later it is a warning. */
+/**
+ * Watches a file. An unusable file is an error at the start; later it is a warning, and the last good one stays in use.
+ */
 async function follow<T>(
   what: "policy" | "api_keys",
   path: string,

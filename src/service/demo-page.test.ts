@@ -35,7 +35,7 @@ function makeApp({ demo = true, websocket = ["ws://localhost:9222"] } = {}) {
 const get = (path: string, { app = makeApp(), method = "GET", host = "localhost:8080" } = {}) =>
   Promise.resolve(app.request(path, { method, headers: { Host: host } }));
 
-const codeOf = async (answer: Response) => ((await answer.json()) as { code: string }).code;
+const codeOf = async (response: Response) => ((await response.json()) as { code: string }).code;
 
 describe("the demo page", () => {
   test.each([
@@ -44,19 +44,19 @@ describe("the demo page", () => {
     ["/demo/main.js", "main.js", "text/javascript; charset=utf-8"],
     ["/demo/style.css", "style.css", "text/css; charset=utf-8"],
   ])("is served at %s", async (path, name, type) => {
-    const answer = await get(path);
-    expect(answer.status).toBe(200);
-    expect(await answer.text()).toBe(`this is ${name}`);
-    expect(answer.headers.get("Content-Type")).toBe(type);
-    expect(answer.headers.get("Cache-Control")).toBe("no-store");
-    expect(answer.headers.get("X-Content-Type-Options")).toBe("nosniff");
-    expect(answer.headers.get("Referrer-Policy")).toBe("no-referrer");
+    const response = await get(path);
+    expect(response.status).toBe(200);
+    expect(await response.text()).toBe(`this is ${name}`);
+    expect(response.headers.get("Content-Type")).toBe(type);
+    expect(response.headers.get("Cache-Control")).toBe("no-store");
+    expect(response.headers.get("X-Content-Type-Options")).toBe("nosniff");
+    expect(response.headers.get("Referrer-Policy")).toBe("no-referrer");
   });
 
-  test("may load and reach what it needs, and nothing else", async () => {
+  test("may load and connect to what it needs, and nothing else", async () => {
     const websocket = ["ws://localhost:9222", "wss://nats.example.com/nats", "wss://nats.example.com/other"];
-    const answer = await get("/", { app: makeApp({ websocket }) });
-    expect(answer.headers.get("Content-Security-Policy")?.split("; ")).toEqual([
+    const response = await get("/", { app: makeApp({ websocket }) });
+    expect(response.headers.get("Content-Security-Policy")?.split("; ")).toEqual([
       "default-src 'none'",
       "script-src 'self'",
       "style-src 'self'",
@@ -70,30 +70,30 @@ describe("the demo page", () => {
     ]);
   });
 
-  test("reaches a server at an IPv6 address, which a policy can't name", async () => {
-    const answer = await get("/", { app: makeApp({ websocket: ["ws://[::1]:9222"] }) });
-    expect(answer.headers.get("Content-Security-Policy")).toContain("connect-src 'self' ws:;");
+  test("may connect to a server at an IPv6 address, which a policy can't name", async () => {
+    const response = await get("/", { app: makeApp({ websocket: ["ws://[::1]:9222"] }) });
+    expect(response.headers.get("Content-Security-Policy")).toContain("connect-src 'self' ws:;");
   });
 
-  test("answers HEAD, and no other method", async () => {
+  test("responds to HEAD, and to no other method", async () => {
     expect((await get("/", { method: "HEAD" })).status).toBe(200);
     for (const path of ["/", "/index.html", "/demo/main.js", "/demo/style.css"]) {
-      const answer = await get(path, { method: "POST" });
-      expect(answer.status).toBe(405);
-      expect(answer.headers.get("Allow")).toBe("GET, HEAD");
-      expect(await codeOf(answer)).toBe("method_not_allowed");
+      const response = await get(path, { method: "POST" });
+      expect(response.status).toBe(405);
+      expect(response.headers.get("Allow")).toBe("GET, HEAD");
+      expect(await codeOf(response)).toBe("method_not_allowed");
     }
   });
 
-  test("answers under no host name for which there is no credential either", async () => {
+  test("is refused under a host name under which credentials are refused", async () => {
     for (const path of ["/", "/demo/main.js", "/demo/style.css"]) {
-      const answer = await get(path, { host: "rebound.example.com" });
-      expect(answer.status).toBe(403);
-      expect(await codeOf(answer)).toBe("host_not_allowed");
+      const response = await get(path, { host: "rebound.example.com" });
+      expect(response.status).toBe(403);
+      expect(await codeOf(response)).toBe("host_not_allowed");
     }
   });
 
-  test("leaves other paths as they were", async () => {
+  test("does not change other paths", async () => {
     for (const path of [
       "/demo",
       "/demo/",
@@ -102,14 +102,14 @@ describe("the demo page", () => {
       "/index.htm",
       "/demo/main.ts",
     ]) {
-      const answer = await get(path);
-      expect(answer.status).toBe(404);
-      expect(await codeOf(answer)).toBe("not_found");
+      const response = await get(path);
+      expect(response.status).toBe(404);
+      expect(await codeOf(response)).toBe("not_found");
     }
     expect((await get("/healthz")).status).toBe(200);
   });
 
-  test("is not there unless it is added", async () => {
+  test("is only served when its routes are added", async () => {
     const app = makeApp({ demo: false });
     for (const path of ["/", "/index.html", "/demo/main.js", "/demo/style.css"]) {
       expect((await get(path, { app })).status).toBe(404);

@@ -2,14 +2,16 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Route, RouteHandler } from "../http/routes.ts";
 
-/** The demo page: three files, read once, under a policy that lets it load and reach nothing else. */
+/**
+ * The demo page: three files, read once, whose Content-Security-Policy allows only them, the mint and the NATS servers.
+ */
 
 export interface DemoOptions {
   /** The directory that demo/build.ts wrote. */
   readonly dir: string;
   /** URLs of the servers that the page connects to. */
   readonly websocket: readonly string[];
-  /** Throws for a request that is to be refused. */
+  /** Throws to refuse a request. */
   readonly check: (request: Request) => unknown;
 }
 
@@ -49,7 +51,7 @@ function contentPolicy(websocket: readonly string[]): string {
   ].join("; ");
 }
 
-/** A URL as a policy names it. Policies know no IPv6 addresses: there the scheme has to do. */
+/** A URL as a source in the policy, which has no syntax for IPv6 addresses: for one of these it is only the scheme. */
 function source(url: string): string {
   const { protocol, host } = new URL(url);
   return host.startsWith("[") ? protocol : `${protocol}//${host}`;

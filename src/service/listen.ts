@@ -5,14 +5,14 @@ import { pathOf } from "../http/edge/path.ts";
 import { findPortProblem } from "../util/port.ts";
 import { withTimeout } from "../util/timeout.ts";
 
-/** The service's port: taken, served, and given back. */
+/** Opens, serves and closes the service's port. */
 
-/** Milliseconds to finish what has begun; a container is killed 10 s after it was asked to stop. */
+/** Milliseconds to finish the requests that have begun; a container is killed 10 s after its stop signal. */
 const GRACE = 8000;
-/** Seconds in which a client must say something; its connection is closed otherwise. */
+/** Seconds without data from the client after which its connection is closed. */
 const IDLE_TIMEOUT = 10;
 
-/** What the application gets beside each request. */
+/** What the application receives beside each request. */
 interface Connection {
   readonly peerAddress: string;
 }
@@ -21,8 +21,8 @@ interface Connection {
 export const peerAddress = (c: Context) => (c.env as Partial<Connection>).peerAddress;
 
 /**
- * Whether the port can be had. Asked beforehand, because Bun calls every reason "in use".
- * @throws {ConfigError} that says why not
+ * Checks that the port can be opened. This comes before opening it, because Bun reports every cause as "in use".
+ * @throws {ConfigError} with the cause, when it can't
  */
 export async function checkPort(host: string, port: number): Promise<void> {
   const problem = await findPortProblem(host, port);
@@ -36,21 +36,21 @@ export async function checkPort(host: string, port: number): Promise<void> {
 }
 
 export interface StopOptions {
-  /** Another event of the process that stops it like a signal. */
+  /** Another event of the process that has the effect of a signal. */
   readonly orOn?: "disconnect";
-  /** What the second signal does; it ends the process there and then, unless this says otherwise. */
+  /** Called at the second signal; by default it ends the process at once. */
   readonly onSecond?: () => void;
 }
 
 /**
- * Aborted by the first SIGTERM or SIGINT, so that what has begun can be finished. While nobody listens for the abort the
- * process ends there and then: nothing has begun before something is served.
+ * Aborted by the first SIGTERM or SIGINT, so that requests can be finished. As long as the signal has no listener,
+ * nothing is served yet, and the process ends at once.
  */
 export function stopSignal({ orOn, onSecond = () => process.exit(0) }: StopOptions = {}): AbortSignal {
   const controller = new AbortController();
   const stop = () => {
     if (controller.signal.aborted) onSecond();
-    else if (isHeard(controller.signal)) controller.abort();
+    else if (hasListeners(controller.signal)) controller.abort();
     else process.exit(0);
   };
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, stop);
@@ -58,50 +58,55 @@ export function stopSignal({ orOn, onSecond = () => process.exit(0) }: StopOptio
   return controller.signal;
 }
 
-const isHeard = (signal: AbortSignal) => getEventListeners(signal, "abort").length > 0;
+const hasListeners = (signal: AbortSignal) => getEventListeners(signal, "abort").length > 0;
 
 export interface ListenOptions {
   readonly host: string;
   readonly port: number;
   readonly app: Hono;
-  /** Ends it: no more connections, idle ones are closed, and what has begun is finished, or cut off after 8 s. */
+  /** When aborted, the port and idle connections are closed, and requests are finished, or cut off after 8 s. */
   readonly stopping: AbortSignal;
-  /** Whether other processes of this service serve the same port. The system then chooses one for each connection. */
+  /** Whether other processes of this service serve the same port. The kernel then chooses one for each connection. */
   readonly shared?: boolean;
 }
 
 export interface Listening {
   readonly port: number;
-  /** When it has stopped. */
+  /** Resolves when all connections are closed. */
   readonly stopped: Promise<void>;
 }
 
 /**
- * Serves the application until it is told to stop. Each of its paths has one form: Bun hands `/./metrics` on as `/metrics`,
- * past a rule of a proxy about `/metrics`, but the table of routes is compared with the path as it was sent.
+ * Serves the application until `stopping` is aborted. Each of its paths has one form. In a request's URL, Bun changes
+ * `/./metrics` to `/metrics`, which would get past a proxy's rule for `/metrics`; but it compares its table of routes
+ * with the path as it was sent.
  */
 export function listen({ host, port, app, stopping, shared = false }: ListenOptions): Listening {
   const paths = new Set(app.routes.map(({ path }) => path));
 
-  /** @param path of the application, undefined for every other */
+  /** @param path a path of the application; undefined for every other path */
   const handler = (path?: string) => (request: Request, server: Bun.Server<undefined>) => {
     const address = server.requestIP(request)?.address;
-    // Reset meanwhile: there is nobody to answer, and what has no address would escape every limit.
+    // The connection was reset meanwhile. A request without an address would escape every limit.
     if (address === undefined) return new Response(null, { status: 400 });
     const connection: Connection = { peerAddress: address };
-    const asked = withUrl(request);
-    const inUrl = pathOf(asked);
-    const isOther = inUrl !== path && paths.has(inUrl);
-    return app.fetch(isOther ? new Request(`http://localhost/${inUrl}`, asked) : asked, connection);
+    const received = withUrl(request);
+    const pathInUrl = pathOf(received);
+    // The path was sent in another form. With two slashes it is no path of the application.
+    const isOtherForm = pathInUrl !== path && paths.has(pathInUrl);
+    return app.fetch(
+      isOtherForm ? new Request(`http://localhost/${pathInUrl}`, received) : received,
+      connection,
+    );
   };
 
   const server = Bun.serve({
     hostname: host,
     port,
-    // Where it is true, a second service could take the same port without an error.
+    // With true, a second service could open the same port without an error.
     reusePort: shared,
     idleTimeout: IDLE_TIMEOUT,
-    // The app refuses long bodies itself, as a problem; Bun would do it without a word.
+    // The application refuses long bodies with a problem response; Bun's response would be empty.
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     development: false,
     routes: Object.fromEntries([...paths].map((path) => [path, handler(path)])),
@@ -110,7 +115,7 @@ export function listen({ host, port, app, stopping, shared = false }: ListenOpti
   return { port: server.port as number, stopped: stopped(server, stopping) };
 }
 
-/** HTTP/1.0, which health checks still speak, needs no Host: Bun's URL is then a bare path. */
+/** HTTP/1.0, which some health checks use, needs no Host. Bun's URL is then only a path. */
 function withUrl(request: Request): Request {
   return request.url.startsWith("/") ? new Request(`http://localhost${request.url}`, request) : request;
 }

@@ -4,12 +4,12 @@ import { checkPort, stopSignal } from "./listen.ts";
 import { thisWorker } from "./workers/worker.ts";
 
 /**
- * The mint as a service: in this process, or in several that this one starts and looks after. What each of them needs is
- * loaded when it is known which one this is.
+ * The mint as a service: in this process, or in several workers that this process supervises. Each process loads only
+ * the modules for its part.
  */
 
 const worker = thisWorker();
-// Signals may come to a worker and to its supervisor, and so twice. Ending it at once is for the supervisor to do.
+// A worker may receive a signal itself and from its supervisor. Only the supervisor ends it at once.
 const stopping = worker ? stopSignal({ orOn: "disconnect", onSecond: () => {} }) : stopSignal();
 
 try {
@@ -23,7 +23,7 @@ try {
     process.exit(await supervise({ config, stopping }));
   }
 } catch (error) {
-  // Wrong settings end it, in words.
+  // Wrong settings: print the message, without a stack.
   if (!(error instanceof ConfigError)) throw error;
   console.error(error.message);
   process.exit(1);

@@ -8,7 +8,7 @@ import { type AuthMethods, makeAuthMethods } from "./auth-methods.ts";
 
 export const { version } = about;
 
-/** What every door of one process shares. Doors take from it; none of them closes anything of it. */
+/** The parts that all doors of one process share. A door never closes one of them. */
 export interface Parts extends AsyncDisposable {
   readonly log: ServiceLog["log"];
   readonly audit: Audit["audit"];

@@ -14,14 +14,14 @@ import type { Worker } from "./workers/worker.ts";
 
 export interface ServeOptions {
   readonly config: MintConfig;
-  /** Ends it, after the requests that have begun. */
+  /** When aborted, the service ends after the requests that have begun. */
   readonly stopping: AbortSignal;
   /** Present when it is one of several processes. */
   readonly worker?: Worker | undefined;
 }
 
 /**
- * Serves until it is told to stop.
+ * Serves until `stopping` is aborted.
  * @throws {ConfigError} when a file that the configuration names can't be used
  */
 export async function serve({ config, stopping, worker }: ServeOptions): Promise<void> {
@@ -65,7 +65,7 @@ function makeApp(
   });
 }
 
-/** The demo page, served only where every visitor may also request a credential by naming a user. */
+/** The demo page, served with `dev` only, to those requests that `dev` would also accept for a credential. */
 function demo({ auth, servers }: MintConfig): readonly Route[] {
   if (auth.dev?.demoDir === undefined) return [];
   const { demoDir, ...options } = auth.dev;

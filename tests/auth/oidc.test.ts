@@ -394,7 +394,7 @@ describe("an issuer with an invalid response", () => {
   const discovery: InvalidResponse[] = [
     ["no response", hang, "timed out"],
     ["an endless body", endless, "longer than 262144 bytes"],
-    ["an error status", () => new Response("", { status: 500 }), "the answer was 500"],
+    ["an error status", () => new Response("", { status: 500 }), "the response was 500"],
     ["no JSON", () => new Response("<html>"), "is not JSON"],
     ["null", json(null), "names another issuer"],
     ["a list", json([]), "names another issuer"],
@@ -419,15 +419,15 @@ describe("an issuer with an invalid response", () => {
       return Response.json({});
     });
     await using server = serve(() => Response.redirect(target.url, 302));
-    await expectUnavailable("the answer was 302", server.url);
-    await expectUnavailable("the answer was 302", "https://issuer.test", server.url);
+    await expectUnavailable("the response was 302", server.url);
+    await expectUnavailable("the response was 302", "https://issuer.test", server.url);
     expect(followed).toBe(0);
   });
 
   const keySets: InvalidResponse[] = [
     ["no response", hang, "timed out"],
     ["an endless body", endless, "longer than 262144 bytes"],
-    ["an error status", () => new Response("", { status: 404 }), "the answer was 404"],
+    ["an error status", () => new Response("", { status: 404 }), "the response was 404"],
     ["no JSON", () => new Response("keys"), "is not JSON"],
     ["null", json(null), "is not a JWK Set"],
     ["no list", json({ keys: {} }), "is not a JWK Set"],

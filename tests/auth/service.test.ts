@@ -170,6 +170,8 @@ describe("the service does not start", () => {
 
   test("with oidc and no issuer", async () => {
     writePolicy({ rules: [RULE] });
-    expect(await refused({ OIDC_ISSUER: "", OIDC_AUDIENCE: "" })).toContain("there is nobody to believe");
+    expect(await refused({ OIDC_ISSUER: "", OIDC_AUDIENCE: "" })).toContain(
+      "issuers: must not be empty when OIDC_ISSUER is not set",
+    );
   });
 });

@@ -64,7 +64,7 @@ describe("explain", () => {
     expect(out).toContain("rules[1]   matches");
     expect(out).toContain("lifetime   900 s");
     const other = await workspace.explain(STAFF, "--role", "browser");
-    expect(other.out).toContain('it gives "room", and "browser" is requested');
+    expect(other.out).toContain('it grants "room", and "browser" is requested');
   });
 
   test("ends with 1 and the reason when no credential would be issued", async () => {
@@ -214,7 +214,7 @@ describe("policy check", () => {
     const alone = await workspace.run(["policy", "check"]);
     expect([alone.code, alone.err]).toEqual([
       1,
-      expect.stringContaining("no OIDC_ISSUER: there is nobody to believe"),
+      expect.stringContaining("issuers: must not be empty when OIDC_ISSUER is not set"),
     ]);
     workspace.env.OIDC_ISSUER = ISSUER;
     workspace.env.OIDC_AUDIENCE = "nats";
@@ -246,7 +246,7 @@ describe("policy check", () => {
     workspace.env.OIDC_AUDIENCE = "nats";
     for (const [issuer, message] of [
       ["https://other.example.com", "user: names from a claim need a single issuer"],
-      [ISSUER, "issuers: the one of OIDC_ISSUER is among them too"],
+      [ISSUER, "issuers: the issuer of OIDC_ISSUER is listed here too"],
     ] as const) {
       workspace.env.OIDC_ISSUER = issuer;
       const { code, err } = await workspace.run(["policy", "check"]);

@@ -1,18 +1,18 @@
 import { isIssuerUrl, isKeySetUrl, type OidcIssuer } from "../../core/policy/issuer.ts";
 import { quote } from "../../util/quote.ts";
 
-/** Where an OpenID issuer publishes its keys, and fetching them: OpenID Connect Discovery 1.0, section 4. */
+/** Finds and fetches the keys that an OpenID issuer publishes: OpenID Connect Discovery 1.0, section 4. */
 
 /** Milliseconds for one document, from the request to its last byte. */
 const TIMEOUT = 5_000;
-/** Bytes of one document, unpacked. The largest key sets of big providers are a tenth of it. */
+/** Bytes of one document, uncompressed. The largest key sets of big providers have a tenth of it. */
 const MAX_BYTES = 256 * 1024;
 
 /**
- * Fetches an issuer's key set; what it is worth is for the caller to say. Redirects are not followed: they would let
- * whoever answers choose where keys come from.
+ * Fetches an issuer's key set, whose content is for the caller to check. Redirects are not followed, so that only the
+ * configured issuer decides where its keys come from.
  * @param timeout milliseconds for each of the two documents
- * @throws {Error} that says what went wrong, without anything of what was answered
+ * @throws {Error} with the cause, and nothing of the response's content
  */
 export async function fetchKeySet(
   { issuer, jwksUri }: Pick<OidcIssuer, "issuer" | "jwksUri">,
@@ -27,19 +27,19 @@ export async function fetchKeySet(
 }
 
 async function discover(issuer: string, signal: AbortSignal, timeout: number): Promise<string> {
-  // Section 4: a terminating slash of the issuer goes before the well-known path is appended.
+  // Section 4: a slash at the issuer's end is removed before the well-known path is appended.
   const url = `${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`;
   const document = (await fetchJson("its discovery document", url, signal, timeout)) as {
     issuer?: unknown;
     jwks_uri?: unknown;
   } | null;
-  // Section 4.3: otherwise one issuer could vouch for another.
+  // Section 4.3: otherwise one issuer could publish the keys of another.
   if (document?.issuer !== issuer) {
     const named = typeof document?.issuer === "string" ? quote(document.issuer) : "none";
     throw new Error(`its discovery document names another issuer: ${named}`);
   }
   if (typeof document.jwks_uri !== "string") throw new Error("its discovery document has no jwks_uri");
-  // Whoever answers may not choose a weaker way than the issuer's own.
+  // The document must not lead to a weaker connection than the issuer's own.
   if (issuer.startsWith("https:") && !document.jwks_uri.startsWith("https:")) {
     throw new Error("its jwks_uri is not an https URL");
   }
@@ -57,7 +57,7 @@ async function fetchJson(what: string, url: string, closing: AbortSignal, timeou
     });
     if (response.status !== 200) {
       await response.body?.cancel();
-      throw new Error(`the answer was ${response.status}`);
+      throw new Error(`the response was ${response.status}`);
     }
     text = await readText(response);
   } catch (error) {
@@ -70,7 +70,7 @@ async function fetchJson(what: string, url: string, closing: AbortSignal, timeou
   }
 }
 
-/** Node says only "fetch failed" and keeps the reason in the cause. */
+/** Node says only "fetch failed" and has the reason in the cause. */
 function reasonOf({ message, cause }: Error): string {
   return cause instanceof Error && cause.message ? cause.message : message;
 }

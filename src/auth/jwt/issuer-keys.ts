@@ -6,17 +6,17 @@ import { tokenBucket } from "../../util/token-bucket.ts";
 import { type KeySet, lookUp, MIN_RSA_BITS, parseKeySet, unknownKey } from "./key-set.ts";
 
 /**
- * One issuer's keys, fetched when they are needed and kept for a while. A fetch that brings the same keys keeps the same
+ * One issuer's keys, fetched when they are needed and kept for a while. A fetch of the same keys keeps the same
  * `KeySet` object.
  */
 
 export interface IssuerKeysOptions {
   readonly issuer: string;
-  /** Fetches the issuer's JWK Set. @throws {Error} that says what went wrong */
+  /** Fetches the issuer's JWK Set. @throws {Error} with the cause */
   readonly fetchKeySet: (signal: AbortSignal) => Promise<unknown>;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
-  /** Told once when the keys can no longer be fetched, and why. */
+  /** Receives the reason, once, when the keys can no longer be fetched; and a warning about keys that are too short. */
   readonly onWarning: (message: string) => void;
   /** Milliseconds that keys stay in use when they can't be fetched again. */
   readonly maxStale: number;
@@ -24,62 +24,61 @@ export interface IssuerKeysOptions {
 
 export interface IssuerKeys {
   /**
-   * The keys in use; undefined when there are none, or none young enough. Those of a certain age are fetched again
-   * meanwhile.
+   * The keys in use; undefined when there are none, or when they are older than `maxStale`. Keys older than ten minutes
+   * are returned, and fetched again in the background.
    */
   current(): KeySet | undefined;
   /**
-   * The key that a token's header names. For a key that isn't known the keys are fetched again.
-   * @throws {UnauthorizedError} `unknown_key` when the issuer has none, or the header fits several
-   * @throws {IssuerUnavailableError} when that can't be said
+   * The key that a token's header names. When it is not among the keys, they are fetched again.
+   * @throws {UnauthorizedError} `unknown_key` when the issuer doesn't have the key, or the header matches several
+   * @throws {IssuerUnavailableError} when the keys can't be fetched
    */
   find(header: JWSHeaderParameters): Promise<{ readonly key: CryptoKey; readonly set: KeySet }>;
-  /** Fetches the keys, unless they are young. Never rejects: a failure has been warned of. */
+  /** Fetches the keys unless they are younger than ten minutes. Never rejects: `onWarning` has the error. */
   warmUp(): Promise<void>;
-  /** Milliseconds since the keys were last fetched. */
+  /** Milliseconds since the keys were last fetched; undefined before. */
   age(): number | undefined;
-  /** Gives up what is being fetched. */
+  /** Ends a fetch that is under way. */
   close(): void;
 }
 
 /** Milliseconds after which keys are fetched again. */
 const REFRESH_AFTER = 10 * 60_000;
 /**
- * Fetches for keys that aren't known: enough to follow a rotation at once, even several in a row, and too few for
- * random key names to weigh on the issuer.
+ * Fetches for unknown keys: enough to follow a rotation at once, even several in a row, and too few for random key
+ * names to load the issuer.
  */
 const REFETCHES = 5;
 const REFETCH_INTERVAL = 5_000;
-/** Milliseconds without a further attempt after a failed one; twice as long after each, up to what callers are told to wait. */
+/**
+ * Milliseconds without another attempt after a failed one. It doubles with each failure, up to the `retryAfter` of the
+ * error.
+ */
 const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 5_000;
-/** Requests that wait for the issuer at the same time. A slow issuer must not hold all of the service. */
+/** Requests that wait for the issuer at the same time. A slow issuer must not occupy the whole service. */
 const MAX_WAITING = 1000;
 
+/** Keeps one issuer's keys. Nothing is fetched before the first call of `find` or `warmUp`. */
 export function issuerKeys(options: IssuerKeysOptions): IssuerKeys {
   const { issuer, fetchKeySet, now, onWarning, maxStale } = options;
   const closing = new AbortController();
   const refetches = tokenBucket({ capacity: REFETCHES, interval: REFETCH_INTERVAL, now });
+  const pause = failurePause(now);
 
   let set: KeySet | undefined;
   let text = "";
   let fetchedAt = 0;
 
-  // Fetches are numbered, so that a request can tell one that began after it came from one that may be too old for it.
-  let begun = 0;
-  let succeeded = 0;
+  // Fetches are numbered. Only one that started after a request arrived can tell that the issuer doesn't have a key.
+  let lastStarted = 0;
+  let lastSucceeded = 0;
   let pending: Promise<void> | undefined;
   let waiting = 0;
-  let failures = 0;
-  let pauseUntil = 0;
 
   const age = () => (set ? now() - fetchedAt : undefined);
-  // Written so that an age below zero, after the clock was set back, is old but not too old.
+  // An age below zero, after the clock was set back, is not young, but not too old to use either.
   const isYoung = (ms: number) => ms >= 0 && ms < REFRESH_AFTER;
-  const isPausing = () => {
-    const left = pauseUntil - now();
-    return left > 0 && left <= LONGEST_PAUSE;
-  };
 
   function current(): KeySet | undefined {
     const ms = age();
@@ -88,20 +87,20 @@ export function issuerKeys(options: IssuerKeysOptions): IssuerKeys {
     return ms <= maxStale ? set : undefined;
   }
 
-  /** One fetch at a time, for all who wait; none in a pause. */
+  /** One fetch at a time, which all requests share; none during a pause. */
   function fetchKeys(): Promise<void> {
     if (pending) return pending;
-    if (isPausing()) return Promise.reject(unavailable());
-    const number = ++begun;
+    if (pause.isOn()) return Promise.reject(unavailable());
+    const number = ++lastStarted;
     pending = fetchKeySet(closing.signal)
-      .then(take)
+      .then(useKeys)
       .then(
         () => {
-          succeeded = number;
-          failures = 0;
+          lastSucceeded = number;
+          pause.reset();
         },
         (error: Error) => {
-          fail(error);
+          reportFailure(error);
           throw unavailable();
         },
       )
@@ -111,35 +110,34 @@ export function issuerKeys(options: IssuerKeysOptions): IssuerKeys {
     return pending;
   }
 
-  function take(json: unknown): void {
-    const { set: fetched, text: next, weak } = parseKeySet(json);
+  function useKeys(json: unknown): void {
+    const { set: fetchedSet, text: fetchedText, weak } = parseKeySet(json);
     fetchedAt = now();
-    if (set && next === text) return;
-    set = fetched;
-    text = next;
+    if (set && fetchedText === text) return;
+    set = fetchedSet;
+    text = fetchedText;
     if (weak > 0) {
       onWarning(`issuer ${quote(issuer)}: keys below ${MIN_RSA_BITS} bits are not used; it has ${weak}`);
     }
   }
 
-  function fail({ message }: Error): void {
+  function reportFailure({ message }: Error): void {
     if (closing.signal.aborted) return;
-    pauseUntil = now() + backoffDelay(failures, { first: FIRST_PAUSE, longest: LONGEST_PAUSE });
-    failures++;
-    if (failures === 1) onWarning(`issuer ${quote(issuer)}: ${message}`);
+    const isFirst = pause.start();
+    if (isFirst) onWarning(`issuer ${quote(issuer)}: ${message}`);
   }
 
   async function find(header: JWSHeaderParameters): Promise<{ key: CryptoKey; set: KeySet }> {
-    const before = begun;
+    const startedBefore = lastStarted;
     if (!current()) await waitForKeys();
     while (true) {
-      const present = set as KeySet;
-      const key = await lookUp(present, header);
-      if (key) return { key, set: present };
-      if (succeeded > before) throw unknownKey();
-      if (!pending && !isPausing() && !refetches.take().allowed) {
-        // Somebody is trying names. About this one nothing can be said until the next fetch, and "unauthorized" would
-        // be final for a page whose issuer has just rotated.
+      const keys = set as KeySet;
+      const key = await lookUp(keys, header);
+      if (key) return { key, set: keys };
+      if (lastSucceeded > startedBefore) throw unknownKey();
+      if (!pending && !pause.isOn() && !refetches.take().allowed) {
+        // Too many unknown key names. Until the next fetch this one can't be refused as unknown: the issuer may just
+        // have rotated its keys, and a page does not retry after "unauthorized".
         throw unavailable();
       }
       await waitForKeys();
@@ -165,6 +163,28 @@ export function issuerKeys(options: IssuerKeysOptions): IssuerKeys {
     },
     age,
     close: () => closing.abort(),
+  };
+}
+
+/** The time without attempts after failed ones, longer with each failure in a row. */
+function failurePause(now: () => number) {
+  let failures = 0;
+  let until = 0;
+  return {
+    isOn(): boolean {
+      const left = until - now();
+      // After the clock was set back, more than the longest pause is left: the pause is over.
+      return left > 0 && left <= LONGEST_PAUSE;
+    },
+    /** @returns whether it is the first failure in a row */
+    start(): boolean {
+      until = now() + backoffDelay(failures, { first: FIRST_PAUSE, longest: LONGEST_PAUSE });
+      failures++;
+      return failures === 1;
+    },
+    reset(): void {
+      failures = 0;
+    },
   };
 }
 

@@ -8,16 +8,16 @@ import { type IssuerKeys, issuerKeys } from "./issuer-keys.ts";
 export interface JwtIssuer extends OidcIssuer {
   /** The authentication method that its tokens belong to; `oidc` by default. */
   readonly method?: string;
-  /** Fetches its JWK Set. By default it is found by OpenID Connect Discovery. @throws {Error} that says what went wrong */
+  /** Fetches its JWK Set; by default with OpenID Connect Discovery. @throws {Error} with the cause */
   readonly fetchKeySet?: (signal: AbortSignal) => Promise<unknown>;
 }
 
 export interface IssuerTableOptions {
-  /** The issuers, each `iss` once. Read at each request; a change is a new list. */
+  /** Returns the issuers, each `iss` once. Called at each request; a change must be a new list. */
   readonly issuers: () => readonly JwtIssuer[];
   /** Milliseconds since the epoch. */
   readonly now: () => number;
-  /** Receives once, when an issuer's keys can no longer be fetched, the reason. */
+  /** Receives the reason, once, when an issuer's keys can no longer be fetched. */
   readonly onWarning: (message: string) => void;
   /** Milliseconds that an issuer's keys stay in use when they can't be fetched again. */
   readonly maxStale: number;
@@ -25,16 +25,16 @@ export interface IssuerTableOptions {
   readonly timeout: number | undefined;
 }
 
-/** One row. The same object as long as the issuer's entry stays the same. */
+/** A row of the table. It stays the same object as long as the issuer's entry does not change. */
 export interface TrustedIssuer extends Required<Pick<JwtIssuer, "issuer" | "method" | "audience">> {
   readonly algorithms?: readonly string[];
   readonly keys: IssuerKeys;
 }
 
 export interface IssuerTable {
-  /** The rows for the present list. An entry that was changed or removed loses its keys. */
+  /** The rows for the current list, by `iss`. An entry that was changed or removed loses its keys. */
   current(): ReadonlyMap<string, TrustedIssuer>;
-  /** Ends fetches that are under way, and keeps the present rows for good. */
+  /** Ends fetches that are under way. The rows don't change any more. */
   close(): void;
 }
 
@@ -42,6 +42,7 @@ interface Row extends TrustedIssuer {
   readonly entry: JwtIssuer;
 }
 
+/** Makes the table from a list of issuers that may change. */
 export function issuerTable(options: IssuerTableOptions): IssuerTable {
   const { issuers, now, onWarning, maxStale, timeout } = options;
   let list: readonly JwtIssuer[] | undefined;

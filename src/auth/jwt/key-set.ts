@@ -7,6 +7,7 @@ import { UnauthorizedError } from "../../core/errors.ts";
 /** One issuer's keys as they were fetched. */
 export type KeySet = ReturnType<typeof createLocalJWKSet>;
 
+/** RSA keys with fewer bits are not used (RFC 7518, section 3.3). */
 export const MIN_RSA_BITS = 2048;
 
 /** The usable keys of a JWK Set. */
@@ -14,13 +15,13 @@ export interface ParsedKeySet {
   readonly set: KeySet;
   /** The same text for the same keys. */
   readonly text: string;
-  /** How many RSA keys were left out since they are shorter than `MIN_RSA_BITS`. */
+  /** The number of RSA keys that were left out because they are shorter than `MIN_RSA_BITS`. */
   readonly weak: number;
 }
 
 /**
  * Reads a JWK Set, and leaves out keys that are not public signature keys.
- * @throws {Error} that says what is wrong, when it isn't one or has no usable key
+ * @throws {Error} when it is not a JWK Set or has no usable key
  */
 export function parseKeySet(json: unknown): ParsedKeySet {
   const { keys, weak } = usableKeys(json);
@@ -30,19 +31,20 @@ export function parseKeySet(json: unknown): ParsedKeySet {
 
 /**
  * The key that a token's header names; undefined when the set has none.
- * @throws {UnauthorizedError} `unknown_key` when several fit, or the one that does can't be used
+ * @throws {UnauthorizedError} `unknown_key` when several match, or the one that matches can't be used
  */
 export async function lookUp(set: KeySet, header: JWSHeaderParameters): Promise<CryptoKey | undefined> {
   try {
     return await set(header, { payload: "", signature: "" });
   } catch (error) {
     if (error instanceof errors.JWKSNoMatchingKey) return undefined;
-    // OpenID Connect Core, section 10.1: with several keys a token has to name its own. Trying them all would make
-    // every forged token cost as many checks.
+    // OpenID Connect Core, section 10.1: with several keys, a token must name its own. To try all keys would multiply
+    // the cost of each forged token.
     throw unknownKey();
   }
 }
 
+/** The error for a token whose key is not among its issuer's keys. */
 export const unknownKey = () =>
   new UnauthorizedError("the token is signed with a key that its issuer does not have", "unknown_key");
 
@@ -61,10 +63,10 @@ function usableKeys(json: unknown): { keys: JWK[]; weak: number } {
   return { keys, weak };
 }
 
-/** The size of an RSA key, infinite for the curves that tokens are signed with; undefined for anything that is not a public signature key. */
+/** The size of an RSA key, infinite for the curves of signature keys; undefined for all but public signature keys. */
 function publicKeyBits(jwk: JWK | null): number | undefined {
   try {
-    // A private key that is published is known to everybody.
+    // A published private key can't prove anything.
     if (jwk?.d !== undefined || (jwk?.use !== undefined && jwk.use !== "sig")) return undefined;
     const key = createPublicKey({ key: jwk as Record<string, unknown>, format: "jwk" });
     if (key.asymmetricKeyType === "rsa") return key.asymmetricKeyDetails?.modulusLength ?? 0;

@@ -3,7 +3,7 @@ import { UnauthorizedError, type UnauthorizedReason } from "../../core/errors.ts
 import { ALGORITHMS } from "../../core/policy/issuer.ts";
 import { quote } from "../../util/quote.ts";
 
-/** What a token has to look like, before and after its signature is checked. RFC 7519, 8725 and 9068; OpenID Connect Core. */
+/** Checks on a token before and after its signature is verified. RFC 7519, 8725 and 9068; OpenID Connect Core. */
 
 /** Seconds by which the issuer's clock may be ahead of ours. */
 export const CLOCK_SKEW = 30;
@@ -11,19 +11,19 @@ export const CLOCK_SKEW = 30;
 /** OpenID Connect Core, section 2. */
 const MAX_SUBJECT_LENGTH = 255;
 
-/** Access tokens (RFC 9068) and ID tokens. Logout tokens, DPoP proofs and the like are for something else. */
+/** Access tokens (RFC 9068) and ID tokens. Logout tokens, DPoP proofs and the like prove no identity. */
 const TYPES = ["jwt", "at+jwt"];
 
-/** The bits that are left over are zero; otherwise there would be many spellings of one token. */
+/** Unused bits must be zero; otherwise one token would have several spellings. */
 const BASE64URL = "(?:[\\w-]{4})*(?:[\\w-][AQgw]|[\\w-]{2}[AEIMQUYcgkosw048])?";
 const JWT = new RegExp(`^(?!\\.)${BASE64URL}\\.${BASE64URL}\\.${BASE64URL}$`);
 
 /**
- * Reads a token as far as it takes to know whose keys to check it with, and refuses what no key could make good. Nothing
- * of it is proved by that.
+ * Reads the issuer of a token that is not verified yet, and refuses a token that is invalid whatever key signed it. The
+ * issuer is not proved by that.
  * @param now seconds since the epoch
- * @returns who the token says has issued it
- * @throws {UnauthorizedError}
+ * @returns the token's `iss`
+ * @throws {UnauthorizedError} `malformed`, `algorithm_not_allowed`, `wrong_type`, `missing_claim` or `expired`
  */
 export function peekIssuer(token: string, now: number): string {
   const { header, claims } = decode(token);
@@ -31,31 +31,31 @@ export function peekIssuer(token: string, now: number): string {
   if (typeof alg !== "string" || !(ALGORITHMS as readonly string[]).includes(alg))
     throw algorithmNotAllowed();
   if (kid !== undefined && typeof kid !== "string") {
-    throw refused("malformed", "the token's key name is not text");
+    throw refused("malformed", "the token's key name (kid) is not a string");
   }
   // No extension is understood. RFC 7797, section 7: a JWT may not have an unencoded payload.
   if (Object.hasOwn(header, "crit") || Object.hasOwn(header, "b64")) {
     throw refused("malformed", "the token needs an extension that is not supported");
   }
-  if (cty !== undefined) throw refused("wrong_type", "the token holds something else than claims");
+  if (cty !== undefined) throw refused("wrong_type", "the token's content is not a set of claims");
   if (typ !== undefined && !isAllowedType(typ)) {
     throw refused("wrong_type", "the token is not an access token or an ID token");
   }
   if (typeof claims.iss !== "string" || claims.iss === "") throw missing("iss");
-  // Requested again when it is verified. Here it saves the issuer from being asked for the keys of bygone days.
+  // Checked again after verification. Here it avoids fetching keys for a token that has expired.
   if (typeof claims.exp === "number" && claims.exp <= now) throw expired();
   return claims.iss;
 }
 
 /**
- * Checks what a library for JWTs can't know about: what this service asks of the claims of a verified token.
+ * Checks the claims of a verified token against the rules of this service, which the JWT library doesn't know.
  * @param now seconds since the epoch
- * @returns what the identity is made of
- * @throws {UnauthorizedError}
+ * @returns the identity's subject, and its expiry in seconds since the epoch
+ * @throws {UnauthorizedError} `missing_claim`, `expired`, `not_yet_valid`, `wrong_type` or `sender_constrained`
  */
 export function checkClaims(claims: JWTPayload, now: number): { subject: string; expiresAt: number } {
   const { sub, exp, iat } = claims;
-  // Half a surrogate pair can't be written as UTF-8: two such subjects could become one.
+  // Half a surrogate pair has no form in UTF-8, so two such subjects could become the same.
   const isSubject =
     typeof sub === "string" && sub !== "" && sub.length <= MAX_SUBJECT_LENGTH && !/\p{Cs}/u.test(sub);
   if (!isSubject) throw missing("sub");
@@ -67,14 +67,14 @@ export function checkClaims(claims: JWTPayload, now: number): { subject: string;
   if (Object.hasOwn(claims, "events")) {
     throw refused("wrong_type", "the token reports an event and is no proof of identity");
   }
-  // RFC 9449 and 8705: bound to a key that its sender would have to show too. Without it, it may be stolen.
+  // RFC 9449 and 8705: the sender must also prove to have the token's key, which this service can't verify.
   if (Object.hasOwn(claims, "cnf")) {
     throw refused("sender_constrained", "the token is bound to a key and can't be used as a Bearer token");
   }
   return { subject: sub, expiresAt: exp };
 }
 
-/** What was wrong with a token, from the error that the library threw. Its own message may quote the token. */
+/** The error to throw for an error of the JWT library, whose own message may quote the token. Other errors stay. */
 export function unauthorized(error: unknown): unknown {
   if (error instanceof errors.JWTExpired) return expired();
   if (error instanceof errors.JWTClaimValidationFailed) {
@@ -96,8 +96,10 @@ export function unauthorized(error: unknown): unknown {
 const algorithmNotAllowed = () =>
   refused("algorithm_not_allowed", "the token is signed with an algorithm that is not allowed");
 
+/** The error for an expired token. */
 export const expired = () => refused("expired", "the token has expired");
 
+/** The error for a token of an issuer that is not configured. */
 export const unknownIssuer = (issuer: string) =>
   refused("unknown_issuer", `the token is from an issuer that is not trusted here: ${quote(issuer)}`);
 
@@ -113,7 +115,7 @@ const notYetValid = () => refused("not_yet_valid", "the token is not valid yet")
 const notAJwt = () => refused("malformed", "the token is not a signed JWT");
 
 function decode(token: string): { header: Record<string, unknown>; claims: JWTPayload } {
-  // An empty signature is read on, to be refused for its algorithm.
+  // A token with an empty signature passes here, and is refused for its algorithm.
   if (!JWT.test(token)) throw notAJwt();
   try {
     return { header: { ...decodeProtectedHeader(token) }, claims: decodeJwt(token) };
@@ -122,6 +124,6 @@ function decode(token: string): { header: Record<string, unknown>; claims: JWTPa
   }
 }
 
-/** RFC 7515, section 4.1.9: a media type, of which `application/` may be left out; in any case. */
+/** RFC 7515, section 4.1.9: a media type in upper or lower case, of which `application/` may be left out. */
 const isAllowedType = (typ: unknown) =>
   typeof typ === "string" && TYPES.includes(typ.toLowerCase().replace(/^application\//, ""));

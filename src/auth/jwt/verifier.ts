@@ -10,13 +10,13 @@ import { CLOCK_SKEW, checkClaims, expired, peekIssuer, unauthorized, unknownIssu
 
 export interface JwtOptions {
   /**
-   * The issuers, each `iss` once. Read at each request; a change is a new list. An entry that was changed or removed loses
-   * its keys and its remembered tokens.
+   * Returns the issuers, each `iss` once. Called at each request; a change must be a new list. An entry that was
+   * changed or removed loses its keys and its remembered tokens.
    */
   readonly issuers: () => readonly JwtIssuer[];
   /** Milliseconds since the epoch; the system's clock by default. */
   readonly now?: () => number;
-  /** Receives once, when an issuer's keys can no longer be fetched, the reason. */
+  /** Receives the reason, once, when an issuer's keys can no longer be fetched. */
   readonly onWarning?: (message: string) => void;
   /** Milliseconds that an issuer's keys stay in use when they can't be fetched again; an hour by default. */
   readonly maxStale?: number;
@@ -24,6 +24,7 @@ export interface JwtOptions {
   readonly timeout?: number;
 }
 
+/** Authentication with JWTs, and the upkeep of the issuers' keys. */
 export interface JwtAuthentication {
   /**
    * Null for a token that is not a JWT.
@@ -32,8 +33,8 @@ export interface JwtAuthentication {
    */
   readonly authenticateToken: TokenAuthenticator;
   /**
-   * Fetches the keys that are missing or older than ten minutes, so that no request has to wait for it. Never rejects.
-   * To be called once a minute or so: otherwise a service without requests for an hour has no keys young enough.
+   * Fetches the keys that are missing or older than ten minutes, so that no request has to wait for them. Never
+   * rejects. Call it about once a minute: without requests for an hour, the keys would otherwise be too old to use.
    */
   warmUp(): Promise<void>;
   /** For each issuer with keys, the seconds since they were fetched. */
@@ -42,24 +43,26 @@ export interface JwtAuthentication {
   close(): void;
 }
 
-/** Tokens that are remembered; of more, the least recently used ones are verified again. */
+/** The number of verified tokens that are remembered. The least recently used one is forgotten first. */
 export const MAX_REMEMBERED = 10_000;
 const HOUR = 3_600_000;
 
 interface Verified {
   readonly identity: Identity & { readonly expiresAt: number };
   readonly trusted: TrustedIssuer;
-  /** The key set that the token was verified with. With another one it is verified again: its key may be gone. */
+  /** The key set that the token was verified with. With another set it is verified again: its key may be gone. */
   readonly keys: KeySet | undefined;
 }
 
 type Issuers = ReadonlyMap<string, TrustedIssuer>;
 
-/** Verifies JWTs of the issuers in one table: access tokens and ID tokens of OpenID providers, and others of the form. */
+/**
+ * Verifies JWTs of these issuers: access tokens and ID tokens of OpenID providers, and other tokens of the same form.
+ */
 export function jwtAuthentication(options: JwtOptions): JwtAuthentication {
   const { issuers, now = Date.now, onWarning = () => {}, maxStale = HOUR, timeout } = options;
   const table = issuerTable({ issuers, now, onWarning, maxStale, timeout });
-  // By hash, so that tokens are not kept.
+  // By hash, so that no token is kept in memory.
   const remembered = new LRUCache<string, Verified>({ max: MAX_REMEMBERED });
 
   function recall(key: string, present: Issuers): Identity | undefined {
@@ -108,7 +111,7 @@ const issuersChanged = () =>
 /** @param now milliseconds since the epoch; read again after keys were fetched */
 async function verify(token: string, present: Issuers, now: () => number): Promise<Verified> {
   const issuer = peekIssuer(token, now() / 1000);
-  // Before any key is looked up: each issuer's keys are valid for its own tokens only.
+  // The issuer decides which keys are looked up: they are valid for its own tokens only.
   const trusted = present.get(issuer);
   if (!trusted) throw unknownIssuer(issuer);
   try {
@@ -140,7 +143,7 @@ async function verifySignature(
     },
     {
       issuer,
-      // JavaScript callers may give one audience as text, whose letters are not audiences.
+      // JavaScript callers may pass one audience as a string.
       audience: [audience].flat(),
       algorithms: [...algorithms],
       requiredClaims: ["iss", "aud", "sub", "exp"],

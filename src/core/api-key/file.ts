@@ -7,7 +7,7 @@ import { API_KEY_HASH, API_KEY_ID, type ApiKey } from "./key.ts";
 /** The shape of `api-keys.json`: a list with one entry for each key. Times are RFC 3339, in UTC. */
 
 const time = z.iso
-  .datetime("must be a time in UTC, 2027-01-31T00:00:00Z")
+  .datetime("must be a time in UTC, such as 2027-01-31T00:00:00Z")
   .transform((text) => Math.floor(Date.parse(text) / 1000));
 const role = z.string().refine(isRoleName, `must be ${ROLE_NAME_RULE}`);
 
@@ -30,7 +30,7 @@ const file = z
 /**
  * The keys in the text of `api-keys.json`.
  * @param text undefined when there is no such file, which means no keys
- * @throws {InvalidApiKeysError} that lists everything wrong, one line per place, and contains no hash
+ * @throws {InvalidApiKeysError} with one line for each mistake, none of which contains a hash
  */
 export function parseApiKeys(text: string | undefined): readonly ApiKey[] {
   if (text === undefined) return [];

@@ -16,14 +16,14 @@ import {
   type UserPublicKey,
 } from "./nkey.ts";
 
-/** nkeys on the platform's own Ed25519, which is some hundred times faster than the one in JavaScript. */
+/** nkeys with the platform's native Ed25519, which is about a hundred times faster than one written in JavaScript. */
 
 // RFC 8410: a key in DER is a fixed head and the 32 bytes.
 const PKCS8_HEAD = Buffer.from("302e020100300506032b657004220420", "hex");
 const SPKI_HEAD = Buffer.from("302a300506032b6570032100", "hex");
 const KEY_BYTES = 32;
 
-/** Signs in the name of an account. */
+/** A signing key of an account. */
 export interface AccountSigner {
   readonly publicKey: AccountPublicKey;
   /** @returns the 64-byte Ed25519 signature */
@@ -36,7 +36,7 @@ export interface UserKeyPair {
   readonly seed: string;
 }
 
-/** Loads an account's signing key from its seed (`SA…`), its public half derived once; undefined if it isn't one. */
+/** The signing key with this seed (`SA…`); undefined for a text that is not an account's seed. */
 export function accountSigner(seed: string): AccountSigner | undefined {
   const bytes = decodeSeed(Prefix.account, seed);
   if (!bytes) return undefined;
@@ -48,7 +48,7 @@ export function accountSigner(seed: string): AccountSigner | undefined {
   };
 }
 
-/** The platform's key for the 32 bytes that a seed stands for. */
+/** The platform's private key for the 32 bytes of a decoded seed. */
 export function privateKeyOf(bytes: Uint8Array): KeyObject {
   return createPrivateKey({ key: Buffer.concat([PKCS8_HEAD, bytes]), format: "der", type: "pkcs8" });
 }
@@ -65,7 +65,7 @@ export function createUserKeyPair(): UserKeyPair {
   };
 }
 
-/** Whether the signature is this key's; false for a text that isn't a public key of that kind. */
+/** Whether the signature was made with this key. False also when `publicKey` is not a public key of this kind. */
 export function verifySignature(
   prefix: Prefix,
   publicKey: string,

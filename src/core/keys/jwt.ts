@@ -3,8 +3,10 @@ import { encodeBase32 } from "../../util/base32.ts";
 import { type AccountSigner, verifySignature } from "./ed25519.ts";
 import { Prefix } from "./nkey.ts";
 
-/** NATS JWTs, version 2: three base64url parts signed with Ed25519, as in ADR-14 and in
- * `claims.go` of github.com/nats-io/jwt/v2. */
+/**
+ * NATS JWTs, version 2: three base64url parts signed with Ed25519, as in ADR-14 and in `claims.go` of
+ * github.com/nats-io/jwt/v2.
+ */
 
 const HEADER = encodePart('{"typ":"JWT","alg":"ed25519-nkey"}');
 
@@ -13,8 +15,8 @@ function encodePart(part: string | Uint8Array): string {
 }
 
 /**
- * Signs claims, and gives them their `jti`: a hash of all the others, as the Go library does, so that it says nothing
- * new and needs no randomness.
+ * Adds `iss` and `jti` to the claims and signs them. The `jti` is a hash of the other claims, as in the Go library, so
+ * it reveals nothing and needs no randomness.
  */
 export function encodeJwt(
   claims: Readonly<Record<string, unknown>>,
@@ -26,7 +28,7 @@ export function encodeJwt(
   return { jwt: `${signed}.${encodePart(signer.sign(Buffer.from(signed, "latin1")))}`, jti };
 }
 
-/** The claims of a JWT whose signature is that of its `iss`, an operator or an account; undefined for anything else. */
+/** The claims of a JWT that its `iss`, an operator or an account, has signed; undefined for anything else. */
 export function decodeJwt(jwt: string): unknown {
   const [header, body, signature, ...rest] = jwt.split(".");
   if (!header || !body || !signature || rest.length > 0) return undefined;

@@ -72,7 +72,7 @@ describe("a public key", () => {
     }
   });
 
-  test("with a prefix that only looks right, and a checksum to match, is refused", () => {
+  test("with a wrong prefix that has the right letter, and a matching checksum, is refused", () => {
     // The letter comes from the top five bits; the other three must be zero.
     for (let low = 1; low < 8; low++) {
       const disguised = encodePublicKey((Prefix.user | low) as Prefix, new Uint8Array(32));

@@ -7,7 +7,7 @@ import { InvalidPublicKeyError } from "../errors.ts";
  * Rules from `strkey.go` of github.com/nats-io/nkeys.
  */
 
-/** `U…`: what a client proves to own when it logs in. */
+/** `U…`: the key that a client proves to own when it connects. */
 export type UserPublicKey = Brand<string, "UserPublicKey">;
 /** `A…`: an account's identity, or one of its signing keys. */
 export type AccountPublicKey = Brand<string, "AccountPublicKey">;
@@ -52,17 +52,17 @@ function decode(prefix: readonly number[], text: string): Uint8Array | undefined
   return crc16(bytes, size - 2) === crc ? bytes.subarray(prefix.length, -2) : undefined;
 }
 
-/** Spreads the kind of key over two bytes, so that `S` and the kind's letter both show in base32. */
+/** The kind of key, spread over two bytes so that base32 shows `S` and then the kind's letter. */
 const seedPrefix = (prefix: Prefix): number[] => [SEED | (prefix >> 5), (prefix & 31) << 3];
 
-/** Writes 32 bytes as a public key of this kind. */
+/** Encodes 32 bytes as a public key of this kind. */
 export const encodePublicKey = (prefix: Prefix, key: Uint8Array): string => encode([prefix], key);
 
-/** The 32 bytes of a public key of this kind; undefined for anything else, in any other spelling. */
+/** The 32 bytes of a public key of this kind; undefined for anything else, another spelling of a key included. */
 export const decodePublicKey = (prefix: Prefix, text: string): Uint8Array | undefined =>
   decode([prefix], text);
 
-/** Writes a 32-byte Ed25519 seed as a seed of this kind. */
+/** Encodes a 32-byte Ed25519 seed as a seed of this kind. */
 export const encodeSeed = (prefix: Prefix, seed: Uint8Array): string => encode(seedPrefix(prefix), seed);
 
 /** The 32 bytes of a seed of this kind; undefined for anything else. */
@@ -72,7 +72,7 @@ export const decodeSeed = (prefix: Prefix, text: string): Uint8Array | undefined
 const SEED_LENGTH = 58;
 const SEED_FORM = /(?=(S[A-Z2-7]{57}))/g;
 
-/** The seeds in a text, of any kind of key: those whose checksums are right, since a name may look like one. */
+/** The seeds in a text, of any kind of key. Only a correct checksum makes a seed, since a name may look like one. */
 export function seedsIn(text: string): string[] {
   if (text.length < SEED_LENGTH) return [];
   return [...text.matchAll(SEED_FORM)].flatMap(([, form = ""]) => (isSeed(form) ? [form] : []));
@@ -84,18 +84,18 @@ function isSeed(text: string): boolean {
 }
 
 /**
- * Takes a client's public key.
- * @throws {InvalidPublicKeyError} for a wrong length, alphabet, prefix, checksum or spelling; the text is not repeated,
- * since what is wrong may be that it is a seed
+ * Checks a client's public key.
+ * @throws {InvalidPublicKeyError} for a wrong length, alphabet, prefix, checksum or spelling. The message does not
+ * repeat the value, since it may be a seed
  */
 export function parseUserPublicKey(value: unknown): UserPublicKey {
   if (typeof value === "string" && decodePublicKey(Prefix.user, value)) return value as UserPublicKey;
   throw new InvalidPublicKeyError(
-    "not a user's public nkey: 56 characters of base32, U first, with its checksum",
+    "not a user's public nkey, which has 56 characters of base32, starts with U and ends with a checksum",
   );
 }
 
-/** Takes an account's public key; undefined for anything else. */
+/** The value, if it is an account's public key; undefined for anything else. */
 export function asAccountPublicKey(value: unknown): AccountPublicKey | undefined {
   if (typeof value !== "string" || !decodePublicKey(Prefix.account, value)) return undefined;
   return value as AccountPublicKey;

@@ -1,7 +1,7 @@
 import { quote } from "../../util/quote.ts";
 
 /**
- * Where a claim stands: its name, or the names that lead to it. A name is taken as it is, dots and slashes included:
+ * The place of a claim: its name, or the names that lead to it. A name is used as it is, dots and slashes included:
  * `https://example.com/roles` is one claim.
  */
 export type ClaimPath = string | readonly string[];
@@ -10,8 +10,8 @@ export type ClaimPath = string | readonly string[];
 export type Scalar = string | number | boolean;
 
 /**
- * The claim's value; undefined when it isn't there. Only what the token itself says counts, not what every object has
- * (`constructor`), and no place in a list.
+ * The claim's value; undefined when it is missing. Only the token's own fields count: no inherited property, such as
+ * `constructor`, and no element of a list.
  */
 export function claimAt(claims: Readonly<Record<string, unknown>>, path: ClaimPath): unknown {
   let value: unknown = claims;

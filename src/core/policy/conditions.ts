@@ -2,7 +2,7 @@ import { quote } from "../../util/quote.ts";
 import type { Identity } from "../identity.ts";
 import { type ClaimPath, claimAt, type Scalar, showPath } from "./claims.ts";
 
-/** What a rule asks of one claim: exactly one test. There is no negation, so that a claim less never gives more. */
+/** A condition on one claim, with exactly one test. There is no negation, so a missing claim never grants more. */
 export type Condition = { readonly claim: ClaimPath } & (
   | { readonly equals: Scalar }
   | { readonly one_of: readonly Scalar[] }
@@ -10,14 +10,14 @@ export type Condition = { readonly claim: ClaimPath } & (
   | { readonly present: true }
 );
 
-/** Whom a rule is for: whoever meets all of it. */
+/** The identities that a rule applies to: those that meet all of these conditions. */
 export interface When {
   /** The identity's issuer, exactly. */
   readonly issuer?: string;
   readonly claims?: readonly Condition[];
 }
 
-/** Does the identity meet all of it? */
+/** Whether the identity meets all conditions. */
 export function matches(when: When, identity: Identity): boolean {
   if (when.issuer !== undefined && when.issuer !== identity.issuer) return false;
   return (when.claims ?? []).every((condition) =>
@@ -25,18 +25,18 @@ export function matches(when: When, identity: Identity): boolean {
   );
 }
 
-/** Strictly equal, never converted: `"true"` is not `true`, and a list is not its only element. */
+/** Values are compared strictly and never converted: `"true"` is not `true`, and a list is not its only element. */
 function passes(condition: Condition, value: unknown): boolean {
   if ("equals" in condition) return value === condition.equals;
   if ("one_of" in condition) return condition.one_of.some((wanted) => wanted === value);
   if ("contains" in condition)
     return Array.isArray(value) && value.some((item) => item === condition.contains);
   if ("present" in condition) return value !== undefined && value !== null;
-  // A test that this code doesn't know can only come from a caller without types.
+  // An unknown test can only come from a caller without types.
   return false;
 }
 
-/** Why it doesn't hold, one sentence for each part that fails; empty when it holds. For whoever writes the policy. */
+/** For the policy's author: one sentence for each condition that the identity doesn't meet; empty when it meets all. */
 export function explainMismatch(when: When, identity: Identity): string[] {
   const found: string[] = [];
   if (when.issuer !== undefined && when.issuer !== identity.issuer) {
@@ -59,7 +59,7 @@ function wanted(condition: Condition): string {
 
 const MAX_SHOWN = 40;
 
-/** A claim's value, unless it is long: then it may be a key or a token. */
+/** A claim's value for a message. A long text is not shown, since it may be a key or a token. */
 function show(value: unknown): string {
   if (value === undefined) return "missing";
   if (value === null || typeof value === "number" || typeof value === "boolean") return String(value);

@@ -7,13 +7,13 @@ import { deriveUser, looksDerived } from "./derived-user.ts";
 
 const name = (issuer: string, subject: string): string => deriveUser({ issuer, subject });
 
-test("a derived name never changes: these were worked out by another program", () => {
+test("a derived name never changes: these were computed by another program", () => {
   expect(name("https://login.example.com", "1234")).toBe("u-gvy5tmq3kb2pcupgywujhfnl6v33gzp5");
   expect(name("https://login.example.com", "zoë|👩")).toBe("u-b27qxsfwzlymteyxta6mt5uhb4ktyfqf");
   expect(name("", "")).toBe("u-v5kxb5nbqefxv54mv5f4octgb4g7khsc");
 });
 
-test("issuer and subject don't run into each other", () => {
+test("issuer and subject are kept apart", () => {
   const pairs = [
     ["ab", "c"],
     ["a", "bc"],
@@ -30,14 +30,14 @@ test("issuer and subject don't run into each other", () => {
   expect(new Set(pairs.map(([issuer, subject]) => name(issuer, subject))).size).toBe(pairs.length);
 });
 
-test("whatever an issuer calls its people, the name is one subject token of the known form, or there is none", () => {
+test("for any subject of an issuer, the name is one subject token of the known form, or there is none", () => {
   for (const subject of HOSTILE_NAMES.filter((text) => text !== "\ud800")) {
     const user = name("https://login.example.com", subject);
     expect(isSubjectToken(user) && looksDerived(user)).toBe(true);
   }
 });
 
-test("halves of a surrogate pair, which would all read the same in UTF-8, have no name", () => {
+test("halves of a surrogate pair, which would all be the same in UTF-8, have no name", () => {
   for (const half of ["\ud800", "\udfff", "a\ud83d", "\ude00\ud83d"]) {
     expect(() => name("https://login.example.com", half)).toThrow(UserNotAllowedError);
     expect(() => name(half, "1234")).toThrow(UserNotAllowedError);

@@ -5,8 +5,8 @@ import type { Identity } from "../identity.ts";
 import { parseSubjectToken, type SubjectToken } from "../subject-token.ts";
 
 /**
- * The user name that an identity has when no policy says otherwise. Streams and keys are named after users, so the
- * format is stable: `u-` and, in lower-case base32 without padding, the first 20 bytes of
+ * The user name of an identity when the policy takes no name from a claim. Streams and keys are named after users, so
+ * the format must not change: `u-` and, in lower-case base32 without padding, the first 20 bytes of
  * SHA-256(length(issuer) ‖ issuer ‖ length(subject) ‖ subject), texts in UTF-8 and lengths in bytes, as 32-bit
  * big-endian numbers. The lengths keep `("ab", "c")` and `("a", "bc")` apart.
  */
@@ -17,8 +17,9 @@ const LENGTH_BYTES = 4;
 const SURROGATE = /\p{Surrogate}/u;
 
 /**
- * The derived name: always the same for one issuer and subject, and no other pair's.
- * @throws {UserNotAllowedError} when one of them has half a surrogate pair, which UTF-8 can't tell from another half
+ * The derived name: always the same for one issuer and subject, and different for any other pair.
+ * @throws {UserNotAllowedError} when one of them contains half a surrogate pair: UTF-8 has the same bytes for every
+ * half
  */
 export function deriveUser({ issuer, subject }: Pick<Identity, "issuer" | "subject">): SubjectToken {
   if (SURROGATE.test(issuer) || SURROGATE.test(subject)) {

@@ -2,7 +2,9 @@ import { InvalidRequestError } from "../errors.ts";
 import type { Identity, Policy, Requested } from "../identity.ts";
 import { parseSubjectToken } from "../subject-token.ts";
 
-/** The method `dev`: callers name themselves, and get what they request. For prototypes on one's own machine. */
+/**
+ * The method `dev`: the request names the user, without proof, and is granted as it is. For a developer's own machine.
+ */
 
 /** @throws {InvalidRequestError} when the request names no user */
 export function devIdentity({ user }: Requested): Identity {

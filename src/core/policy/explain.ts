@@ -4,19 +4,19 @@ import type { Identity, Requested } from "../identity.ts";
 import { explainMismatch } from "./conditions.ts";
 import { offersRole, type PolicyRules, type Rule } from "./rules.ts";
 
-/** What one rule says about an identity. */
+/** How one rule applies to an identity. */
 export interface RuleVerdict {
   /** `rules[0]`, as messages about the policy name it. */
   readonly place: string;
   readonly description?: string;
   readonly role: string;
-  /** Is it the one? */
+  /** Whether it offers the requested role and the identity meets its conditions. */
   readonly matches: boolean;
-  /** Why not. */
+  /** Why it doesn't match; empty when it does. */
   readonly why: readonly string[];
 }
 
-/** The rules in their order, up to the one that decides; all of them when none does. */
+/** The rules in their order, up to the first that matches; all of them when none does. */
 export function explainRules(
   { rules }: PolicyRules,
   identity: Identity,
@@ -38,35 +38,35 @@ export function explainRules(
 
 function whyNot(rule: Rule, identity: Identity, requested: Requested): string[] {
   if (!offersRole(rule, requested))
-    return [`it gives ${quote(rule.grant.role)}, and ${quote(requested.role ?? "")} is requested`];
+    return [`it grants ${quote(rule.grant.role)}, and ${quote(requested.role ?? "")} is requested`];
   return explainMismatch(rule.when, identity);
 }
 
 /**
- * What is strange about a policy that can be used, one sentence each.
+ * Warnings about a valid policy: rules that can have no effect, one sentence each.
  * @param issuers every issuer in use
- * @param roles those that the mint has keys for; unknown when there are no keys yet
+ * @param roles the roles that the mint has keys for; undefined when they are not known yet
  */
 export function policyWarnings(
   { rules }: PolicyRules,
   issuers: readonly string[],
   roles?: readonly string[],
 ): string[] {
-  const forEverybody = new Set<string>();
+  const unconditional = new Set<string>();
   const warnings = rules.flatMap(({ when, grant: { role } }, i) => {
     const at = showPlace(["rules", i]);
     const found: string[] = [];
     if (when.issuer !== undefined && !issuers.includes(when.issuer)) {
-      found.push(`${at}.when.issuer: no such issuer is in use, so the rule is for nobody`);
+      found.push(`${at}.when.issuer: no such issuer is in use, so the rule never matches`);
     }
     if (roles && !roles.includes(role))
       found.push(`${at}.grant.role: the mint has no key for ${quote(role)}`);
-    if (forEverybody.has(role)) {
-      found.push(`${at}: is never reached, since a rule before it gives everybody ${quote(role)}`);
+    if (unconditional.has(role)) {
+      found.push(`${at}: is never reached, since a rule before it grants ${quote(role)} to every identity`);
     }
-    if (when.issuer === undefined && when.claims === undefined) forEverybody.add(role);
+    if (when.issuer === undefined && when.claims === undefined) unconditional.add(role);
     return found;
   });
-  if (rules.length === 0) warnings.push("rules: there is none, so nobody gets anything");
+  if (rules.length === 0) warnings.push("rules: is empty, so every request is refused");
   return warnings;
 }

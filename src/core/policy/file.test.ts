@@ -2,8 +2,8 @@ import { expect, test } from "bun:test";
 import { InvalidPolicyError } from "../errors.ts";
 import { parsePolicy } from "./file.ts";
 
-/** What is said about a policy, one line for each mistake. */
-function said(json: unknown): string[] {
+/** The lines of the error about a policy, one for each mistake. */
+function mistakesIn(json: unknown): string[] {
   try {
     parsePolicy(json);
   } catch (error) {
@@ -19,7 +19,7 @@ const granting = (more: object) => ({ rules: [{ when: {}, grant: { ...grant, ...
 const issuer = { issuer: "https://login.example.com", audience: ["nats"] };
 const condition = (condition: unknown) => rule({ claims: [{ claim: "plan", equals: "a" }, condition] });
 
-test("a policy says who gets what", () => {
+test("a policy is read from JSON", () => {
   expect(parsePolicy({ rules: [] })).toEqual({ issuers: [], rules: [] });
   const rules = [
     {
@@ -36,8 +36,8 @@ test("a policy says who gets what", () => {
   } as never);
 });
 
-test("every mistake is named by its place, all of them at once", () => {
-  const lines = said({
+test("all mistakes are reported at once, each with its place", () => {
+  const lines = mistakesIn({
     issuers: [{ issuer: "x", audience: "nats" }],
     rules: [
       { when: {}, grant },
@@ -55,7 +55,7 @@ test("every mistake is named by its place, all of them at once", () => {
   ]);
 });
 
-test("a condition that is misspelt is refused, and not left out", () => {
+test("a misspelt condition is refused, and not ignored", () => {
   for (const [json, place] of [
     [rule(undefined), "rules[0].when: is missing"],
     [rule(null), "rules[0].when: must be an object"],
@@ -81,11 +81,11 @@ test("a condition that is misspelt is refused, and not left out", () => {
     [condition({ claim: [], equals: 1 }), "rules[0].when.claims[1].claim: "],
     [condition({ claim: ["a", 0], equals: 1 }), "rules[0].when.claims[1].claim"],
   ] as const) {
-    expect(said(json).join("\n")).toContain(place);
+    expect(mistakesIn(json).join("\n")).toContain(place);
   }
 });
 
-test("what is granted is checked as far as it can be", () => {
+test("grants are checked as far as possible without an identity", () => {
   for (const [json, place] of [
     [{ rules: [{ when: {} }] }, "rules[0].grant: is missing"],
     [{ rules: [{ when: {}, grant: {} }] }, "rules[0].grant.role: is missing"],
@@ -112,11 +112,11 @@ test("what is granted is checked as far as it can be", () => {
     [{ rules: [], user: { claim: "name", unique: false } }, "user.unique: must be true"],
     [{ rules: [], user: "name" }, "user: must be an object"],
   ] as const) {
-    expect(said(json).join("\n")).toContain(place);
+    expect(mistakesIn(json).join("\n")).toContain(place);
   }
 });
 
-test("an issuer is a URL that nobody in between can speak for, and its tokens are for somebody", () => {
+test("an issuer needs an https URL and an audience", () => {
   for (const url of [
     "login.example.com",
     "http://login.example.com",
@@ -136,7 +136,7 @@ test("an issuer is a URL that nobody in between can speak for, and its tokens ar
     "ftp://login.example.com",
     "",
   ]) {
-    expect([url, ...said({ rules: [], issuers: [{ ...issuer, issuer: url }] })]).toEqual([
+    expect([url, ...mistakesIn({ rules: [], issuers: [{ ...issuer, issuer: url }] })]).toEqual([
       url,
       expect.stringContaining("issuers[0].issuer: must be an https URL"),
     ]);
@@ -162,17 +162,17 @@ test("an issuer is a URL that nobody in between can speak for, and its tokens ar
     [{ jwksUri: "https://login.example.com" }, 'issuers[0]: unknown field "jwksUri"'],
     [{ algorithms: [] }, "issuers[0].algorithms: must not be empty"],
   ] as const) {
-    expect(said({ rules: [], issuers: [{ ...issuer, ...more }] }).join("\n")).toContain(place);
+    expect(mistakesIn({ rules: [], issuers: [{ ...issuer, ...more }] }).join("\n")).toContain(place);
   }
-  expect(said({ rules: [], issuers: [issuer, { ...issuer, audience: ["b"] }] })).toEqual([
+  expect(mistakesIn({ rules: [], issuers: [issuer, { ...issuer, audience: ["b"] }] })).toEqual([
     "issuers: has an issuer twice",
   ]);
 });
 
-test("only signatures that need a private key are believed", () => {
+test("only asymmetric signature algorithms are accepted", () => {
   for (const algorithm of ["none", "HS256", "HS512", "es256", "", "dir", "RSA-OAEP"]) {
-    expect(said({ rules: [], issuers: [{ ...issuer, algorithms: ["ES256", algorithm] }] }).join()).toContain(
-      "issuers[0].algorithms[1]: must be one of RS256",
-    );
+    expect(
+      mistakesIn({ rules: [], issuers: [{ ...issuer, algorithms: ["ES256", algorithm] }] }).join(),
+    ).toContain("issuers[0].algorithms[1]: must be one of RS256");
   }
 });

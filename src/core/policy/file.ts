@@ -9,13 +9,13 @@ import { ALGORITHMS, describeIssuerUrl, isIssuerUrl, isKeySetUrl, type OidcIssue
 import type { PolicyRules } from "./rules.ts";
 
 /**
- * The shape of `policy.json`. Strict all through: a condition that is misspelt, and so left out, would let in more
- * people than was meant.
+ * The shape of `policy.json`. It is strict everywhere: a misspelt condition that was ignored would grant more than was
+ * meant.
  */
 
-/** A policy as it is written down. */
+/** A policy file's content. */
 export interface PolicyFile extends PolicyRules {
-  /** Whose tokens are believed, beside the issuer in the settings. */
+  /** Issuers whose tokens are accepted, besides the issuer in the settings. */
   readonly issuers: readonly OidcIssuer[];
 }
 
@@ -24,7 +24,7 @@ const TESTS = ["equals", "one_of", "contains", "present"] as const;
 const text = z.string().min(1, "must not be empty");
 const list = <T extends z.ZodType>(item: T) => z.array(item).min(1, "must not be empty");
 const token = z.string().refine(isSubjectToken, "must be 1 to 64 characters of A-Z, a-z, 0-9, _ and -");
-// Beyond them two numbers that are written differently are the same.
+// Among larger integers, different numbers in the file become the same value.
 const number = z.number().refine((value) => !Number.isInteger(value) || Number.isSafeInteger(value));
 const scalar = z.union(
   [z.string(), number, z.boolean()],
@@ -34,7 +34,7 @@ const claim = z.union([text, list(text)], "must be a claim's name, or the list o
 const literallyTrue = z.literal(true, "must be true, or left out");
 const unique = z.literal(
   true,
-  "must be true: your word that no two callers have the same value in this claim",
+  "must be true, to confirm that no two callers have the same value in this claim",
 );
 
 const condition = z
@@ -99,7 +99,7 @@ const file = z.strictObject({
 /**
  * The policy in the text of `policy.json`.
  * @param text undefined when there is no such file, which is an error
- * @throws {InvalidPolicyError} that lists everything wrong, one line per place
+ * @throws {InvalidPolicyError} with one line for each mistake
  */
 export function parsePolicyFile(text: string | undefined): PolicyFile {
   if (text === undefined) throw new InvalidPolicyError("the policy file does not exist");
@@ -108,7 +108,7 @@ export function parsePolicyFile(text: string | undefined): PolicyFile {
 
 /**
  * The policy in a JSON value.
- * @throws {InvalidPolicyError} that lists everything wrong, one line per place
+ * @throws {InvalidPolicyError} with one line for each mistake
  */
 export function parsePolicy(json: unknown): PolicyFile {
   const { issuers, user, rules } = parseShape(file, json, InvalidPolicyError);
@@ -119,7 +119,7 @@ export function parsePolicy(json: unknown): PolicyFile {
       ...(jwks_uri !== undefined && { jwksUri: jwks_uri }),
     })),
     user,
-    // Checked above; zod's types don't know that exactly one test is there.
+    // The schema has checked that there is exactly one test; its type doesn't express that.
     rules: rules as PolicyRules["rules"],
   };
 }

@@ -1,6 +1,6 @@
 /**
- * Signature algorithms with a public and a private half (RFC 7518, 8037, 9864). A shared secret could be the issuer's
- * public key.
+ * The accepted signature algorithms, all asymmetric (RFC 7518, 8037, 9864). With HMAC, an attacker could sign a token
+ * with the issuer's public key as the shared secret.
  */
 export const ALGORITHMS = [
   "RS256",
@@ -16,30 +16,30 @@ export const ALGORITHMS = [
   "Ed25519",
 ] as const;
 
-/** An OpenID issuer whose tokens are believed. */
+/** An OpenID issuer whose tokens are accepted. */
 export interface OidcIssuer {
   /** Its URL, compared with the token's `iss` character by character. */
   readonly issuer: string;
-  /** The token's `aud` has to be, or to contain, one of these. */
+  /** A token's `aud` must be, or contain, one of these. */
   readonly audience: readonly string[];
-  /** Signature algorithms that are believed, of `ALGORITHMS`; all of them by default. */
+  /** The accepted signature algorithms, of `ALGORITHMS`; all of them by default. */
   readonly algorithms?: readonly string[];
-  /** Where its keys are; found by discovery unless it is given. */
+  /** The URL of its key set; found by discovery by default. */
   readonly jwksUri?: string;
 }
 
 const LOOPBACK = /^(localhost|127\.0\.0\.1|\[::1\])$/;
 
 /**
- * Scheme in lower case, then host and port, then a path, in the characters of RFC 3986. A URL parser accepts more, and
- * changes it (`HTTPS:`, a backslash) or leaves it out (an empty user, a tab): no token could have that in its `iss`.
+ * Scheme in lower case, then host and port, then a path, in the characters of RFC 3986. A URL parser accepts more,
+ * which it changes (`HTTPS:`, a backslash) or removes (an empty user, a tab), so the result would not equal the `iss`.
  */
 const ISSUER_URL = /^https?:\/\/[\w.~%:[\]-]+(\/[\w.~%:/@!$&'()*+,;=-]*)?$/;
 
 /**
  * Whether the text is an issuer's URL: `https`, or `http` on this machine, without user, query and fragment (OpenID
- * Connect Discovery 1.0, section 4). Case of the host, a default port and a slash at the end are left as they are: `iss`
- * is compared character by character, and there are issuers that write these.
+ * Connect Discovery 1.0, section 4). The host's case, a default port and a slash at the end are left as they are: `iss`
+ * is compared character by character, and some issuers have these in it.
  */
 export function isIssuerUrl(text: string): boolean {
   const url = URL.parse(text);
@@ -47,7 +47,9 @@ export function isIssuerUrl(text: string): boolean {
   return url.protocol === "https:" || LOOPBACK.test(url.hostname);
 }
 
-/** What an issuer's URL has to be, for a text that is none; with the form to write if there is one. */
+/**
+ * The rule for an issuer's URL, for the error about a text that breaks it, with the corrected text where there is one.
+ */
 export function describeIssuerUrl(text: string): string {
   const rule =
     "an https URL (http on localhost) as the `iss` of its tokens has it, without user, query and fragment";
@@ -61,7 +63,10 @@ export function describeIssuerUrl(text: string): string {
 /** Whether an identity's `issuer` is a URL, and so an OpenID issuer: `isIssuerUrl` accepts no other text. */
 export const hasUrlScheme = (issuer: string): boolean => /^https?:\/\//.test(issuer);
 
-/** As an issuer's, but it may have a query: Azure AD B2C names the user flow there. */
+/**
+ * Whether the text is a key set's URL: as an issuer's, but it may have a query, in which Azure AD B2C names the user
+ * flow.
+ */
 export function isKeySetUrl(text: string): boolean {
   const [beforeQuery = ""] = text.split("?");
   return isIssuerUrl(beforeQuery) && !/[#\s]/.test(text);

@@ -33,10 +33,10 @@ const compile = (rules: unknown[], user?: unknown) =>
 const room = (tags: object, more: object = {}) => [{ when: {}, grant: { role: "room", tags, ...more } }];
 const tags = (values: Record<string, string>) => ({ tags: parseTags(values) });
 
-/** The class of what is thrown, or the role that is given. */
-function outcome(policy: RulePolicy, identity: Identity, asked: Requested = {}): unknown {
+/** The granted role, or the class of the error. */
+function outcome(policy: RulePolicy, identity: Identity, requested: Requested = {}): unknown {
   try {
-    return policy(identity, asked).role;
+    return policy(identity, requested).role;
   } catch (error) {
     return (error as Error).constructor;
   }
@@ -81,7 +81,7 @@ describe("a condition", () => {
     }
   });
 
-  test("takes a claim for present unless it is missing or null", () => {
+  test("treats a claim as present unless it is missing or null", () => {
     for (const claim of Object.keys(claims)) {
       expect([claim, meets({ claim, present: true })]).toEqual([claim, claim !== "nothing"]);
     }
@@ -97,7 +97,7 @@ describe("a condition", () => {
     }
   });
 
-  test("is not met by what every object has", () => {
+  test("is not met by inherited properties", () => {
     for (const name of ["constructor", "__proto__", "toString", "hasOwnProperty"]) {
       expect(meets({ claim: name, present: true })).toBe(false);
       expect(meets({ claim: ["object", name], present: true })).toBe(false);
@@ -109,7 +109,7 @@ describe("a condition", () => {
     expect(outcome(policy, alice(JSON.parse('{"__proto__":"x"}')))).toBe("browser");
   });
 
-  test("that nobody knows is met by nobody", () => {
+  test("of an unknown kind is never met", () => {
     const misspelt = { claim: "text", equal: "a" } as unknown as Condition;
     const rules = [{ when: { claims: [misspelt] }, grant: { role: "browser" } }];
     expect(outcome(compilePolicy({ rules }, [ISSUER]), alice(claims))).toBe(RoleNotAllowedError);
@@ -126,7 +126,7 @@ describe("rules", () => {
   ];
   const policy = compile(rules);
 
-  test("are tried in order: without a wish the first that holds, with one the first that gives it", () => {
+  test("are tried in order: the first that matches, and that grants the requested role if there is one", () => {
     const boss = alice({ groups: ["staff"], mfa: true });
     const clerk = alice({ groups: ["staff"] });
     expect(policy(boss, {}).role).toBe("admin");
@@ -137,7 +137,7 @@ describe("rules", () => {
     expect(policy(alice(), { role: "room" }).ttl as number).toBe(60);
   });
 
-  test("that don't hold give nothing, and neither do roles that no rule names", () => {
+  test("that don't match grant nothing, and a role that no rule names is refused", () => {
     expect(outcome(policy, alice(), { role: "admin" })).toBe(RoleNotAllowedError);
     expect(outcome(policy, alice({ groups: ["staff"] }), { role: "admin" })).toBe(RoleNotAllowedError);
     for (const role of ["other", "", "Browser", "constructor", "__proto__"]) {
@@ -146,7 +146,7 @@ describe("rules", () => {
     expect(outcome(compile([]), alice())).toBe(RoleNotAllowedError);
   });
 
-  test("for one issuer are for no other, however alike its name", () => {
+  test("for one issuer don't apply to another with a similar name", () => {
     const rules = [{ when: { issuer: ISSUER }, grant: { role: "browser" } }];
     for (const issuer of [`${ISSUER}/`, ISSUER.toUpperCase(), "", "dev", "api-key:a"]) {
       const other = { ...alice(), issuer };
@@ -158,7 +158,7 @@ describe("rules", () => {
     expect(outcome(policy, alice())).toBe("browser");
   });
 
-  test("bound the lifetime: the shorter of theirs and what was asked", () => {
+  test("limit the lifetime to the shorter of theirs and the requested one", () => {
     const [limited, free] = [compile(room({}, { ttl: 300 })), compile(room({}))];
     expect(limited(alice(), { ttl: parseLifetime(3600) }).ttl as number).toBe(300);
     expect(limited(alice(), { ttl: parseLifetime(10) }).ttl as number).toBe(10);
@@ -171,14 +171,14 @@ describe("a user", () => {
   const literal = { claim: "preferred_username", unique: true };
   const policy = compile([{ when: {}, grant: { role: "browser" } }], literal);
 
-  test("is derived from issuer and subject unless the policy says otherwise, whatever the claims are", () => {
+  test("is derived from issuer and subject by default, whatever the claims are", () => {
     const derived = compile(room({}));
     expect(derived(alice({ preferred_username: "root", name: "root", sub: "root" }), {}).user).toBe(
       deriveUser(alice()),
     );
   });
 
-  test("is a claim's value if the policy says so, and then nothing else", () => {
+  test("is a claim's value if the policy names a claim, and then nothing else", () => {
     expect(policy(alice({ preferred_username: "Alice-1" }), {}).user as string).toBe("Alice-1");
     for (const name of [...HOSTILE_NAMES, undefined, null, 1, true, ["alice"], { toString: "alice" }]) {
       expect(outcome(policy, alice({ preferred_username: name }))).toBe(UserNotAllowedError);
@@ -186,11 +186,11 @@ describe("a user", () => {
     expect(outcome(policy, alice())).toBe(UserNotAllowedError);
   });
 
-  test("can't be taken from a claim that reads like the name of somebody else, from before", () => {
+  test("can't come from a claim in the form of a derived name, which may be another caller's", () => {
     expect(outcome(policy, alice({ preferred_username: deriveUser(alice()) }))).toBe(UserNotAllowedError);
   });
 
-  test("may be asked for by its own name only", () => {
+  test("can only be requested by its own name", () => {
     const claims = { preferred_username: "alice" };
     expect(policy(alice(claims), { user: parseSubjectToken("alice") }).user as string).toBe("alice");
     for (const user of ["bob", "Alice", deriveUser(alice())]) {
@@ -198,7 +198,7 @@ describe("a user", () => {
     }
   });
 
-  test("can't come from a claim where there are two issuers", () => {
+  test("can't come from a claim when there are two issuers", () => {
     const rules = parsePolicy({ user: literal, rules: [] });
     expect(() => compilePolicy(rules, [ISSUER, "https://other.example.com"])).toThrow(InvalidPolicyError);
     for (const issuers of [[], [ISSUER], [ISSUER, ISSUER]]) compilePolicy(rules, issuers);
@@ -207,33 +207,33 @@ describe("a user", () => {
 
 describe("a tag", () => {
   const fromClaim = compile(room({ room: { claim: "rooms" } }));
-  const given = (policy: RulePolicy, claims: object, asked: Requested = {}) =>
-    policy(alice(claims as Identity["claims"]), asked).tags as unknown;
+  const grantedTags = (policy: RulePolicy, claims: object, requested: Requested = {}) =>
+    policy(alice(claims as Identity["claims"]), requested).tags as unknown;
 
   test("of one text is that text", () => {
-    expect(given(fromClaim, { rooms: "lobby" })).toEqual({ room: "lobby" });
-    expect(given(fromClaim, { rooms: "lobby" }, tags({ room: "lobby" }))).toEqual({ room: "lobby" });
+    expect(grantedTags(fromClaim, { rooms: "lobby" })).toEqual({ room: "lobby" });
+    expect(grantedTags(fromClaim, { rooms: "lobby" }, tags({ room: "lobby" }))).toEqual({ room: "lobby" });
     expect(outcome(fromClaim, alice({ rooms: "lobby" }), tags({ room: "hall" }))).toBe(TagNotAllowedError);
     expect(outcome(fromClaim, alice({ rooms: "lobby" }), tags({ room: "l" }))).toBe(TagNotAllowedError);
   });
 
-  test("of a list is what is asked for, which must be in it; of a list of one, that", () => {
+  test("of a list is the requested value, which must be in the list; of a list of one, that value", () => {
     const claims = { rooms: ["lobby", "hall", "*"] };
-    expect(given(fromClaim, claims, tags({ room: "hall" }))).toEqual({ room: "hall" });
+    expect(grantedTags(fromClaim, claims, tags({ room: "hall" }))).toEqual({ room: "hall" });
     expect(outcome(fromClaim, alice(claims))).toBe(TagNotAllowedError);
     expect(outcome(fromClaim, alice(claims), tags({ room: "cellar" }))).toBe(TagNotAllowedError);
     expect(outcome(fromClaim, alice({ rooms: [1, 2] }), tags({ room: "1" }))).toBe(TagNotAllowedError);
-    expect(given(fromClaim, { rooms: ["lobby"] })).toEqual({ room: "lobby" });
+    expect(grantedTags(fromClaim, { rooms: ["lobby"] })).toEqual({ room: "lobby" });
   });
 
   test("of a fixed value is that value", () => {
     const fixed = compile(room({ site: { value: "main" } }));
-    expect(given(fixed, { site: "other" })).toEqual({ site: "main" });
-    expect(given(fixed, {}, tags({ site: "main" }))).toEqual({ site: "main" });
+    expect(grantedTags(fixed, { site: "other" })).toEqual({ site: "main" });
+    expect(grantedTags(fixed, {}, tags({ site: "main" }))).toEqual({ site: "main" });
     expect(outcome(fixed, alice(), tags({ site: "other" }))).toBe(TagNotAllowedError);
   });
 
-  test("has one literal subject token for its value, or there is no credential; what it was is not repeated", () => {
+  test("must be one literal subject token; the error does not repeat another value", () => {
     const values = [
       ...HOSTILE_NAMES.filter(Boolean),
       1,
@@ -255,18 +255,18 @@ describe("a tag", () => {
     expect(outcome(fromClaim, alice())).toBe(TagNotAllowedError);
   });
 
-  test("that the rule doesn't give can't be asked for", () => {
+  test("that the rule doesn't grant can't be requested", () => {
     const browser = compile([{ when: {}, grant: { role: "browser" } }]);
     for (const name of ["room", "__proto__", "constructor"]) {
-      const asked = { tags: parseTags(JSON.parse(`{"${name}":"x"}`)) };
-      expect(outcome(browser, alice({ rooms: ["x"] }), asked)).toBe(TagNotAllowedError);
+      const requested = { tags: parseTags(JSON.parse(`{"${name}":"x"}`)) };
+      expect(outcome(browser, alice({ rooms: ["x"] }), requested)).toBe(TagNotAllowedError);
     }
     expect(outcome(fromClaim, alice({ rooms: "a" }), tags({ room: "a", site: "b" }))).toBe(
       TagNotAllowedError,
     );
   });
 
-  test("may be called like something every object has", () => {
+  test("may have the name of an inherited property", () => {
     const named = compile(room({ constructor: { claim: "toString" } }));
     expect(named(alice({ toString: "a" } as never), {}).tags as unknown).toEqual({ constructor: "a" });
     expect(outcome(named, alice())).toBe(TagNotAllowedError);
@@ -282,7 +282,7 @@ describe("a tag", () => {
 const withoutNothing = (all: object) =>
   Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 
-describe("whatever the token says and the caller asks for", async () => {
+describe("whatever the token contains and the caller requests", async () => {
   const { accountJwt, seeds } = await makeAccount({
     browser: {
       pub: { allow: ["users.{{name()}}.>"] },
@@ -322,12 +322,12 @@ describe("whatever the token says and the caller asks for", async () => {
     claims,
   });
   const token = fc.constantFrom("lobby", "hall", "main", "a", "__proto__").map(parseSubjectToken);
-  /** What a field is, or more often nothing, so that not everything is refused for its sake. */
+  /** A field's value, or more often none, so that it doesn't cause every request to be refused. */
   const rarely = <T>(some: fc.Arbitrary<T>) =>
     fc.oneof({ weight: 3, arbitrary: fc.constant(undefined) }, some);
-  const asked: fc.Arbitrary<Requested> = fc
+  const requested: fc.Arbitrary<Requested> = fc
     .record({
-      role: rarely(fc.constantFrom("browser", "room", "nobody")),
+      role: rarely(fc.constantFrom("browser", "room", "unknown")),
       user: rarely(token),
       tags: rarely(fc.dictionary(fc.constantFrom("room", "site", "other"), token, { maxKeys: 2 })),
       ttl: rarely(fc.integer({ min: 10, max: 7200 }).map(parseLifetime)),
@@ -369,10 +369,10 @@ describe("whatever the token says and the caller asks for", async () => {
     })
     .map((all) => withoutNothing(all) as typeof all);
 
-  /** What is given, or the class and message of what is thrown, to be compared. */
-  function result(rules: PolicyRules, identity: Identity, asked: Requested): unknown {
+  /** The grant, or the class and message of the error, to be compared. */
+  function result(rules: PolicyRules, identity: Identity, requested: Requested): unknown {
     try {
-      return compilePolicy(rules, [ISSUER])(identity, asked);
+      return compilePolicy(rules, [ISSUER])(identity, requested);
     } catch (error) {
       expect(error).toBeInstanceOf(MintError);
       return `${(error as Error).name}: ${(error as Error).message}`;
@@ -380,26 +380,26 @@ describe("whatever the token says and the caller asks for", async () => {
   }
 
   test("a grant has only literal subject tokens, and its credential only its own subjects", () => {
-    let given = 0;
+    let grants = 0;
     fc.assert(
-      fc.property(policyRules, identity, asked, (rules, identity, asked) => {
-        const grant = result(rules, identity, asked) as ReturnType<RulePolicy>;
+      fc.property(policyRules, identity, requested, (rules, identity, requested) => {
+        const grant = result(rules, identity, requested) as ReturnType<RulePolicy>;
         if (typeof grant === "string") return;
         const { user, tags: values = {} } = grant;
         expect([user, ...Object.values(values)].every(isSubjectToken)).toBe(true);
-        if (asked.user !== undefined) expect(user).toBe(asked.user);
-        for (const [tag, wanted] of Object.entries(asked.tags ?? {})) expect(values[tag]).toBe(wanted);
-        if (asked.role !== undefined) expect(grant.role).toBe(asked.role);
-        if (asked.ttl !== undefined) expect(grant.ttl as number).toBeLessThanOrEqual(asked.ttl);
+        if (requested.user !== undefined) expect(user).toBe(requested.user);
+        for (const [tag, wanted] of Object.entries(requested.tags ?? {})) expect(values[tag]).toBe(wanted);
+        if (requested.role !== undefined) expect(grant.role).toBe(requested.role);
+        if (requested.ttl !== undefined) expect(grant.ttl as number).toBeLessThanOrEqual(requested.ttl);
         let minted: ReturnType<typeof mint.issue>;
         try {
           minted = mint.issue(grant);
         } catch (error) {
-          // The role denies by a tag that the rule doesn't give.
+          // The role denies by a tag that the rule doesn't grant.
           expect(error).toBeInstanceOf(InvalidTagError);
           return;
         }
-        given++;
+        grants++;
         const { pub, sub } = minted.permissions;
         const own = [
           `users.${user}.>`,
@@ -415,10 +415,10 @@ describe("whatever the token says and the caller asks for", async () => {
       }),
       { numRuns: 6000 },
     );
-    expect(given).toBeGreaterThan(200);
+    expect(grants).toBeGreaterThan(200);
   });
 
-  test("the order of fields, of conditions and of claims is nothing to the outcome", () => {
+  test("the order of fields, of conditions and of claims has no influence", () => {
     const reversed = (value: unknown): unknown => {
       if (Array.isArray(value)) return value.map(reversed);
       if (typeof value !== "object" || value === null) return value;
@@ -429,7 +429,7 @@ describe("whatever the token says and the caller asks for", async () => {
       );
     };
     fc.assert(
-      fc.property(policyRules, identity, asked, (rules, identity, asked) => {
+      fc.property(policyRules, identity, requested, (rules, identity, requested) => {
         const turned = reversed(rules) as PolicyRules;
         const conditions = turned.rules.map(({ when, ...rest }) => ({
           ...rest,
@@ -438,9 +438,9 @@ describe("whatever the token says and the caller asks for", async () => {
         const other = result(
           { ...turned, rules: conditions },
           reversed(identity) as Identity,
-          reversed(asked) as Requested,
+          reversed(requested) as Requested,
         );
-        const first = result(rules, identity, asked);
+        const first = result(rules, identity, requested);
         // Which of two bad tags is named may change.
         const kind = (what: unknown) => (typeof what === "string" ? what.split(":")[0] : what);
         expect(kind(other)).toEqual(kind(first));
@@ -449,15 +449,15 @@ describe("whatever the token says and the caller asks for", async () => {
     );
   });
 
-  test("a claim less never brings a role within reach", () => {
+  test("a missing claim never grants a role", () => {
     const refusal = "RoleNotAllowedError: ";
     let tried = 0;
     fc.assert(
-      fc.property(policyRules, identity, asked, (rules, identity, asked) => {
-        if (!String(result(rules, identity, asked)).startsWith(refusal)) return;
+      fc.property(policyRules, identity, requested, (rules, identity, requested) => {
+        if (!String(result(rules, identity, requested)).startsWith(refusal)) return;
         for (const claim of Object.keys(identity.claims)) {
           const less = Object.fromEntries(Object.entries(identity.claims).filter(([name]) => name !== claim));
-          expect(String(result(rules, { ...identity, claims: less }, asked))).toStartWith(refusal);
+          expect(String(result(rules, { ...identity, claims: less }, requested))).toStartWith(refusal);
           tried++;
         }
       }),
@@ -466,13 +466,13 @@ describe("whatever the token says and the caller asks for", async () => {
     expect(tried).toBeGreaterThan(100);
   });
 
-  test("a rule added at the end changes nothing for those who had one", () => {
+  test("a rule added at the end changes nothing for identities that an earlier rule matches", () => {
     let tried = 0;
     fc.assert(
-      fc.property(policyRules, rule, identity, asked, (rules, last, identity, asked) => {
-        const before = result(rules, identity, asked);
+      fc.property(policyRules, rule, identity, requested, (rules, last, identity, requested) => {
+        const before = result(rules, identity, requested);
         if (String(before).startsWith("RoleNotAllowedError")) return;
-        expect(result({ ...rules, rules: [...rules.rules, last] }, identity, asked)).toEqual(before);
+        expect(result({ ...rules, rules: [...rules.rules, last] }, identity, requested)).toEqual(before);
         tried++;
       }),
       { numRuns: 2000 },

@@ -14,62 +14,66 @@ import { type ClaimPath, claimAt, showPath } from "./claims.ts";
 import { matches, type When } from "./conditions.ts";
 import { deriveUser, looksDerived } from "./derived-user.ts";
 
-/** Who gets what: rules that turn an identity into a grant. The first that fits is the one. */
+/** Rules that turn an identity into a grant. The first rule that matches decides. */
 export interface PolicyRules {
-  /** Where user names come from; without it they are derived from issuer and subject. */
+  /** The source of user names; without it they are derived from issuer and subject. */
   readonly user?: UserSource | undefined;
   readonly rules: readonly Rule[];
 }
 
 /**
- * The claim whose value is the user's name, literally. `unique` is the operator's word that the issuer never gives two
- * of its subjects the same value: whoever has it has that user's subjects.
+ * The claim whose value is the user's name, literally. With `unique` the operator confirms that the issuer never gives
+ * two of its subjects the same value: they would be the same user.
  */
 export interface UserSource {
   readonly claim: ClaimPath;
   readonly unique: true;
 }
 
+/** Grants a role to identities that meet the conditions. */
 export interface Rule {
   readonly description?: string | undefined;
   readonly when: When;
   readonly grant: RuleGrant;
 }
 
+/** What a rule grants. */
 export interface RuleGrant {
   readonly role: string;
-  /** The credential's tags, and no others. */
+  /** All tags of the credential. */
   readonly tags?: Readonly<Record<string, TagSource>> | undefined;
-  /** The longest lifetime, in seconds, 10 to 3600; the role's own is a limit too. */
+  /** The longest lifetime, in seconds, 10 to 3600; the role's own limit also applies. */
   readonly ttl?: number | undefined;
 }
 
-/** Where a tag's value comes from: a claim that is one text, or a list of which the caller chooses; or it is fixed. */
+/**
+ * The source of a tag's value: a claim with one text or with a list from which the caller requests one, or a fixed
+ * value.
+ */
 export type TagSource = { readonly claim: ClaimPath } | { readonly value: SubjectToken };
 
-/** A `Policy` that answers at once. */
+/** A synchronous `Policy`. */
 export type RulePolicy = (identity: Identity, requested: Requested) => Grant;
 
 /**
- * Prepares rules for use. What comes out:
- * - of the rules that hold, the first that gives the requested role; when none is requested, the first;
- * - for nobody a name or a tag that is not one literal subject token.
+ * Makes a policy from rules. The first rule that matches decides: the identity meets its conditions, and its role is the
+ * requested one, or no role is requested. Every user name and tag in a grant is one literal subject token.
  *
- * The grant throws `UnauthorizedError` for an identity of another issuer, `RoleNotAllowedError` when no rule fits,
- * `UserNotAllowedError` when the identity has no valid name or asks for another, `TagNotAllowedError` for a tag that the
- * rule doesn't give or can't fill.
+ * The policy throws `UnauthorizedError` for an identity of another issuer, `RoleNotAllowedError` when no rule matches,
+ * `UserNotAllowedError` when the identity has no valid name or the request has another one, `TagNotAllowedError` for a
+ * tag that the rule doesn't grant or has no value for.
  * @param issuers every issuer in use
- * @throws {InvalidPolicyError} when names come from a claim and there is more than one issuer: both may know an `alice`
+ * @throws {InvalidPolicyError} when names come from a claim and there are several issuers: each may have an `alice`
  */
 export function compilePolicy({ user, rules }: PolicyRules, issuers: readonly string[]): RulePolicy {
   const known = new Set(issuers);
   if (user && known.size > 1) {
     throw new InvalidPolicyError(
-      "user: names from a claim need a single issuer, since two may give different people the same name",
+      "user: names from a claim need a single issuer, since two issuers may have different callers with the same name",
     );
   }
   return (identity, requested) => {
-    // Whoever else vouches for somebody, or did until the policy changed, has no say in who gets what.
+    // The issuer may have been removed from the policy since the token was verified.
     if (!known.has(identity.issuer)) {
       throw new UnauthorizedError(
         `the identity is from an issuer that is not trusted here: ${quote(identity.issuer)}`,
@@ -93,20 +97,20 @@ export function compilePolicy({ user, rules }: PolicyRules, issuers: readonly st
   };
 }
 
-/** Does the rule give what was requested? Whether it holds is another question. */
+/** Whether the rule's role is the requested one, or none is requested. Its conditions are not considered. */
 export const offersRole = ({ grant }: Rule, { role }: Requested): boolean =>
   role === undefined || role === grant.role;
 
 function userOf(identity: Identity, source: UserSource | undefined): SubjectToken {
   if (!source) return deriveUser(identity);
-  // Never a derived name instead: the same person would then be two users, as the issuer pleases.
+  // There is no fallback to a derived name: the claim's presence would then decide which user a caller is.
   const name = claimAt(identity.claims, source.claim);
   if (!isSubjectToken(name)) {
     throw new UserNotAllowedError(`the claim ${showPath(source.claim)} is missing or not one subject token`);
   }
-  // Somebody's name from the time before this setting.
+  // It may be the name that another caller had before `user` was set in the policy.
   if (looksDerived(name)) {
-    throw new UserNotAllowedError(`the claim ${showPath(source.claim)} reads like a derived user name`);
+    throw new UserNotAllowedError(`the claim ${showPath(source.claim)} has the form of a derived user name`);
   }
   return name;
 }
@@ -114,21 +118,24 @@ function userOf(identity: Identity, source: UserSource | undefined): SubjectToke
 function tagsOf(sources: Readonly<Record<string, TagSource>>, { claims }: Identity, requested: Tags): Tags {
   for (const name of Object.keys(requested)) {
     if (!Object.hasOwn(sources, name))
-      throw new TagNotAllowedError(`tag ${quote(name)}: is not given with this role`);
+      throw new TagNotAllowedError(`tag ${quote(name)}: is not granted with this role`);
   }
   const values = Object.entries(sources).map(([name, source]): [string, SubjectToken] => {
-    const wish = Object.hasOwn(requested, name) ? requested[name] : undefined;
-    return [name, tagValue(name, "value" in source ? source.value : claimAt(claims, source.claim), wish)];
+    const requestedValue = Object.hasOwn(requested, name) ? requested[name] : undefined;
+    return [
+      name,
+      tagValue(name, "value" in source ? source.value : claimAt(claims, source.claim), requestedValue),
+    ];
   });
   return Object.fromEntries(values);
 }
 
-function tagValue(name: string, given: unknown, requested: SubjectToken | undefined): SubjectToken {
+function tagValue(name: string, value: unknown, requested: SubjectToken | undefined): SubjectToken {
   const refuse = (why: string) => new TagNotAllowedError(`tag ${quote(name)}: ${why}`);
-  const choices: readonly unknown[] = Array.isArray(given) ? given : given === undefined ? [] : [given];
+  const choices: readonly unknown[] = Array.isArray(value) ? value : value === undefined ? [] : [value];
   if (choices.length === 0) throw refuse("the caller has no value for it");
   if (requested === undefined && choices.length > 1)
-    throw refuse("the caller has several values and must ask for one");
+    throw refuse("the caller has several values and must request one");
   const chosen = requested ?? choices[0];
   if (!choices.includes(chosen)) throw refuse("the caller may not have the requested value");
   if (!isSubjectToken(chosen)) throw refuse("its value must be one subject token");

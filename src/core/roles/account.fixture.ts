@@ -19,8 +19,9 @@ export const BROWSER: RoleTemplate = {
 export interface AccountFixture {
   accountJwt: string;
   publicKey: string;
-  /** The seed of the account's identity, and by role those of its scoped keys. */
+  /** The seed of the account's identity key. */
   accountSeed: string;
+  /** The seeds of its scoped signing keys, by role. */
   seeds: Record<string, string>;
   /** The seed of a signing key without a role. */
   plainSeed: string;
@@ -34,6 +35,7 @@ interface Options {
   operator?: KeyPair;
 }
 
+/** Makes an account with one scoped signing key for each of these roles. */
 export async function makeAccount(
   roles: Record<string, RoleTemplate> = { browser: BROWSER },
   { name = "APP", tags = [], exp, defaultPermissions, operator = createOperator() }: Options = {},

@@ -3,7 +3,7 @@ import { InvalidKeysError } from "../errors.ts";
 import { decodeJwt } from "../keys/jwt.ts";
 import { type AccountPublicKey, asAccountPublicKey } from "../keys/nkey.ts";
 
-/** What the account JWT says: who the account is, and what each of its scoped signing keys may give. */
+/** The content of an account JWT: the account, and the permissions that each of its scoped signing keys can grant. */
 
 const subjects = z.array(z.string()).readonly().nullish();
 const rules = z.object({ allow: subjects, deny: subjects }).nullish();
@@ -35,17 +35,18 @@ const claims = z.object({
   }),
 });
 
-/** Permissions as they stand in a JWT, subjects possibly holding templates. */
+/** Permissions as a JWT has them. Subjects may contain templates. */
 export type PermissionClaims = z.infer<typeof permissions>;
 
-/** One scoped signing key: the key, the role it is for, and all that it can give. */
+/** A scoped signing key: the key, its role, and the permissions that the server gives to every user signed with it. */
 export type Scope = z.infer<typeof scope>;
 
+/** An account, as its JWT describes it. */
 export interface Account {
   readonly publicKey: AccountPublicKey;
   readonly name: string;
   readonly tags: readonly string[];
-  /** What a user gets for whom nothing else is said. */
+  /** The permissions of users whose role has none. */
   readonly defaultPermissions: PermissionClaims;
   readonly scopes: ReadonlyMap<AccountPublicKey, Scope>;
 }
@@ -53,7 +54,7 @@ export interface Account {
 /**
  * Reads an account JWT.
  * @param now seconds since the epoch
- * @throws {InvalidKeysError} when its signature is wrong, it is not an account's, not version 2, or no longer valid
+ * @throws {InvalidKeysError} when its signature is wrong, it is not an account's, not version 2, or has expired
  */
 export function parseAccount(jwt: string, now: number): Account {
   const decoded = decodeJwt(jwt.trim());

@@ -8,8 +8,7 @@ import { parseAccount } from "./account.ts";
 import { compileRole, type Permissions } from "./role.ts";
 
 /**
- * What each role gives is compared with what a real server enforces in tests/mint/template.test.ts. Here are the rules,
- * one by one.
+ * One test for each rule. tests/mint/template.test.ts compares the permissions with those that a real server enforces.
  */
 
 const subject = createUserKeyPair().publicKey;
@@ -37,24 +36,24 @@ const allow = async (list: string[], options: Parameters<typeof permissions>[1] 
   (await permissions({ pub: { allow: list } }, options)).pub;
 
 describe("a template", () => {
-  test("takes the user's name and key, and the account's", async () => {
+  test("is filled in with the user's name and key, and the account's", async () => {
     const pub = await allow(["a.{{name()}}.{{ subject() }}", "b.{{ACCOUNT-NAME()}}"], {
       account: { name: "APP" },
     });
     expect(pub).toEqual({ allow: [`a.alice.${subject}`, "b.APP"] });
   });
 
-  test("takes the same value everywhere in a subject", async () => {
+  test("has the same value everywhere in a subject", async () => {
     expect(await allow(["{{name()}}.x.{{name()}}"])).toEqual({ allow: ["alice.x.alice"] });
   });
 
-  test("takes a tag's value as it was written, by its name in lower case", async () => {
+  test("is filled in with a tag's value as it is, by the tag's name in lower case", async () => {
     expect(await allow(["room.{{tag(ROOM)}}.>"], { tags: { room: "Lobby" } })).toEqual({
       allow: ["room.Lobby.>"],
     });
   });
 
-  test("takes every combination of the account's tags", async () => {
+  test("is filled in with every combination of the account's tags", async () => {
     const account = { tags: ["x:1", "x:2", "y:a", "y:b"] };
     expect(await allow(["{{account-tag(x)}}.{{account-tag(y)}}"], { account })).toEqual({
       allow: ["1.a", "1.b", "2.a", "2.b"],
@@ -65,11 +64,11 @@ describe("a template", () => {
     expect(await allow(["room.{{tag(room)}}.>", "own.{{name()}}"])).toEqual({ allow: ["own.alice"] });
   });
 
-  test("allows nothing, rather than everything, when nothing remains", async () => {
+  test("allows nothing, rather than everything, when no subject remains", async () => {
     expect(await allow(["room.{{tag(room)}}.>"])).toEqual({ deny: [">"] });
   });
 
-  test("refuses a credential when a subject to deny needs a tag that is missing", async () => {
+  test("refuses a credential when a denied subject needs a tag that is missing", async () => {
     const template = { pub: { allow: [">"], deny: ["room.{{tag(room)}}.>"] } };
     await expect(permissions(template)).rejects.toThrow(InvalidTagError);
     expect(await permissions(template, { tags: { room: "a" } })).toEqual({
@@ -77,7 +76,7 @@ describe("a template", () => {
     });
   });
 
-  test("leaves out an allowed subject that comes out invalid", async () => {
+  test("leaves out an allowed subject that is invalid once filled in", async () => {
     const account = { name: "my app" };
     expect(await allow(["{{account-name()}}.x", "y", "a..b", "a.>.b"], { account })).toEqual({
       allow: ["y"],
@@ -89,20 +88,20 @@ describe("a template", () => {
   });
 });
 
-describe("an empty list of what is allowed", () => {
-  test("means everything when nothing else is said", async () => {
+describe("an empty allow list", () => {
+  test("allows everything when there is no other permission", async () => {
     expect(await permissions({ pub: { allow: [] }, sub: { allow: ["a"] } })).toEqual({
       sub: { allow: ["a"] },
     });
   });
 
-  test("means nothing to publish, and everything to subscribe, beside something to deny", async () => {
+  test("allows nothing to publish, and everything to subscribe, beside a deny list", async () => {
     const rules = { allow: [], deny: ["a"] };
     expect(await permissions({ pub: rules, sub: rules })).toEqual({ pub: rules, sub: { deny: ["a"] } });
   });
 });
 
-describe("a role that no server would let in", () => {
+describe("a role whose users the server would refuse", () => {
   const broken: Record<string, string[]> = {
     "an unknown function": ["{{nme()}}.>"],
     "a third brace": ["{{{name()}}.>"],
@@ -117,29 +116,29 @@ describe("a role that no server would let in", () => {
 
   test("is refused as a whole: more than 4096 subjects", async () => {
     const tags = Array.from({ length: 17 }, (_, i) => `x:${i}`);
-    // The same token has the same value, so it takes different ones to multiply.
+    // The same token has the same value, so only different tokens multiply.
     const account = { tags: [...tags, ...tags.map((tag) => `y${tag}`), ...tags.map((tag) => `z${tag}`)] };
     await expect(
       allow(["{{account-tag(x)}}.{{account-tag(yx)}}.{{account-tag(zx)}}"], { account }),
     ).rejects.toThrow(InvalidKeysError);
   });
 
-  test("is refused as a whole: a subject to deny that no account tag can complete", async () => {
+  test("is refused as a whole: a denied subject that no account tag can complete", async () => {
     await expect(permissions({ pub: { allow: [">"], deny: ["{{account-tag(x)}}"] } })).rejects.toThrow(
       MintError,
     );
   });
 });
 
-describe("the permissions in clear", () => {
-  test("are the account's defaults where the role says nothing", async () => {
+describe("the effective permissions", () => {
+  test("are the account's defaults when the role has none", async () => {
     const account = { defaultPermissions: { pub: { deny: [">"] }, sub: { deny: [">"] } } };
     expect(await permissions({}, { account })).toEqual({ pub: { deny: [">"] }, sub: { deny: [">"] } });
     expect(await permissions({ pub: { allow: ["a"] } }, { account })).toEqual({ pub: { allow: ["a"] } });
     expect(await permissions({})).toEqual({});
   });
 
-  test("say what a right to respond takes away, and the server's defaults", async () => {
+  test("have the restrictions of a permission to respond, and the server's defaults", async () => {
     expect(await permissions({ sub: { allow: ["svc"] }, resp: { max: 0, ttl: 0 } })).toEqual({
       pub: { allow: [] },
       sub: { allow: ["svc"] },

@@ -3,11 +3,13 @@ import { parseSubjectToken } from "../subject-token.ts";
 import type { Account, PermissionClaims, Scope } from "./account.ts";
 import { compileAllow, compileDeny, type TemplateUser } from "./template.ts";
 
-/** A user's permissions in clear, in the shape they have in a NATS JWT; what is absent is not restricted. */
+/**
+ * A user's permissions without templates, in the shape that they have in a NATS JWT. An absent part is not restricted.
+ */
 export interface Permissions {
   pub?: SubjectRules;
   sub?: SubjectRules;
-  /** Right to answer on a reply subject without being granted it: `max` messages within `ttl` nanoseconds. */
+  /** Permission to publish to the reply subjects of received requests: `max` messages within `ttl` nanoseconds. */
   resp?: { max: number; ttl: number };
 }
 
@@ -22,7 +24,7 @@ export interface Role {
   readonly name: string;
   /** How its users may connect (`WEBSOCKET`, `STANDARD`, …); none listed means any way. */
   readonly connectionTypes: readonly string[];
-  /** @throws {InvalidTagError} when a subject to deny needs a tag that the user hasn't got */
+  /** @throws {InvalidTagError} when a denied subject needs a tag that the user doesn't have */
   permissionsOf(user: TemplateUser): Permissions;
 }
 
@@ -30,13 +32,13 @@ export interface Role {
 const DEFAULT_RESPONSES = { max: 1, ttl: 120_000_000_000 };
 
 /**
- * Prepares a scoped signing key's template, so that filling it in for a user costs little.
+ * Prepares a scoped signing key's template, so that it can be filled in quickly for each user.
  * @throws {InvalidKeysError} when the server would refuse every user of this role
  */
 export function compileRole(scope: Scope, account: Account): Role {
   const { template } = scope;
   const permissionsOf = isEmpty(template)
-    ? () => inClear(account.defaultPermissions)
+    ? () => effectivePermissions(account.defaultPermissions)
     : compilePermissions(template, account);
   permissionsOf(userWithAllTags());
   return {
@@ -46,13 +48,13 @@ export function compileRole(scope: Scope, account: Account): Role {
   };
 }
 
-/** A user who lacks nothing: if the role can't be filled in for this one, it can't for anybody. */
+/** A user with every tag. A role that can't be filled in for this user can't be filled in for any. */
 function userWithAllTags(): TemplateUser {
   const token = parseSubjectToken("probe");
   return { name: token, subject: createUserKeyPair().publicKey, tag: () => token };
 }
 
-/** The server falls back to the account's defaults only where nothing at all is said (`buildInternalNkeyUser`). */
+/** The server uses the account's defaults only for a template without any permission (`buildInternalNkeyUser`). */
 function isEmpty({ pub, sub, resp }: PermissionClaims): boolean {
   return ![pub?.allow, pub?.deny, sub?.allow, sub?.deny].some((list) => list?.length) && !resp;
 }
@@ -63,11 +65,11 @@ function compilePermissions(
 ): (user: TemplateUser) => Permissions {
   const pub = compileRules(template.pub, account);
   const sub = compileRules(template.sub, account);
-  return (user) => inClear({ pub: pub(user), sub: sub(user), resp: template.resp });
+  return (user) => effectivePermissions({ pub: pub(user), sub: sub(user), resp: template.resp });
 }
 
 interface Lists {
-  /** Absent where the template has none; the server tells that from an empty one. */
+  /** Undefined where the template has none, which the server treats differently from an empty list. */
   allow: readonly string[] | undefined;
   deny: readonly string[];
 }
@@ -77,7 +79,7 @@ function compileRules(rules: PermissionClaims["pub"], account: Account): (user: 
   const deny = compileDeny(rules?.deny ?? [], account);
   return (user) => {
     const lists = { allow: allow?.(user), deny: deny(user) };
-    // An allow list of which nothing remains would read as "everything", so the server denies everything instead.
+    // An empty allow list would allow everything, so the server denies everything when no subject of the list remains.
     if (rules?.allow?.length && lists.allow?.length === 0) {
       return { allow: undefined, deny: lists.deny.includes(">") ? lists.deny : [...lists.deny, ">"] };
     }
@@ -85,26 +87,29 @@ function compileRules(rules: PermissionClaims["pub"], account: Account): (user: 
   };
 }
 
-/** Says only what restricts, and spells out what the server assumes (`validateResponsePermissions` in its `auth.go`). */
-function inClear({ pub, sub, resp }: PermissionClaims): Permissions {
-  const clear: Permissions = {};
+/**
+ * Leaves out what restricts nothing, and adds the defaults that the server applies (`validateResponsePermissions` in
+ * its `auth.go`).
+ */
+function effectivePermissions({ pub, sub, resp }: PermissionClaims): Permissions {
+  const result: Permissions = {};
   const pubRules = restrictions(pub);
   const subRules = restrictions(sub);
-  // Beside something to deny, the server takes an empty list to publish for nothing, one to subscribe for everything.
+  // Beside a deny list, an empty allow list allows nothing to publish, but everything to subscribe.
   if (pub?.allow?.length === 0 && pubRules) pubRules.allow = [];
-  if (pubRules) clear.pub = pubRules;
-  if (subRules) clear.sub = subRules;
+  if (pubRules) result.pub = pubRules;
+  if (subRules) result.sub = subRules;
   if (resp) {
-    // Who may answer may publish nothing else, unless it is granted.
-    clear.pub = { allow: [], ...pubRules };
-    clear.resp = { max: resp.max || DEFAULT_RESPONSES.max, ttl: resp.ttl || DEFAULT_RESPONSES.ttl };
+    // With a permission to respond, the user may publish nothing else unless it is allowed.
+    result.pub = { allow: [], ...pubRules };
+    result.resp = { max: resp.max || DEFAULT_RESPONSES.max, ttl: resp.ttl || DEFAULT_RESPONSES.ttl };
   }
-  return clear;
+  return result;
 }
 
 function restrictions(rules: PermissionClaims["pub"]): SubjectRules | undefined {
-  const said: SubjectRules = {};
-  if (rules?.allow?.length) said.allow = rules.allow;
-  if (rules?.deny?.length) said.deny = rules.deny;
-  return said.allow || said.deny ? said : undefined;
+  const restricting: SubjectRules = {};
+  if (rules?.allow?.length) restricting.allow = rules.allow;
+  if (rules?.deny?.length) restricting.deny = rules.deny;
+  return restricting.allow || restricting.deny ? restricting : undefined;
 }

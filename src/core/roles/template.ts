@@ -6,15 +6,15 @@ import type { Account } from "./account.ts";
 
 /**
  * Permission templates of scoped signing keys, filled in the way the server fills them in:
- * `processUserPermissionsTemplate` in nats-server's `server/auth.go`, quirks included, so that what the mint tells a
- * client is what the server enforces.
+ * `processUserPermissionsTemplate` in nats-server's `server/auth.go`, quirks included, so that the permissions in the
+ * mint's response are those that the server enforces.
  */
 
-/** Whom a template is filled in for. */
+/** The user that a template is filled in for. */
 export interface TemplateUser {
   readonly name: SubjectToken;
   readonly subject: UserPublicKey;
-  /** The value of the user's tag of this name, if it has one. */
+  /** The value of the user's tag with this name, if it has one. */
   tag(name: string): SubjectToken | undefined;
 }
 
@@ -24,27 +24,30 @@ export type SubjectList = (user: TemplateUser) => readonly string[];
 const TOKEN = /\{\{([^}]+)\}\}/g;
 const MAX_SUBJECTS = 4096;
 
-/** Undefined for a tag that the user hasn't got. */
-type ValueOf = (user: TemplateUser) => string | undefined;
+/** Undefined for a tag that the user doesn't have. */
+type UserValue = (user: TemplateUser) => string | undefined;
 
-/** A `{{…}}` whose value each user has of their own, or whose values are the account's. */
+/** A `{{…}}`. It has one value per user, or one or several values from the account. */
 interface Token {
   readonly text: string;
-  /** The tag's name, when it is one: only a tag can be missing. */
+  /** The tag's name, if the token is a tag: only a tag can be missing. */
   readonly tag: string | undefined;
-  readonly from: { readonly user: ValueOf } | { readonly account: readonly string[] };
+  readonly from: { readonly user: UserValue } | { readonly account: readonly string[] };
 }
 
-/** A subject in which only users' own values are left to be filled in: between the literals, which are one more. */
+/**
+ * A subject with the account's values filled in. The user's values go between the literals, of which there is one more
+ * than of values.
+ */
 interface Prepared {
   readonly literals: readonly string[];
-  readonly values: readonly { readonly tag: string | undefined; readonly of: ValueOf }[];
-  /** Each user's value is one literal token, so that this is the same for all. */
+  readonly values: readonly { readonly tag: string | undefined; readonly valueFor: UserValue }[];
+  /** Whether the subject is valid. The same for all users, since a user's value is always one literal token. */
   readonly isValid: boolean;
 }
 
 /**
- * Prepares an allow list: a subject that comes out invalid is left out.
+ * Prepares an allow list. A subject that is invalid once filled in is left out.
  * @throws {InvalidKeysError} for a template function that the server doesn't know
  */
 export function compileAllow(list: readonly string[], account: Account): SubjectList {
@@ -52,22 +55,24 @@ export function compileAllow(list: readonly string[], account: Account): Subject
 }
 
 /**
- * Prepares a deny list: a subject that comes out invalid would deny less than was meant, so the server refuses the
- * login, and the mint the credential.
+ * Prepares a deny list. An invalid subject would deny less than was meant, so the server refuses the connection, and
+ * the mint refuses the credential.
  * @throws {InvalidKeysError} for a template function that the server doesn't know; when filled in, also for an invalid
  * subject, and InvalidTagError for a tag without a value
  */
 export function compileDeny(list: readonly string[], account: Account): SubjectList {
   return compileList(list, account, (subject, missing) => {
     if (missing !== undefined) throw new InvalidTagError(`the role needs the tag ${quote(missing)}`);
-    throw new InvalidKeysError(`the denied subject ${quote(subject)} comes out invalid`);
+    throw new InvalidKeysError(
+      `the denied subject ${quote(subject)} is invalid once its template is filled in`,
+    );
   });
 }
 
 type OnInvalid = (subject: string, missingTag?: string) => void;
 
 function compileList(list: readonly string[], account: Account, onInvalid: OnInvalid): SubjectList {
-  // Without a template the server takes the list as it is, unchecked; with one, it checks every subject in it.
+  // The server uses a list without templates as it is, unchecked; in a list with one, it checks every subject.
   if (!list.some((subject) => subject.match(TOKEN))) return () => list;
   const compiled = list.map((subject) => compileSubject(subject, account));
   return (user) => {
@@ -89,28 +94,28 @@ function compileList(list: readonly string[], account: Account, onInvalid: OnInv
 function fill({ literals, values }: Prepared, user: TemplateUser, onMissing: (tag?: string) => void) {
   let result = literals[0] ?? "";
   for (let i = 0; i < values.length; i++) {
-    const value = values[i]?.of(user);
+    const value = values[i]?.valueFor(user);
     if (value === undefined) return onMissing(values[i]?.tag);
     result += value + literals[i + 1];
   }
   return result;
 }
 
-/** Stands for the value of the user, until there is one: the number of the token between two NULs. */
+/** Marks the place of a user's value: the token's index between two NULs. */
 const PLACEHOLDER = /\0(\d+)\0/;
 
-/** Fills in what the account has, once; a subject comes out for each combination of its values. */
+/** Fills in the account's values. The result has one subject for each combination of them. */
 function compileSubject(subject: string, account: Account) {
   const tokens = parseTokens(subject, account);
-  const ofAccount = tokens.flatMap(({ from }) => ("account" in from ? from.account : []));
-  if ([subject, ...ofAccount].some((text) => text.includes("\0"))) {
-    throw new InvalidKeysError(`the subject ${quote(subject)} has a NUL in it`);
+  const accountValues = tokens.flatMap(({ from }) => ("account" in from ? from.account : []));
+  if ([subject, ...accountValues].some((text) => text.includes("\0"))) {
+    throw new InvalidKeysError(`the subject ${quote(subject)} contains a NUL`);
   }
   const missing = tokens.find(({ from }) => "account" in from && from.account.length === 0)?.tag;
   const values = tokens.map(({ from }, i) => ("account" in from ? from.account : [`\0${i}\0`]));
   if (values.reduce((count, { length }) => count * length, 1) > MAX_SUBJECTS) throw tooMany(subject);
   const combinations = product(values).map((combination) => {
-    // One token after the other, everywhere it stands: the same token twice has the same value twice.
+    // A token is replaced everywhere in the subject: the same token twice has the same value twice.
     const text = tokens.reduce((text, token, i) => text.split(token.text).join(combination[i]), subject);
     return prepare(text, tokens);
   });
@@ -123,14 +128,14 @@ function prepare(text: string, tokens: readonly Token[]): Prepared {
     literals: parts.filter((_, i) => i % 2 === 0),
     values: parts.flatMap((part, i) => {
       const token = i % 2 === 1 ? tokens[Number(part)] : undefined;
-      return token && "user" in token.from ? [{ tag: token.tag, of: token.from.user }] : [];
+      return token && "user" in token.from ? [{ tag: token.tag, valueFor: token.from.user }] : [];
     }),
     isValid: isValidSubject(text),
   };
 }
 
 const tooMany = (subject: string) =>
-  new InvalidKeysError(`the subject ${quote(subject)} comes out as more than ${MAX_SUBJECTS}`);
+  new InvalidKeysError(`the subject ${quote(subject)} expands to more than ${MAX_SUBJECTS} subjects`);
 
 function parseTokens(subject: string, account: Account): Token[] {
   return [...subject.matchAll(TOKEN)].map(([text, inside = ""]) => {
@@ -178,7 +183,7 @@ function accountTag(name: string, { tags }: Account): Token["from"] {
   return { account: tags.filter((tag) => tag.startsWith(start)).map((tag) => tag.slice(start.length)) };
 }
 
-/** Every combination of one value from each list, the last list turning fastest. */
+/** Every combination of one value from each list, the last list varying fastest. */
 function product(lists: readonly (readonly string[])[]): string[][] {
   return lists.reduce<string[][]>(
     (combinations, list) => combinations.flatMap((head) => list.map((value) => [...head, value])),

@@ -20,7 +20,7 @@ import type { CredsResponse } from "./response.ts";
 import { type Servers, serversFor } from "./servers.ts";
 
 const JSON_TYPE = "application/json";
-/** JSON, or a creds file by one of its names. */
+/** The types of a response: JSON, or a creds file under two names. */
 const TYPES = [JSON_TYPE, "application/x-nats-creds", "text/plain"] as const;
 type Type = (typeof TYPES)[number];
 
@@ -36,7 +36,7 @@ export interface CredsOptions {
   readonly respondToError: ErrorResponder;
 }
 
-/** A credential as the response has it. */
+/** The body of a response with a credential. */
 interface Body {
   readonly type: Type;
   readonly text: string;
@@ -46,28 +46,28 @@ interface Body {
 export function credsRoute(options: CredsOptions): Route {
   const { authenticate, servers, gate, bodies, respondToError } = options;
   const parts: IssueParts = { ...options.parts, statusOf };
-  const ofErrors = { Vary: "Accept", ...limitPolicy(parts.limits.limits) };
-  const ofCredentials = { ...ofErrors, Vary: "Accept, Origin" };
+  const errorHeaders = { Vary: "Accept", ...limitPolicy(parts.limits.limits) };
+  const credentialHeaders = { ...errorHeaders, Vary: "Accept, Origin" };
   const respond = Object.fromEntries(
-    TYPES.map((type) => [type, respondWith({ ...ofCredentials, "Content-Type": type })]),
+    TYPES.map((type) => [type, respondWith({ ...credentialHeaders, "Content-Type": type })]),
   ) as Record<Type, ReturnType<typeof respondWith>>;
   const proofs: ProofOptions = { authenticate, acceptsTokens: parts.authenticateToken !== undefined };
 
   async function handler(c: Context, context: Parameters<Route["handler"]>[1]): Promise<Response> {
-    const from = context.address === undefined ? undefined : network(context.address);
+    const clientNetwork = context.address === undefined ? undefined : network(context.address);
     let type: Type = JSON_TYPE;
     let entered = false;
 
     async function read(): Promise<IssueRequest> {
-      gate.admit(from);
-      const json = await readJson(c, (body) => bodies.receive(body, from));
-      gate.enter(c.req.raw, from);
+      gate.admit(clientNetwork);
+      const json = await readJson(c, (body) => bodies.receive(body, clientNetwork));
+      gate.enter(c.req.raw, clientNetwork);
       entered = true;
       const { requested, publicKey } = parseCredsRequest(json);
       type = wantedType(c);
       if (type !== JSON_TYPE && publicKey) {
         throw new NotAcceptableError(
-          `a creds file holds the seed, which only the owner of public_key has: accept ${JSON_TYPE}`,
+          `a creds file contains the seed, which only the client has for its public_key: accept ${JSON_TYPE}`,
         );
       }
       return { proof: await readProof(c.req.raw, requested, proofs), requested, publicKey };
@@ -80,11 +80,11 @@ export function credsRoute(options: CredsOptions): Route {
         respond: (credentials) => formatBody(credentials, type, servers),
       });
       const result = response ? respond[response.type](c, response.text) : await respondToError(error, c);
-      if (error) for (const [name, value] of Object.entries(ofErrors)) result.headers.append(name, value);
+      if (error) for (const [name, value] of Object.entries(errorHeaders)) result.headers.append(name, value);
       setLimitStates(result.headers, limits);
       return result;
     } finally {
-      if (entered) gate.leave(c.req.raw, from);
+      if (entered) gate.leave(c.req.raw, clientNetwork);
     }
   }
 
@@ -95,7 +95,7 @@ const statusOf = (error: Error | undefined): number => (error ? (problemOf(error
 
 function wantedType(c: Context): Type {
   const accept = c.req.header("Accept");
-  // Almost every request's.
+  // The usual values, without the cost of parsing them.
   if (accept === undefined || accept === "*/*" || accept === JSON_TYPE) return JSON_TYPE;
   return accepts(c, { header: "Accept", supports: [...TYPES], default: JSON_TYPE }) as Type;
 }

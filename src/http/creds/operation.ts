@@ -4,9 +4,10 @@ import { PROBLEMS, type ProblemCode } from "../edge/problems.ts";
 import { CredsRequestShape } from "./request.ts";
 import { CredsResponseShape } from "./response.ts";
 
-/** Codes of preflights, other paths and other methods: `POST /creds` itself never responds with them. */
+/** Codes only of preflights, other paths and other methods: `POST /creds` never responds with them. */
 const ELSEWHERE: readonly string[] = ["not_found", "method_not_allowed", "origin_not_allowed"];
 
+/** The description of `POST /creds` in the OpenAPI document. */
 export function describeCreds(): Operation {
   const codes = (Object.keys(PROBLEMS) as ProblemCode[]).filter(
     (code) => code === "internal_error" || (PROBLEMS[code] && !ELSEWHERE.includes(code)),
@@ -16,7 +17,7 @@ export function describeCreds(): Operation {
     operationId: "createCreds",
     summary: "Get a credential",
     description:
-      "Authenticates the caller, decides what it gets, and signs it. With `Accept: application/x-nats-creds` or `text/plain` the response is a creds file, which NATS clients read.",
+      "Authenticates the caller, decides what it is granted, and signs the credential. With `Accept: application/x-nats-creds` or `text/plain` the response is a creds file, which NATS clients read.",
     authenticated: true,
     request: {
       body: { required: true, content: { "application/json": { schema: CredsRequestShape } } },

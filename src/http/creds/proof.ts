@@ -3,8 +3,9 @@ import type { Identity, Proof, Requested } from "../../core/identity.ts";
 import { bearerToken } from "../bearer.ts";
 
 /**
- * A login of the application's own: who sent this request? Null for a request that proves no identity. The body has been
- * read already; its content is in `requested`. May throw a `MintError` to refuse with another status than 401.
+ * The application's own login: returns the identity of a request's sender, or null for a request that proves no
+ * identity. The body has been read already; its content is in `requested`.
+ * @throws {MintError} to refuse the request with another status than 401
  */
 export type Authenticator = (
   request: Request,

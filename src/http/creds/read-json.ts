@@ -2,34 +2,34 @@ import type { Context } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { BodyTooLargeError, InvalidJsonError, UnsupportedMediaTypeError } from "../errors.ts";
 
-/** Bytes. A request is a few hundred; the rest is room for tags. */
+/** Bytes. A usual request has a few hundred; the rest is for tags. */
 const MAX_BODY = 8 * 1024;
 const JSON_TYPE = "application/json";
 
-// By Content-Length before a byte is read, else by counting while reading; to count takes longer than to mint.
+// By Content-Length before a byte is read; without it by counting, which takes longer than signing a credential.
 const limitBody = bodyLimit({
   maxSize: MAX_BODY,
   onError: () => {
-    throw new BodyTooLargeError(`a request has at most ${MAX_BODY} bytes`);
+    throw new BodyTooLargeError(`the body has more than ${MAX_BODY} bytes`);
   },
 });
 
 /**
- * Reads a JSON body, or refuses: 415 for another type, 413 above 8 KiB, 408 when it takes too long, 400 for anything else.
- * @param receive waits for the body, and says for how long
+ * Reads a JSON body of at most 8 KiB.
+ * @param receive waits for the body, with a deadline
  * @throws {UnsupportedMediaTypeError} {BodyTooLargeError} {RequestTimeoutError} {InvalidJsonError}
  */
 export async function readJson(
   c: Context,
   receive: (body: Promise<string>) => Promise<string>,
 ): Promise<unknown> {
-  wantJson(c);
+  checkType(c);
   try {
-    // What the server itself holds to its length need not be counted.
+    // With a Content-Length, the server itself reads no more than that.
     const body = hasLength(c) ? c.req.text() : countedText(c);
     return parseJson(await receive(body));
   } catch (error) {
-    // The caller hung up, or sent chunks that are none. Nobody reads the answer, but the log has a word for it.
+    // The client closed the connection or sent invalid chunks. The response is for the log only.
     if ((error as Error).name === "AbortError") throw new InvalidJsonError("the body was cut off");
     throw error;
   }
@@ -40,14 +40,15 @@ async function countedText(c: Context): Promise<string> {
   return c.req.text();
 }
 
-function wantJson(c: Context): void {
+function checkType(c: Context): void {
   const type = c.req.header("Content-Type");
   if (type !== JSON_TYPE && type?.split(";")[0]?.trim().toLowerCase() !== JSON_TYPE)
-    throw new UnsupportedMediaTypeError("send application/json");
-  if (c.req.header("Content-Encoding")) throw new UnsupportedMediaTypeError("send it uncompressed");
+    throw new UnsupportedMediaTypeError("the body must be of the type application/json");
+  if (c.req.header("Content-Encoding"))
+    throw new UnsupportedMediaTypeError("the body is compressed; send it uncompressed");
 }
 
-/** Whether the head says how long the body is, and it isn't too long. */
+/** Whether the head has the body's length, and it is within the limit. */
 function hasLength(c: Context): boolean {
   const length = c.req.header("Content-Length");
   return (
@@ -55,7 +56,7 @@ function hasLength(c: Context): boolean {
   );
 }
 
-/** Stands where something else than UTF-8 was. */
+/** The decoder writes it in place of bytes that are not UTF-8. */
 const REPLACEMENT = "\ufffd";
 
 function parseJson(text: string): unknown {

@@ -11,21 +11,25 @@ import { showPlace } from "../../util/zod-issues.ts";
 const token = { pattern: SUBJECT_TOKEN.source };
 
 /**
- * The shape of a request, and for the document what the values may be; to refuse a wrong value, and to say why, is for
- * the parsers in `core`.
+ * The shape of a request. The patterns and limits are for the OpenAPI document only: the parsers in `core` check the
+ * values, with better error messages.
  */
 export const CredsRequestShape = z
   .strictObject({
     user: z
       .string()
       .optional()
-      .openapi({ ...token, description: "Whom the credential is for: one subject token.", example: "alice" }),
+      .openapi({
+        ...token,
+        description: "The user that the credential is for: one subject token.",
+        example: "alice",
+      }),
     public_key: z.string().optional().openapi({
-      // The checksum in it is more than a pattern can say.
+      // A pattern can't express the checksum in it.
       format: "nats-user-public-key",
       pattern: "^U[A-Z2-7]{55}$",
       description:
-        "The public half of the client's user nkey. Without it the service makes a pair and answers with the `seed`.",
+        "The public half of the client's user nkey. Without it the service makes a key pair, and the response contains the `seed`.",
     }),
     role: z.string().optional().openapi({
       description: "The role; without it, the one that the caller gets by default.",
@@ -39,7 +43,7 @@ export const CredsRequestShape = z
         ...({ propertyNames: { pattern: TAG_NAME.source } } as object),
         additionalProperties: { type: "string", ...token },
         maxProperties: MAX_TAGS,
-        description: "Values for roles that say `{{tag(name)}}` in a permission.",
+        description: "Values for roles with `{{tag(name)}}` in a permission.",
         example: { room: "lobby" },
       }),
     ttl: z.number().optional().openapi({
@@ -47,16 +51,16 @@ export const CredsRequestShape = z
       minimum: MIN_LIFETIME,
       maximum: Number.MAX_SAFE_INTEGER,
       description:
-        "Seconds to live. Never longer than the role's, or than what is left of the caller's proof.",
+        "The requested lifetime in seconds. The role's and what is left of the caller's proof are further limits.",
       example: 60,
     }),
   })
   .openapi("CredsRequest");
 
-/** What a caller of `POST /creds` asks for. */
+/** The content of a request to `POST /creds`. */
 export interface CredsRequest {
   readonly requested: Requested;
-  /** The caller's own key; without it the service makes a pair. */
+  /** The client's own public key; without it the service makes a key pair. */
   readonly publicKey: UserPublicKey | undefined;
 }
 
@@ -67,7 +71,7 @@ export interface CredsRequest {
  */
 export function parseCredsRequest(json: unknown): CredsRequest {
   const { user, public_key, role, tags, ttl } = hasShape(json);
-  // What isn't requested is not there at all: applications write `{ ttl: 60, ...requested }`.
+  // A field that isn't requested must be absent, not undefined: applications write `{ ttl: 60, ...requested }`.
   const requested: { -readonly [Name in keyof Requested]: Requested[Name] } = {};
   if (user !== undefined) requested.user = parseSubjectToken(user);
   if (role !== undefined) requested.role = role;
@@ -86,7 +90,7 @@ interface Shape {
 
 const USUAL = new Set(["user", "public_key", "role"]);
 
-/** What nearly every request has, and nothing else, needs no closer look: that takes longer than to read the JSON. */
+/** Whether the request has only the usual fields. The full check would take longer than parsing the JSON. */
 function isUsual(json: unknown): json is Shape {
   if (typeof json !== "object" || json === null || Array.isArray(json)) return false;
   for (const name in json) {
@@ -99,11 +103,11 @@ function hasShape(json: unknown): Shape {
   if (isUsual(json)) return json;
   const parsed = CredsRequestShape.safeParse(json);
   if (!parsed.success) throw new InvalidRequestError(describe(parsed.error));
-  // Not zod's copy: it leaves out a tag named `__proto__` without a word.
+  // Not zod's copy, which silently leaves out a tag named `__proto__`.
   return json as Shape;
 }
 
-/** One sentence about the first thing wrong, naming the field but not what stood in it. */
+/** One sentence about the first mistake, with the field's name but not its value. */
 function describe({ issues: [issue] }: z.ZodError): string {
   if (issue?.code === "unrecognized_keys") return `unknown field ${quote(issue.keys[0] ?? "")}`;
   const where = issue?.path.length ? showPlace(issue.path) : "the body";

@@ -5,7 +5,7 @@ const rules = z.object({ allow: subjects.optional(), deny: subjects.optional() }
   description: "`deny` wins over `allow`. An empty `allow` allows nothing, an absent one everything.",
 });
 
-/** The answer of `POST /creds` as JSON. Times in seconds since the epoch, except `server_time`. */
+/** The schema of the JSON response of `POST /creds`. */
 export const CredsResponseShape = z
   .object({
     jwt: z.string().openapi({ description: "The signed user JWT." }),
@@ -13,7 +13,7 @@ export const CredsResponseShape = z
       .string()
       .optional()
       .openapi({ description: "The private key, only when the service made the key pair." }),
-    user: z.string().openapi({ description: "Whom it is for.", example: "alice" }),
+    user: z.string().openapi({ description: "The user that the credential is for.", example: "alice" }),
     role: z.string().openapi({ example: "browser" }),
     tags: z
       .record(z.string(), z.string())
@@ -25,31 +25,34 @@ export const CredsResponseShape = z
     expires_at: z.number().openapi({ type: "integer", description: "Seconds since the epoch." }),
     server_time: z.number().openapi({
       type: "integer",
-      description: "Milliseconds since the epoch: a client works out its own clock's error from it.",
+      description: "Milliseconds since the epoch. A client computes the error of its own clock from it.",
     }),
     servers: z.array(z.string()).openapi({
       description: "The URLs that this role can use.",
       example: ["ws://127.0.0.1:9222"],
     }),
     inbox_prefix: z.string().openapi({
-      description: "To be set as the client's `inboxPrefix`, or replies are denied.",
+      description: "Must be set as the client's `inboxPrefix`; otherwise replies are denied.",
       example: "_INBOX_alice",
     }),
     permissions: z
       .object({
         pub: rules.optional(),
         sub: rules.optional(),
-        resp: z
-          .object({ max: z.number(), ttl: z.number() })
-          .optional()
-          .openapi({ description: "Right to answer: `max` messages within `ttl` nanoseconds." }),
+        resp: z.object({ max: z.number(), ttl: z.number() }).optional().openapi({
+          description:
+            "Permission to publish `max` responses to a received request within `ttl` nanoseconds.",
+        }),
       })
-      .openapi({ description: "What the server will allow, in clear; what is absent is not restricted." }),
+      .openapi({
+        description:
+          "The permissions that the server enforces, without templates. An absent part is not restricted.",
+      }),
   })
   .openapi("Creds");
 
-/** The answer as JSON. Times in seconds since the epoch, except `server_time`. */
+/** The JSON response of `POST /creds`. Times in seconds since the epoch, except `server_time` in milliseconds. */
 export type CredsResponse = Exact<z.infer<typeof CredsResponseShape>>;
 
-/** JSON has no undefined: what is optional is there or it isn't. */
+/** JSON has no undefined: an optional field has a value or is absent. */
 type Exact<T> = { [Key in keyof T]: Exclude<T[Key], undefined> };

@@ -1,4 +1,4 @@
-/** Where clients connect to, by the way they connect. */
+/** The NATS servers that clients connect to, by transport. */
 export interface Servers {
   /** `ws://` and `wss://` URLs. */
   readonly websocket: readonly string[];
@@ -7,10 +7,10 @@ export interface Servers {
 }
 
 /**
- * The URLs that a user of these connection types can use. A role that lists none may connect either way; TCP then comes
- * first, since such a role is a backend's.
+ * The URLs that a user with these connection types can connect to. A role without a list may use either transport; TCP
+ * then comes first, since such a role is usually a backend's.
  */
 export function serversFor(connectionTypes: readonly string[], { websocket, tcp }: Servers): string[] {
-  const may = (type: string) => connectionTypes.length === 0 || connectionTypes.includes(type);
-  return [...(may("STANDARD") ? tcp : []), ...(may("WEBSOCKET") ? websocket : [])];
+  const isAllowed = (type: string) => connectionTypes.length === 0 || connectionTypes.includes(type);
+  return [...(isAllowed("STANDARD") ? tcp : []), ...(isAllowed("WEBSOCKET") ? websocket : [])];
 }

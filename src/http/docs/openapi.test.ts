@@ -31,7 +31,7 @@ const makeApp = (more: Partial<AppOptions> = {}) =>
     ...more,
   });
 
-/** As much of the document as is looked at here. */
+/** The parts of the document that these tests read. */
 interface Described {
   readonly servers: readonly { url: string }[];
   readonly paths: Record<
@@ -54,7 +54,7 @@ const fetchDocument = async (app: Hono, path = "/openapi.json") =>
   (await (await app.request(path)).json()) as Described;
 
 describe("/openapi.json", () => {
-  test("has every path that the service answers, and no other", async () => {
+  test("has every path of the service, and no other", async () => {
     const app = makeApp();
     const { paths } = await fetchDocument(app);
     const known: string[] = [];
@@ -68,7 +68,7 @@ describe("/openapi.json", () => {
     expect(described.sort()).toEqual([...new Set(known)].sort());
   });
 
-  test("has every code of a refused request, under its status", async () => {
+  test("has every problem code, under its status", async () => {
     const { paths } = await fetchDocument(makeApp());
     const codes = Object.values(paths).flatMap((item) =>
       Object.values(item).flatMap(({ responses }) =>
@@ -87,13 +87,13 @@ describe("/openapi.json", () => {
     expect([...new Set(codes)].sort()).toEqual([...all, "internal_error 500"].sort());
   });
 
-  test("says where it is, also when mounted", async () => {
+  test("has its own path as the server, also when mounted", async () => {
     const parent = new Hono().route("/auth/nats", makeApp());
     expect((await fetchDocument(parent, "/auth/nats/openapi.json")).servers).toEqual([{ url: "/auth/nats" }]);
     expect((await fetchDocument(makeApp())).servers).toEqual([{ url: "/" }]);
   });
 
-  test("speaks of the ways to prove who one is that are in use, and of metrics where there are some", async () => {
+  test("has the authentication methods that are in use, and metrics if they are served", async () => {
     const of = async (login: readonly ("dev" | "oidc" | "api-key")[]) => {
       const { paths, components } = await fetchDocument(makeApp({ document: { login } }));
       return {
@@ -128,7 +128,7 @@ describe("/openapi.json", () => {
   });
 });
 
-test("what the document says of names and tags is what the parsers take", async () => {
+test("the document's patterns for names and tags match what the parsers accept", async () => {
   const { components } = await fetchDocument(makeApp());
   const { properties } = components.schemas.CredsRequest as unknown as {
     properties: {
@@ -162,7 +162,7 @@ test("what the document says of names and tags is what the parsers take", async 
   expect(takes(many(properties.tags.maxProperties + 1))).toBe(false);
 });
 
-describe("an answer is one of those that the document has:", () => {
+describe("a response matches the document's schema:", () => {
   const JSON_BODY = { "Content-Type": "application/json", Host: "localhost" };
   const post = (body: string, headers: Record<string, string> = {}) => ({
     method: "POST",
@@ -176,7 +176,7 @@ describe("an answer is one of those that the document has:", () => {
   const cases: [string, number, string, RequestInit, Partial<AppOptions>?][] = [
     ["a credential", 200, "/creds", post(`{"user":"alice","public_key":"${key}"}`)],
     [
-      "one with all that was asked for",
+      "one with everything that can be requested",
       200,
       "/creds",
       post('{"user":"a","role":"browser","tags":{"a":"b"},"ttl":10}'),
@@ -228,21 +228,23 @@ describe("an answer is one of those that the document has:", () => {
     }
   });
 
-  test("which the schemas would tell from another", async () => {
+  test("and would not match with a wrong field", async () => {
     const document = await fetchDocument(makeApp());
     const schema = document.paths["/creds"]?.post?.responses[200]?.content["application/json"]?.schema ?? {};
     const shape = z.fromJSONSchema(inlined(schema, document));
-    const answer = (await (await makeApp().request("/creds", post('{"user":"alice"}'))).json()) as object & {
+    const response = (await (
+      await makeApp().request("/creds", post('{"user":"alice"}'))
+    ).json()) as object & {
       permissions: unknown;
     };
-    expect(shape.safeParse(answer).success).toBe(true);
-    expect(shape.safeParse({ ...answer, expires_at: "soon" }).success).toBe(false);
-    const { permissions: _, ...rest } = answer;
+    expect(shape.safeParse(response).success).toBe(true);
+    expect(shape.safeParse({ ...response, expires_at: "soon" }).success).toBe(false);
+    const { permissions: _, ...rest } = response;
     expect(shape.safeParse(rest).success).toBe(false);
   });
 });
 
-/** The schema with what it refers to put in its place; none refers to itself. */
+/** The schema with its references replaced; none is recursive. */
 function inlined(schema: object, document: Described): Parameters<typeof z.fromJSONSchema>[0] {
   return JSON.parse(JSON.stringify(schema), (_, value) =>
     typeof value?.$ref === "string"

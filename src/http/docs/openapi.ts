@@ -9,7 +9,7 @@ import { jsonResponse, type Operation } from "./operation.ts";
 export interface DocumentOptions {
   /** The service's version. */
   readonly version?: string;
-  /** Authentication methods; empty for an application's own login, about which the document says nothing. */
+  /** The authentication methods; empty for an application's own login, which the document does not describe. */
   readonly login?: readonly AuthMethodName[];
 }
 
@@ -26,21 +26,21 @@ const SCHEMES = {
     type: "http",
     scheme: "bearer",
     bearerFormat: "API key",
-    description: "A key that the service's operator has made for a program.",
+    description: "A key that the service's operator made for a backend.",
   },
 } as const;
 
-/** The document, without `servers`: where it is served is known at a request. */
+/** The document, without `servers`: the path under which it is served is only known at a request. */
 export function openApiDocument(
   routes: readonly Route[],
   { version = "0", login = [] }: DocumentOptions = {},
 ): Document {
   const app = new OpenAPIHono();
   const { openAPIRegistry: registry } = app;
-  const schemes = login.filter((one) => one !== "dev");
-  for (const one of schemes) registry.registerComponent("securitySchemes", one, SCHEMES[one]);
-  // An empty requirement says that no proof is an alternative.
-  const security = [...schemes.map((one) => ({ [one]: [] })), ...(login.includes("dev") ? [{}] : [])];
+  const schemes = login.filter((method) => method !== "dev");
+  for (const name of schemes) registry.registerComponent("securitySchemes", name, SCHEMES[name]);
+  // An empty requirement means that a request needs no proof.
+  const security = [...schemes.map((name) => ({ [name]: [] })), ...(login.includes("dev") ? [{}] : [])];
   for (const { method, path, operation } of routes) {
     if (!operation) continue;
     const { authenticated, ...described } = operation();
@@ -59,17 +59,17 @@ export function openApiDocument(
     info: {
       title: "nats-mint",
       version,
-      description: "Gives each caller a short-lived NATS credential of its own.",
+      description: "Issues each caller a short-lived NATS credential of its own.",
     },
   });
-  // Only an OpenID token names its user; `dev` and API keys know nothing but the request's `user`.
+  // Only an OpenID token identifies its user; with `dev` and API keys the request must name one.
   const request = document.components?.schemas?.CredsRequest;
   const needsUser = login.length > 0 && !login.includes("oidc");
   if (needsUser && request && "type" in request) request.required = ["user"];
   return document;
 }
 
-/** A function that makes the document at its first call. */
+/** A function that makes the document at its first call and returns the same one later. */
 export function lazyDocument(routes: () => readonly Route[], options?: DocumentOptions): () => Document {
   let document: Document | undefined;
   return () => {
@@ -81,7 +81,7 @@ export function lazyDocument(routes: () => readonly Route[], options?: DocumentO
 /** The path under which the application is mounted in another one. */
 const mountPoint = (c: Context, path: string): string => c.req.path.slice(0, -path.length) || "/";
 
-/** `GET /openapi.json` */
+/** `GET /openapi.json`: the document, with the path that it is served under as its server. */
 export function openApiRoute(document: () => Document): Route {
   const path = "/openapi.json";
   const handler: RouteHandler = (c) => {

@@ -7,13 +7,13 @@ import { REQUEST_ID } from "./operation.ts";
 import { DOCS_STYLE } from "./style.ts";
 
 /**
- * The document as a page, made here: no script, nothing loaded from elsewhere. Viewers that can be installed are
- * megabytes of script, and would have the page that reads the interface's description run them.
+ * The OpenAPI document as an HTML page without scripts, which loads nothing from elsewhere. The usual viewers are
+ * megabytes of script, which would run with access to the service's origin.
  */
 
 type Html = ReturnType<typeof html>;
 
-/** As much of the document's schemas as a reader is shown. */
+/** The parts of a schema that the page shows. */
 interface Schema {
   readonly $ref?: string;
   readonly type?: string | readonly string[];
@@ -34,7 +34,7 @@ interface Header {
   readonly description?: string;
 }
 
-interface Answer {
+interface ResponseObject {
   readonly description: string;
   readonly headers?: Readonly<Record<string, Header>>;
   readonly content?: Readonly<Record<string, { readonly schema?: Schema }>>;
@@ -46,7 +46,7 @@ interface Operation {
   readonly operationId?: string;
   readonly security?: readonly Readonly<Record<string, unknown>>[];
   readonly requestBody?: { readonly content: Readonly<Record<string, { readonly schema?: Schema }>> };
-  readonly responses: Readonly<Record<string, Answer>>;
+  readonly responses: Readonly<Record<string, ResponseObject>>;
 }
 
 interface Scheme {
@@ -64,7 +64,7 @@ const POLICY = [
   "frame-ancestors 'none'",
 ].join("; ");
 
-/** `GET /docs` */
+/** `GET /docs`: the OpenAPI document as a page. */
 export function docsRoute(document: () => Document): Route {
   return {
     method: "GET",
@@ -121,8 +121,8 @@ ${operations.map(({ path, method, operation }) => section(path, method, operatio
 }
 
 function logins(schemes: readonly [string, Scheme][]): Html {
-  return html`<section aria-labelledby="login"><h2 id="login">Who is calling</h2>
-<p>A token or a key goes into the header <code>Authorization: Bearer …</code>.</p>
+  return html`<section aria-labelledby="login"><h2 id="login">Authentication</h2>
+<p>Send the token or key in the header <code>Authorization: Bearer …</code>.</p>
 <dl>${schemes.map(
     ([name, { bearerFormat, description }]) =>
       html`<dt>${bearerFormat ?? name}</dt><dd>${marked(description)}</dd>`,
@@ -136,14 +136,14 @@ function section(path: string, method: string, operation: Operation, schemas: Re
 <h2 id="${operationId}">${verb(method)} <code>${path}</code></h2>
 <p>${summary}. ${marked(description)}</p>
 ${bodies.map(([type, { schema }]) => html`<h3>Request: <code>${type}</code></h3>${fields(schema, schemas)}`)}
-<h3>Answers</h3>
-${Object.entries(responses).map(([status, answer]) => response(status, answer, schemas))}
+<h3>Responses</h3>
+${Object.entries(responses).map(([status, described]) => response(status, described, schemas))}
 </section>`;
 }
 
 function response(
   status: string,
-  { description, headers = {}, content = {} }: Answer,
+  { description, headers = {}, content = {} }: ResponseObject,
   schemas: Record<string, Schema>,
 ): Html {
   const types = Object.entries(content);
@@ -159,13 +159,13 @@ ${shapes.map(([, { schema }]) => fields(schema, schemas))}
 </details>`;
 }
 
-/** The fields of an object, those of objects within it too. */
+/** The fields of an object, with those of nested objects. */
 function fields(schema: Schema | undefined, schemas: Record<string, Schema>): Html | string {
   const { properties, required = [] } = resolve(schema, schemas);
   if (!properties) return "";
   return html`<dl>${Object.entries(properties).map(([name, field]) => {
     const known = resolve(field, schemas);
-    return html`<dt><code>${name}</code> <span>${kind(known, schemas)}${required.includes(name) ? ", always there" : ""}</span></dt>
+    return html`<dt><code>${name}</code> <span>${kind(known, schemas)}${required.includes(name) ? ", required" : ""}</span></dt>
 <dd>${marked(field.description ?? known.description)} ${rules(known)}${fields(known, schemas)}</dd>`;
   })}</dl>`;
 }

@@ -1,4 +1,4 @@
-/** How the page of the document looks. It stands in the page itself, whose policy knows it by its hash. */
+/** The style sheet of `/docs`. The page contains it, and the page's Content-Security-Policy allows it by its hash. */
 export const DOCS_STYLE = `
 :root { color-scheme: light dark; --line: light-dark(#d4d8dd, #3a4048); --faint: light-dark(#f4f6f8, #22272e);
   --text: light-dark(#1c2128, #e6e9ed); --quiet: light-dark(#565e69, #a3abb6); --link: light-dark(#0b57b5, #8ab8ff); }

@@ -1,18 +1,19 @@
-/** Items, counted by the network that they come from. */
+/** Items, grouped by the network that they come from. */
 export interface ByNetwork<T> {
-  /** All items. */
+  /** The number of all items. */
   readonly size: number;
-  /** All networks that have items, each with its items, oldest first. */
+  /** The networks that have items, each with its items, oldest first. */
   readonly networks: ReadonlyMap<Network, ReadonlySet<T>>;
   /** The items of one network. */
-  of(network: Network): ReadonlySet<T> | undefined;
+  itemsOf(network: Network): ReadonlySet<T> | undefined;
   add(network: Network, item: T): void;
   delete(network: Network, item: T): void;
 }
 
-/** What `network` in `util/address.ts` makes of an address; undefined where the address isn't known. */
+/** The network of an address, as `network` in `util/address.ts` returns it; undefined for an unknown address. */
 export type Network = string | undefined;
 
+/** Makes an empty collection. */
 export function byNetwork<T>(): ByNetwork<T> {
   const networks = new Map<Network, Set<T>>();
   let size = 0;
@@ -21,7 +22,7 @@ export function byNetwork<T>(): ByNetwork<T> {
     get size() {
       return size;
     },
-    of: (network) => networks.get(network),
+    itemsOf: (network) => networks.get(network),
     add(network, item) {
       const items = networks.get(network);
       if (items) items.add(item);

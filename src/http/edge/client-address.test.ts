@@ -4,7 +4,7 @@ import { ConfigError } from "../../core/errors.ts";
 import { isAddressRange } from "../../util/address.ts";
 import { clientAddress } from "./client-address.ts";
 
-/** The address that a request is believed to come from. */
+/** The client address that is determined for a request. */
 async function addressOf(
   peer: string | undefined,
   headers: Record<string, string> | [string, string][] = {},
@@ -13,8 +13,8 @@ async function addressOf(
   const app = new Hono();
   const clientOf = clientAddress({ peerAddress: () => peer, trustedProxies });
   app.get("/", (c) => c.json({ address: clientOf(c).address }));
-  const answer = await app.request("/", { headers });
-  return ((await answer.json()) as { address?: string }).address;
+  const response = await app.request("/", { headers });
+  return ((await response.json()) as { address?: string }).address;
 }
 
 const forwarded = (peer: string, header: string) => addressOf(peer, { "X-Forwarded-For": header });
@@ -43,17 +43,17 @@ describe("the client's address", () => {
     expect(await addressOf("10.1.2.3", { "X-Forwarded-For": "192.0.2.1" }, mapped)).toBe("192.0.2.1");
   });
 
-  test("is what a trusted proxy says", async () => {
+  test("is taken from a trusted proxy's header", async () => {
     expect(await forwarded("10.0.0.1", "192.0.2.1")).toBe("192.0.2.1");
     expect(await forwarded("fd00::1", "2001:db8::1")).toBe("2001:db8::1");
     expect(await addressOf("10.0.0.1", { "X-Forwarded-For": "192.0.2.1" }, ["10.0.0.1"])).toBe("192.0.2.1");
     expect(await addressOf("10.0.0.2", { "X-Forwarded-For": "192.0.2.1" }, ["10.0.0.1"])).toBe("10.0.0.2");
   });
 
-  test("is not what anybody else says", async () => {
+  test("is not taken from the header of a request that comes from elsewhere", async () => {
     expect(await forwarded("203.0.113.5", "192.0.2.1")).toBe("203.0.113.5");
     expect(await addressOf("10.0.0.1", { "X-Forwarded-For": "192.0.2.1" }, [])).toBe("10.0.0.1");
-    // The proxy has added whom it got this from.
+    // The proxy has added the address of its client.
     expect(await forwarded("10.0.0.1", "192.0.2.1, 203.0.113.5")).toBe("203.0.113.5");
     expect(await forwarded("10.0.0.1", "10.0.0.9, 192.0.2.1, 203.0.113.5")).toBe("203.0.113.5");
   });
@@ -68,13 +68,13 @@ describe("the client's address", () => {
     expect(await addressOf("10.0.0.1", lines)).toBe("192.0.2.1");
   });
 
-  test("may stand with a port or in brackets", async () => {
+  test("may have a port or brackets", async () => {
     expect(await forwarded("10.0.0.1", "192.0.2.1:4711")).toBe("192.0.2.1");
     expect(await forwarded("10.0.0.1", "[2001:db8::1]:4711")).toBe("2001:db8::1");
     expect(await forwarded("10.0.0.1", "[2001:db8::1]")).toBe("2001:db8::1");
   });
 
-  test("is the last good one where something else stands", async () => {
+  test("is the last valid one before another text", async () => {
     const garbage = [
       "unknown",
       "",
@@ -98,7 +98,7 @@ describe("the client's address", () => {
     expect(await forwarded("10.0.0.1", ",".repeat(10_000))).toBe("10.0.0.1");
   });
 
-  test("is not read out of other headers", async () => {
+  test("is not taken from other headers", async () => {
     const headers = { Forwarded: "for=192.0.2.1", "X-Real-IP": "192.0.2.1", "True-Client-IP": "192.0.2.1" };
     expect(await addressOf("10.0.0.1", headers)).toBe("10.0.0.1");
   });
@@ -138,7 +138,7 @@ describe("a trusted proxy", () => {
     }
   });
 
-  test("is not everybody", () => {
+  test("can't be a range of all addresses", () => {
     for (const text of [
       "0.0.0.0/0",
       "::/0",

@@ -3,26 +3,26 @@ import { ConfigError } from "../../core/errors.ts";
 import { type AddressRange, inRanges, normalAddress, parseAddressRange } from "../../util/address.ts";
 import { quote } from "../../util/quote.ts";
 
-/** Where a request comes from. */
+/** The client that a request comes from. */
 export interface Client {
-  /** The client's address in its usual form, IPv4 or IPv6; undefined when the runtime doesn't tell. */
+  /** The client's address in its usual form, IPv4 or IPv6; undefined when the runtime doesn't know it. */
   readonly address: string | undefined;
-  /** Whether a trusted proxy handed the request on, so that what it says about the client counts. */
+  /** Whether the request came through a trusted proxy, so that the proxy's headers are used. */
   readonly viaTrustedProxy: boolean;
 }
 
 export interface ClientAddressOptions {
   /** The address at the other end of the connection, as the runtime knows it. */
   readonly peerAddress: (c: Context) => string | undefined;
-  /** Addresses and CIDR ranges (`10.0.0.0/8`, `fd00::/8`) of the proxies that are believed. */
+  /** Addresses and CIDR ranges (`10.0.0.0/8`, `fd00::/8`) of the trusted proxies. */
   readonly trustedProxies: readonly string[];
 }
 
 /**
- * Finds out who is asking. `X-Forwarded-For` is written by whoever likes to, so it is read from its end, and only as far
- * as trusted proxies wrote it: the first address that isn't a trusted proxy's is the client's. What is no address ends
- * the walk at the last that was one. `Forwarded` (RFC 7239) is not read: few proxies write it, and those that don't
- * pass on what a client wrote.
+ * Makes a function that determines a request's client. Any client can send `X-Forwarded-For`, so it is read from its
+ * end, and only as far as trusted proxies wrote it: the first address that isn't a trusted proxy's is the client's. An
+ * entry that is not an address ends the search, and the address after it counts. `Forwarded` (RFC 7239) is not read:
+ * few proxies write it, and the others pass on what a client sent.
  * @throws {ConfigError} for a trusted proxy that is neither an address nor a range
  */
 export function clientAddress({ peerAddress, trustedProxies }: ClientAddressOptions): (c: Context) => Client {
@@ -36,7 +36,7 @@ export function clientAddress({ peerAddress, trustedProxies }: ClientAddressOpti
   };
 }
 
-/** Several header lines have become one by now, in their order, as RFC 9110, section 5.3 has it. */
+/** @param header several header lines are joined in their order (RFC 9110, section 5.3) */
 function forwarded(
   peer: string,
   header: string | undefined,
@@ -62,7 +62,7 @@ function parseRange(text: string): AddressRange {
   const range = parseAddressRange(text);
   if (!range) {
     throw new ConfigError(
-      `a trusted proxy is an address or a range like 10.0.0.0/8, from /1 on; got ${quote(text)}`,
+      `trusted proxy ${quote(text)}: wanted an address or a range such as 10.0.0.0/8, of at least /1`,
     );
   }
   return range;

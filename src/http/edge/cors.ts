@@ -6,37 +6,36 @@ import { OriginNotAllowedError } from "../errors.ts";
 export interface CorsOptions {
   /** Compared exactly. */
   readonly allowedOrigins: readonly string[];
-  /** Whether pages may send their cookies along. */
+  /** Whether pages may send cookies. */
   readonly allowCredentials: boolean;
   /** The methods of all routes. */
   readonly methods: readonly string[];
 }
 
-/** What pages of other origins are told. */
+/** CORS headers and responses for pages of other origins. */
 export interface Cors {
-  /** Adds to an answer what lets a page of an allowed origin read it. */
+  /** Adds the headers that let a page of an allowed origin read the response. */
   readonly addTo: (headers: Headers, origin: string | undefined) => void;
   /**
-   * Answers a preflight: undefined for what is none.
-   * @throws {OriginNotAllowedError} for one from another origin, for whoever looks at the browser's network log
+   * The response to a preflight; undefined for another request.
+   * @throws {OriginNotAllowedError} for a preflight from another origin; the browser's network log shows the message
    */
   readonly preflight: (c: Context) => Promise<Response> | undefined;
 }
 
-/** What a page may read besides the body. */
+/** The response headers that a page may read. */
 const READABLE = ["Retry-After", "RateLimit", "RateLimit-Policy", "WWW-Authenticate", "X-Request-Id"];
 
 /**
- * Lets pages of exactly these origins read answers, errors too; to all others it gives not a single header. What
- * browsers once asked in preflights to private networks (`Access-Control-Request-Private-Network`) is not answered: they
- * ask their user instead.
+ * Lets pages of exactly these origins read responses, errors included. Responses to other origins have no CORS headers.
+ * `Access-Control-Request-Private-Network` in a preflight is ignored: browsers ask for their user's permission instead.
  */
 export function cors({ allowedOrigins, allowCredentials, methods }: CorsOptions): Cors {
   const allowed = new Set(allowedOrigins);
   const readable = READABLE.join(",");
-  const answerPreflight = honoCors({
+  const respondToPreflight = honoCors({
     origin: [...allowed],
-    // GET and HEAD need no permission.
+    // GET and HEAD need no preflight.
     allowMethods: [...new Set(methods)].filter((method) => method !== "GET" && method !== "HEAD"),
     allowHeaders: ["Content-Type", "Authorization"],
     maxAge: 600,
@@ -53,9 +52,11 @@ export function cors({ allowedOrigins, allowCredentials, methods }: CorsOptions)
       if (c.req.method !== "OPTIONS" || !origin || !c.req.header("Access-Control-Request-Method"))
         return undefined;
       if (!allowed.has(origin)) {
-        throw new OriginNotAllowedError(`pages of ${quote(origin)} may not ask: it is not an allowed origin`);
+        throw new OriginNotAllowedError(
+          `pages of ${quote(origin)} may not send requests: it is not an allowed origin`,
+        );
       }
-      return answerPreflight(c, async () => {}) as Promise<Response>;
+      return respondToPreflight(c, async () => {}) as Promise<Response>;
     },
   };
 }

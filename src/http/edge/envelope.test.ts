@@ -8,7 +8,7 @@ import { makeAccount } from "../../core/roles/account.fixture.ts";
 import { parseSubjectToken } from "../../core/subject-token.ts";
 import { type AppOptions, createApp } from "../app.ts";
 
-/** What every answer carries, to whomever: CORS, challenges, names and the headers that keep browsers in check. */
+/** The headers of every response: CORS, challenges, request ids and those that restrict browsers. */
 
 const PAGE = "https://app.example.com";
 let mint: Mint;
@@ -36,7 +36,7 @@ const failing = (error: Error, more: Partial<AppOptions> = {}) =>
     ...more,
   });
 
-const ask = (app: Hono, headers: Record<string, string> = {}) =>
+const post = (app: Hono, headers: Record<string, string> = {}) =>
   Promise.resolve(
     app.request("/creds", {
       method: "POST",
@@ -57,7 +57,7 @@ const corsHeaders = ({ headers }: Response) =>
   [...headers.keys()].filter((name) => name.startsWith("access-control"));
 
 describe("a page of an allowed origin", () => {
-  test("can read each refusal, what it says, and the headers that go with it", async () => {
+  test("can read each refusal and its headers", async () => {
     const refusals = [
       [401, new UnauthorizedError("no")],
       [429, new RateLimitedError("too many", 7)],
@@ -65,10 +65,10 @@ describe("a page of an allowed origin", () => {
       [500, new Error("a mistake")],
     ] as const;
     for (const [status, error] of refusals) {
-      const answer = await ask(failing(error, { onError: () => {} }), { Origin: PAGE });
-      expect(answer.status).toBe(status);
-      expect(answer.headers.get("Access-Control-Allow-Origin")).toBe(PAGE);
-      expect(answer.headers.get("Access-Control-Expose-Headers")?.split(",").sort()).toEqual([
+      const response = await post(failing(error, { onError: () => {} }), { Origin: PAGE });
+      expect(response.status).toBe(status);
+      expect(response.headers.get("Access-Control-Allow-Origin")).toBe(PAGE);
+      expect(response.headers.get("Access-Control-Expose-Headers")?.split(",").sort()).toEqual([
         "RateLimit",
         "RateLimit-Policy",
         "Retry-After",
@@ -78,140 +78,140 @@ describe("a page of an allowed origin", () => {
     }
   });
 
-  test("may send cookies only where the application says so", async () => {
+  test("may send cookies only if the application allows it", async () => {
     for (const [options, allowed] of [
       [{}, null],
       [{ allowCredentials: false }, null],
       [{ allowCredentials: true }, "true"],
     ] as const) {
       const app = makeApp(options);
-      for (const answer of [await ask(app, { Origin: PAGE }), await preflight(app, PAGE)]) {
-        expect(answer.headers.get("Access-Control-Allow-Credentials")).toBe(allowed);
-        expect(answer.headers.get("Access-Control-Allow-Origin")).toBe(PAGE);
+      for (const response of [await post(app, { Origin: PAGE }), await preflight(app, PAGE)]) {
+        expect(response.headers.get("Access-Control-Allow-Credentials")).toBe(allowed);
+        expect(response.headers.get("Access-Control-Allow-Origin")).toBe(PAGE);
       }
-      expect(corsHeaders(await ask(app, { Origin: "https://evil.example.com" }))).toEqual([]);
+      expect(corsHeaders(await post(app, { Origin: "https://evil.example.com" }))).toEqual([]);
     }
   });
 
-  test("gets no special leave to reach a private network", async () => {
-    const answer = await preflight(makeApp(), PAGE, { "Access-Control-Request-Private-Network": "true" });
-    expect(answer.status).toBe(204);
-    expect(corsHeaders(answer)).not.toContain("access-control-allow-private-network");
+  test("gets no permission for a private network", async () => {
+    const response = await preflight(makeApp(), PAGE, { "Access-Control-Request-Private-Network": "true" });
+    expect(response.status).toBe(204);
+    expect(corsHeaders(response)).not.toContain("access-control-allow-private-network");
   });
 });
 
 describe("a page of another origin", () => {
-  test("is told in the preflight's answer, without a header that lets it read it", async () => {
+  test("is refused in the response to the preflight, without CORS headers", async () => {
     for (const origin of ["https://evil.example.com", "null", `${PAGE}.evil.com`, PAGE.toUpperCase()]) {
-      const answer = await preflight(makeApp(), origin);
-      expect(answer.status).toBe(403);
-      expect(await answer.json()).toMatchObject({ code: "origin_not_allowed", status: 403 });
-      expect(corsHeaders(answer)).toEqual([]);
-      expect(answer.headers.get("Vary")).toContain("Origin");
+      const response = await preflight(makeApp(), origin);
+      expect(response.status).toBe(403);
+      expect(await response.json()).toMatchObject({ code: "origin_not_allowed", status: 403 });
+      expect(corsHeaders(response)).toEqual([]);
+      expect(response.headers.get("Vary")).toContain("Origin");
     }
   });
 
-  test("is told with no more of its origin than its start", async () => {
-    const answer = await preflight(makeApp(), `https://${"x".repeat(5000)}`);
-    const { detail } = (await answer.json()) as { detail: string };
+  test("gets an error with only the start of its origin", async () => {
+    const response = await preflight(makeApp(), `https://${"x".repeat(5000)}`);
+    const { detail } = (await response.json()) as { detail: string };
     expect(detail.length).toBeLessThan(200);
   });
 
-  test("is another application's business on that application's paths", async () => {
+  test("is not refused on paths of the surrounding application", async () => {
     const parent = new Application();
     parent.route("/nats", makeApp());
     parent.options("/nats/own", (c) => c.text("own", 200));
-    const answer = await parent.request("/nats/own", {
+    const response = await parent.request("/nats/own", {
       method: "OPTIONS",
       headers: { Origin: "https://other.example.com", "Access-Control-Request-Method": "POST" },
     });
-    expect(await answer.text()).toBe("own");
+    expect(await response.text()).toBe("own");
   });
 });
 
 describe("WWW-Authenticate", () => {
   const challenge = async (error: UnauthorizedError, more: Partial<AppOptions> = {}) => {
-    const answer = await ask(failing(error, more));
-    expect(answer.status).toBe(401);
-    return answer.headers.get("WWW-Authenticate");
+    const response = await post(failing(error, more));
+    expect(response.status).toBe(401);
+    return response.headers.get("WWW-Authenticate");
   };
 
-  test("asks for a token where there was none", async () => {
-    expect(await challenge(new UnauthorizedError("the request proves no identity"))).toBe("Bearer");
-    const nobody = await ask(makeApp({ authenticate: () => null }));
-    expect(nobody.headers.get("WWW-Authenticate")).toBe("Bearer");
+  test("requests a token when there was none", async () => {
+    expect(await challenge(new UnauthorizedError("the request has no proof of identity"))).toBe("Bearer");
+    const unauthenticated = await post(makeApp({ authenticate: () => null }));
+    expect(unauthenticated.headers.get("WWW-Authenticate")).toBe("Bearer");
   });
 
-  test("says what is wrong with one that was there", async () => {
+  test("has the error of a token that was refused", async () => {
     expect(await challenge(new UnauthorizedError("the token has expired", "expired"))).toBe(
       'Bearer error="invalid_token", error_description="the token has expired"',
     );
   });
 
-  test("stays one header with one quoted text, whatever the message says", async () => {
+  test("stays one header with one quoted text, whatever the message contains", async () => {
     const message = 'a "quote", a \\, a\r\nX-Evil: 1, a \u0000 and a \u2603';
     expect(await challenge(new UnauthorizedError(message, "malformed"))).toBe(
       `Bearer error="invalid_token", error_description="a 'quote', a ?, a??X-Evil: 1, a ? and a ?"`,
     );
   });
 
-  test("is not there for an application with another login, nor with other errors", async () => {
+  test("is absent for an application with another login, and with other errors", async () => {
     const error = new UnauthorizedError("no session", "expired");
     expect(await challenge(error, { bearerChallenge: false })).toBeNull();
-    const other = await ask(failing(new RateLimitedError("too many", 1)));
+    const other = await post(failing(new RateLimitedError("too many", 1)));
     expect(other.headers.get("WWW-Authenticate")).toBeNull();
   });
 });
 
-describe("a request's name", () => {
-  const nameOf = async (given: string | undefined, more: Partial<AppOptions> = {}) => {
+describe("a request's id", () => {
+  const requestIdOf = async (header: string | undefined, more: Partial<AppOptions> = {}) => {
     const reported: string[] = [];
     const app = makeApp({ ...more, onDecision: ({ requestId }) => reported.push(requestId) });
-    const answer = await ask(app, given === undefined ? {} : { "X-Request-Id": given });
-    const name = answer.headers.get("X-Request-Id");
-    expect(reported).toEqual([name ?? ""]);
-    return name;
+    const response = await post(app, header === undefined ? {} : { "X-Request-Id": header });
+    const id = response.headers.get("X-Request-Id");
+    expect(reported).toEqual([id ?? ""]);
+    return id;
   };
   const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
   const viaProxy = { peerAddress: () => "10.0.0.1", trustedProxies: ["10.0.0.1"] };
 
-  test("is made here, whatever the caller says", async () => {
-    for (const given of [undefined, "mine", "a".repeat(64)]) {
-      expect(await nameOf(given)).toMatch(UUID);
-      expect(await nameOf(given, { ...viaProxy, peerAddress: () => "10.0.0.2" })).toMatch(UUID);
+  test("is made by the service, whatever the request's header", async () => {
+    for (const header of [undefined, "mine", "a".repeat(64)]) {
+      expect(await requestIdOf(header)).toMatch(UUID);
+      expect(await requestIdOf(header, { ...viaProxy, peerAddress: () => "10.0.0.2" })).toMatch(UUID);
     }
   });
 
-  test("is taken from a trusted proxy, if it is one", async () => {
-    expect(await nameOf("mine", viaProxy)).toBe("mine");
-    expect(await nameOf("a".repeat(64), viaProxy)).toBe("a".repeat(64));
-    for (const given of [undefined, "", "a".repeat(65), 'x" level=error', "a b"]) {
-      expect(await nameOf(given, viaProxy)).toMatch(UUID);
+  test("is taken from a trusted proxy, if it is valid", async () => {
+    expect(await requestIdOf("mine", viaProxy)).toBe("mine");
+    expect(await requestIdOf("a".repeat(64), viaProxy)).toBe("a".repeat(64));
+    for (const header of [undefined, "", "a".repeat(65), 'x" level=error', "a b"]) {
+      expect(await requestIdOf(header, viaProxy)).toMatch(UUID);
     }
   });
 
-  test("is the one that the application around it has given", async () => {
+  test("is the one that the surrounding application has set", async () => {
     const parent = new Application();
     parent.use(honoRequestId({ generator: () => "parents-own" }));
     parent.route("/", makeApp());
-    expect((await ask(parent)).headers.get("X-Request-Id")).toBe("parents-own");
+    expect((await post(parent)).headers.get("X-Request-Id")).toBe("parents-own");
   });
 });
 
-describe("every answer", () => {
-  test("keeps browsers from storing, guessing, framing and embedding it", async () => {
+describe("every response", () => {
+  test("keeps browsers from storing it, guessing its type, and embedding it", async () => {
     const app = makeApp();
-    const answers = [
-      await ask(app),
-      await ask(failing(new UnauthorizedError("no"))),
+    const responses = [
+      await post(app),
+      await post(failing(new UnauthorizedError("no"))),
       await app.request("/healthz"),
       await app.request("/nothing"),
       await app.request("/creds"),
       await preflight(app, PAGE),
       await preflight(app, "https://evil.example.com"),
-      await ask(app, { Origin: PAGE }),
+      await post(app, { Origin: PAGE }),
     ];
-    for (const { headers } of answers) {
+    for (const { headers } of responses) {
       expect(headers.get("Cache-Control")).toBe("no-store");
       expect(headers.get("X-Content-Type-Options")).toBe("nosniff");
       expect(headers.get("Referrer-Policy")).toBe("no-referrer");
@@ -221,7 +221,7 @@ describe("every answer", () => {
     }
   });
 
-  test("leaves a page its own policy", async () => {
+  test("keeps the own policy of a page", async () => {
     const app = makeApp();
     app.get("/page", (c) => c.html("<p>", 200, { "Content-Security-Policy": "default-src 'self'" }));
     app.get("/other", (c) => c.html("<p>"));
@@ -231,14 +231,14 @@ describe("every answer", () => {
   });
 });
 
-test("a service that is about to stop is no longer ready, and goes on minting", async () => {
+test("a service that is about to stop is no longer ready, but still issues credentials", async () => {
   const stop = new AbortController();
   const app = makeApp({ stopping: stop.signal });
   expect((await app.request("/readyz")).status).toBe(200);
   stop.abort();
-  const answer = await app.request("/readyz");
-  expect(answer.status).toBe(503);
-  expect(await answer.json()).toMatchObject({ code: "overloaded" });
+  const response = await app.request("/readyz");
+  expect(response.status).toBe(503);
+  expect(await response.json()).toMatchObject({ code: "overloaded" });
   expect((await app.request("/healthz")).status).toBe(200);
-  expect((await ask(app)).status).toBe(200);
+  expect((await post(app)).status).toBe(200);
 });

@@ -11,26 +11,28 @@ export interface EnvelopeOptions {
   readonly clientOf: (c: Context) => Client;
   readonly cors: Cors;
   readonly respondToError: ErrorResponder;
-  /** When it is aborted, responses tell the client to use another connection for its next request. */
+  /** When it is aborted, each response closes its connection. */
   readonly stopping?: AbortSignal | undefined;
   /** Receives each response after it was made. */
   readonly onResponse?: ((response: HandledRequest) => void) | undefined;
 }
 
 /**
- * What every request gets, whatever its response. It wraps each handler instead of being a middleware: Hono calls a
- * handler that is alone on its path directly, which saves a twentieth of the time that a credential takes.
+ * Adds to each handler what all requests have in common: request id, client address, CORS, error responses, reports. It
+ * is not a middleware, because Hono calls the only handler of a path directly, which saves 5 % of the time for a
+ * credential.
  */
 export interface Envelope {
   /** For a handler whose responses come from `respondWith` or `complete`. */
   readonly bare: (handler: RouteHandler) => Handler;
-  /** For every other. @param route the path's name in reports; by default its pattern */
+  /** For every other handler. @param route the path's name in reports; by default its pattern */
   readonly full: (handler: RouteHandler, route?: string) => Handler;
 }
 
 /** Makes a response, with all headers, from what a handler threw. */
 export type ErrorResponder = (thrown: unknown, c: Context) => Promise<Response>;
 
+/** Makes the envelope of an application's handlers. */
 export function envelope(options: EnvelopeOptions): Envelope {
   const { clientOf, cors, respondToError, stopping, onResponse } = options;
 
@@ -39,7 +41,7 @@ export function envelope(options: EnvelopeOptions): Envelope {
       const began = performance.now();
       const client = clientOf(c);
       const requestId = requestIdOf(c, client);
-      // For an application that this one is mounted in.
+      // For an application in which this one is mounted.
       c.set("requestId", requestId);
       let response: Response;
       try {

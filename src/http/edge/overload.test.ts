@@ -4,7 +4,7 @@ import { ConfigError } from "../../core/errors.ts";
 import { type OverloadLimits, overloadGate, overloadLimits } from "./overload.ts";
 import { problems } from "./problems.ts";
 
-/** Answers each request to `/` when it is told to; one to `/busy` takes 5 ms in which nothing else happens. */
+/** Responds to a request for `/` when the test calls its function in `waiting`. A request for `/busy` takes 5 ms. */
 function makeService(limits: OverloadLimits, address: string | null = "192.0.2.1") {
   const waiting: (() => void)[] = [];
   let time = 1e9;
@@ -18,7 +18,7 @@ function makeService(limits: OverloadLimits, address: string | null = "192.0.2.1
     gate.leave(c.req.raw, from);
   });
   app.get("/", async (c) => {
-    await new Promise<void>((answer) => waiting.push(answer));
+    await new Promise<void>((respond) => waiting.push(respond));
     return c.text("done");
   });
   app.get("/busy", (c) => {
@@ -42,19 +42,19 @@ function makeService(limits: OverloadLimits, address: string | null = "192.0.2.1
 const turnOver = () => new Promise((resolve) => setImmediate(resolve));
 
 describe("too many requests in flight", () => {
-  test("are refused at once, and taken again when others have been answered", async () => {
+  test("are refused at once, and accepted again when others are finished", async () => {
     const { get, waiting } = makeService({ inFlight: 2, wait: 1000 });
-    const taken = [get(), get()];
+    const accepted = [get(), get()];
     const refused = await get();
     expect(refused.status).toBe(503);
     expect(refused.headers.get("Retry-After")).toBe("1");
     expect(await refused.json()).toMatchObject({ code: "overloaded" });
     waiting[0]?.();
-    expect((await taken[0])?.status).toBe(200);
+    expect((await accepted[0])?.status).toBe(200);
     const third = get();
     expect((await get()).status).toBe(503);
-    for (const answer of waiting) answer();
-    expect([(await taken[1])?.status, (await third).status]).toEqual([200, 200]);
+    for (const respond of waiting) respond();
+    expect([(await accepted[1])?.status, (await third).status]).toEqual([200, 200]);
   });
 
   test("are no longer in flight when they fail", async () => {
@@ -69,50 +69,50 @@ describe("too many requests in flight from one network", () => {
     ...(signal && { signal }),
   });
 
-  test("are refused with 429, and requests from others are taken", async () => {
+  test("are refused with 429, and requests from other networks are accepted", async () => {
     const { get, waiting } = makeService({ inFlight: 5, wait: 1000, perAddress: 2 });
-    const taken = [get("/", from("a")), get("/", from("a"))];
+    const accepted = [get("/", from("a")), get("/", from("a"))];
     const refused = await get("/", from("a"));
     expect([refused.status, refused.headers.get("Retry-After")]).toEqual([429, "1"]);
     expect(await refused.json()).toMatchObject({ code: "rate_limited" });
-    taken.push(get("/", from("b")), get("/", from("b")), get("/", from("c")));
+    accepted.push(get("/", from("b")), get("/", from("b")), get("/", from("c")));
     expect((await get("/", from("d"))).status).toBe(503);
-    for (const answer of waiting) answer();
-    expect((await Promise.all(taken)).map(({ status }) => status)).toEqual(Array(5).fill(200));
+    for (const respond of waiting) respond();
+    expect((await Promise.all(accepted)).map(({ status }) => status)).toEqual(Array(5).fill(200));
     const again = get("/", from("a"));
     waiting.at(-1)?.();
     expect((await again).status).toBe(200);
   });
 
-  test("have no limit of their own where the address isn't known", async () => {
+  test("have no limit of their own when the address isn't known", async () => {
     const { get, waiting } = makeService({ inFlight: 5, wait: 1000, perAddress: 2 }, null);
-    const taken = Array.from({ length: 5 }, () => get());
+    const accepted = Array.from({ length: 5 }, () => get());
     expect((await get()).status).toBe(503);
-    for (const answer of waiting) answer();
-    expect((await Promise.all(taken)).map(({ status }) => status)).toEqual(Array(5).fill(200));
+    for (const respond of waiting) respond();
+    expect((await Promise.all(accepted)).map(({ status }) => status)).toEqual(Array(5).fill(200));
   });
 
-  test("hold no place once their clients are gone", async () => {
+  test("are not counted once their clients have disconnected", async () => {
     const { get, waiting, pass } = makeService({ inFlight: 3, wait: 1000, perAddress: 2 });
     const client = new AbortController();
     for (const address of ["a", "a", "b"]) void get("/", from(address, client.signal));
     expect((await get("/", from("a"))).status).toBe(503);
     client.abort();
     pass(1000);
-    const taken = [get("/", from("a")), get("/", from("a")), get("/", from("b"))];
-    // Those that go on for nobody leave in the end, and take no place of others with them.
-    for (const answer of waiting.slice(0, 3)) answer();
+    const accepted = [get("/", from("a")), get("/", from("a")), get("/", from("b"))];
+    // When requests of disconnected clients end, the places of other requests stay accepted.
+    for (const respond of waiting.slice(0, 3)) respond();
     await turnOver();
     expect((await get("/", from("b"))).status).toBe(503);
-    for (const answer of waiting) answer();
-    expect((await Promise.all(taken)).map(({ status }) => status)).toEqual([200, 200, 200]);
+    for (const respond of waiting) respond();
+    expect((await Promise.all(accepted)).map(({ status }) => status)).toEqual([200, 200, 200]);
   });
 });
 
 describe("requests that are ready at the same time", () => {
   const limits = { inFlight: 1000, wait: 8 };
 
-  test("are refused when their turn comes too late, and taken in the next turn of the event loop", async () => {
+  test("are refused when they have waited too long, and accepted in the next turn of the event loop", async () => {
     const { status } = makeService(limits);
     for (let turn = 0; turn < 3; turn++) {
       const statuses = [await status("/busy"), await status("/busy"), await status("/busy")];
@@ -121,7 +121,7 @@ describe("requests that are ready at the same time", () => {
     }
   });
 
-  test("are not refused for longer than they were taken, in a turn that doesn't end", async () => {
+  test("are not refused for longer than they were accepted, in a turn that doesn't end", async () => {
     const { status, pass } = makeService(limits);
     const statuses: number[] = [];
     for (let i = 0; i < 60; i++) {
@@ -147,7 +147,7 @@ describe("requests that are ready at the same time", () => {
   });
 });
 
-test("a limit is a number above 0, and there are both", () => {
+test("each limit is required, and a number above 0", () => {
   for (const wrong of [Number.NaN, 0, -1, "5", undefined] as number[]) {
     expect(() => overloadLimits({ inFlight: wrong, wait: 500 })).toThrow(ConfigError);
     expect(() => overloadLimits({ inFlight: 2000, wait: wrong })).toThrow(ConfigError);

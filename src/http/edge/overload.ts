@@ -2,32 +2,35 @@ import { ConfigError, RateLimitedError } from "../../core/errors.ts";
 import { OverloadedError } from "../errors.ts";
 import { byNetwork, type Network } from "./by-network.ts";
 
+/** The number of requests that the service holds, and the time that they may wait. */
 export interface OverloadLimits {
-  /** Requests that are being worked on: that wait for an issuer's keys, for an application's login, for a policy. */
+  /** Requests in progress: they wait for an issuer's keys, an application's login or a policy. */
   readonly inFlight: number;
-  /** Milliseconds that a request may have waited for its turn before anybody looked at it. */
+  /** Milliseconds that a request may have waited before its processing began. */
   readonly wait: number;
   /** Requests that wait for their bodies; 2000 by default. */
   readonly bodies?: number;
   /**
-   * Requests from one address, of IPv6 from one /64, that wait for their bodies, and that are being worked on; 100 each by
-   * default. There is no such limit for requests whose address isn't known.
+   * Requests from one address (for IPv6, one /64) that wait for their bodies, and as many that are in progress; 100 by
+   * default. Requests with an unknown address have no such limit.
    */
   readonly perAddress?: number;
 }
 
-/** Who is let in, and who has left. */
+/** Accepts requests for processing, up to the limits. */
 export interface Gate {
-  /** Before the body is read. @throws {OverloadedError} when it has waited for its turn too long */
+  /** Called before the body is read. @throws {OverloadedError} when the request has waited too long */
   admit(network: Network): void;
   /**
-   * With the body here. Each request that was let in has to leave.
-   * @throws {OverloadedError} {RateLimitedError} for one that isn't let in
+   * Called when the body has arrived. `leave` must follow for each request that was accepted.
+   * @throws {OverloadedError} when too many requests are in progress
+   * @throws {RateLimitedError} when too many of them are from this network
    */
   enter(request: Request, network: Network): void;
   leave(request: Request, network: Network): void;
 }
 
+/** The limits of a service that configures none. */
 export const DEFAULT_OVERLOAD_LIMITS: Required<OverloadLimits> = {
   inFlight: 2000,
   wait: 500,
@@ -35,7 +38,7 @@ export const DEFAULT_OVERLOAD_LIMITS: Required<OverloadLimits> = {
   perAddress: 100,
 };
 
-/** All limits. @throws {ConfigError} for one that is not a number above 0 */
+/** The limits with their defaults. @throws {ConfigError} for a limit that is not a number above 0 */
 export function overloadLimits(limits: OverloadLimits | "off"): Required<OverloadLimits> {
   if (limits === "off") return { inFlight: Infinity, wait: Infinity, bodies: Infinity, perAddress: Infinity };
   const { inFlight, wait, bodies = DEFAULT_OVERLOAD_LIMITS.bodies } = limits;
@@ -49,20 +52,22 @@ export function overloadLimits(limits: OverloadLimits | "off"): Required<Overloa
   return all;
 }
 
-/** Milliseconds; many times what one request takes. */
+/** Milliseconds; many times the duration of one request. */
 const LONGEST_STEP = 5;
-/** Milliseconds between two looks for requests whose clients are gone, which takes some time itself. */
+/** Milliseconds between two searches for requests whose clients have disconnected, since a search takes time. */
 const SWEEP_INTERVAL = 100;
 
 /**
- * Refuses early what would be answered late: 503 before the body is read, which costs a third of a credential.
+ * Refuses requests early that would get their responses late: with 503 before the body is read, which costs a third of
+ * a credential.
  *
- * Requests that are ready at the same time are handed over one after the other within one turn of the event loop. So the
- * time since the turn's first one is what this one has waited for, and it is known without a timer. Of the time between
- * two of them at most 5 ms count: when it is more the machine stood still, and to refuse those few would help nobody. With
- * more than a thousand connections that are always ready Bun goes on in the same turn for seconds; so nothing is refused
- * for longer than it was accepted before. A request without an address has come over no connection, and has not waited.
- * @param now milliseconds of a clock that only goes forward
+ * Bun passes requests that are ready at the same time to the handler one after the other, within one turn of the event
+ * loop. The time since the first request of the turn is therefore the time that a request has waited, and needs no
+ * timer. At most 5 ms of the time between two requests count: after a longer time the machine stood still, and refusing
+ * these few requests would help no other. With more than a thousand connections that are always ready, Bun stays in the
+ * same turn for seconds; so requests are not refused for longer than they were accepted before. A request without an
+ * address did not come over a connection, and has not waited.
+ * @param now milliseconds of a monotonic clock
  */
 export function overloadGate(
   { inFlight, wait, perAddress }: Pick<Required<OverloadLimits>, "inFlight" | "wait" | "perAddress">,
@@ -70,24 +75,27 @@ export function overloadGate(
 ): Gate {
   const running = byNetwork<Request>();
   let sweptAt = Number.NEGATIVE_INFINITY;
-  let before = 0;
-  /** Milliseconds that the present turn has gone on for. */
-  let inTurn: number | undefined;
+  let lastRequestAt = 0;
+  /** Milliseconds since the start of this turn; undefined before its first request. */
+  let turnTime: number | undefined;
 
   function endTurn(): void {
-    inTurn = undefined;
+    turnTime = undefined;
   }
 
-  /** How long the turn has gone on. */
-  function waited(): number {
+  /** Counts a request of this turn, and returns the time that it has waited. */
+  function waitedTime(): number {
     const time = now();
-    if (inTurn === undefined) setImmediate(endTurn);
-    inTurn = inTurn === undefined || inTurn > 2 * wait ? 0 : inTurn + Math.min(time - before, LONGEST_STEP);
-    before = time;
-    return inTurn;
+    if (turnTime === undefined) setImmediate(endTurn);
+    turnTime =
+      turnTime === undefined || turnTime > 2 * wait
+        ? 0
+        : turnTime + Math.min(time - lastRequestAt, LONGEST_STEP);
+    lastRequestAt = time;
+    return turnTime;
   }
 
-  /** What is done for a client that is gone is of no use to it; it goes on, but holds no place. */
+  /** A request whose client has disconnected is still processed, but no longer counted. */
   function sweep(): void {
     const time = now();
     if (time - sweptAt < SWEEP_INTERVAL) return;
@@ -98,15 +106,16 @@ export function overloadGate(
   }
 
   const isFullFor = (network: Network) =>
-    running.size >= inFlight || (network !== undefined && (running.of(network)?.size ?? 0) >= perAddress);
+    running.size >= inFlight ||
+    (network !== undefined && (running.itemsOf(network)?.size ?? 0) >= perAddress);
 
   return {
     admit(network) {
-      if (network !== undefined && waited() > wait) throw tooMuch();
+      if (network !== undefined && waitedTime() > wait) throw overloaded();
     },
     enter(request, network) {
       if (isFullFor(network)) sweep();
-      if (running.size >= inFlight) throw tooMuch();
+      if (running.size >= inFlight) throw overloaded();
       if (isFullFor(network)) throw new RateLimitedError("too many requests at once from this address", 1);
       running.add(network, request);
     },
@@ -116,4 +125,4 @@ export function overloadGate(
   };
 }
 
-const tooMuch = () => new OverloadedError("there is more to do than can be done in time");
+const overloaded = () => new OverloadedError("the service has too many requests; try again in 1 s");

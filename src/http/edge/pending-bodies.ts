@@ -4,83 +4,75 @@ import { byNetwork, type Network } from "./by-network.ts";
 /** Requests whose bodies have not arrived yet. */
 export interface PendingBodies {
   /**
-   * The body, if it arrives in time, and before its place is needed for another. What becomes of it otherwise is of no
-   * interest any more.
-   * @throws {RequestTimeoutError}
+   * Waits for a request's body. After an error, `body` is ignored.
+   * @throws {RequestTimeoutError} when the body doesn't arrive before the deadline, or its place is needed for another
+   * request
    */
   receive<T>(body: Promise<T>, network: Network): Promise<T>;
 }
 
 export interface PendingBodiesOptions {
-  /** How many there may be; of more, one is given up. */
+  /** The number of places. */
   readonly total: number;
-  /** How many there may be from one network that is known. */
+  /** The number of places for one known network. */
   readonly perNetwork: number;
-  /** Milliseconds that a body may take. */
+  /** Milliseconds that a body may take; 5000 by default. */
   readonly deadline?: number;
 }
 
 /** Milliseconds from the head to the end of the body. */
 const BODY_DEADLINE = 5000;
 
-type GiveUp = () => void;
+/** Refuses a request that waits for its body, and frees its place. */
+type Evict = () => void;
 
 /**
- * A new request always has a place. When there are too many from its network, the oldest of that network is given up;
- * when there are too many altogether, the oldest of the network that has most. So requests whose bodies don't come take
- * places from each other, and one from a request that sends its body at once only if they come from more networks than
- * there are places, all of them between its head and its body.
+ * A new request always gets a place. When its network has no place left, the oldest request of that network is refused;
+ * when no place is left at all, the oldest request of the network that has most. So requests whose bodies don't arrive
+ * only take places from each other. They take the place of a request that sends its body at once only if they come from
+ * more networks than there are places, all of them between that request's head and body.
  */
 export function pendingBodies({
   total,
   perNetwork,
   deadline = BODY_DEADLINE,
 }: PendingBodiesOptions): PendingBodies {
-  const pending = byNetwork<GiveUp>();
+  const pending = byNetwork<Evict>();
 
   function makeRoom(network: Network): void {
-    const own = pending.of(network);
-    if (network !== undefined && own && own.size >= perNetwork) giveUpOldest(own);
-    else if (pending.size >= total) giveUpOldest(largest(pending.networks.values()));
+    const own = pending.itemsOf(network);
+    if (network !== undefined && own && own.size >= perNetwork) evictOldest(own);
+    else if (pending.size >= total) evictOldest(largest(pending.networks.values()));
   }
 
   return {
-    receive(body, network) {
+    async receive(body, network) {
       makeRoom(network);
-      return new Promise((resolve, reject) => {
-        const leave = () => {
-          clearTimeout(timer);
-          pending.delete(network, giveUp);
-        };
-        const refuse = (message: string) => {
-          leave();
-          reject(new RequestTimeoutError(message));
-        };
-        const giveUp = () => refuse("the body did not come before its place was needed for other requests");
-        const timer = setTimeout(() => refuse("the body did not come in time"), deadline);
-        pending.add(network, giveUp);
-        body.then(
-          (value) => {
-            leave();
-            resolve(value);
-          },
-          (error) => {
-            leave();
-            reject(error);
-          },
-        );
-      });
+      const { promise: refused, reject } = Promise.withResolvers<never>();
+      const refuse = (message: string) => reject(new RequestTimeoutError(message));
+      const evict = () => {
+        pending.delete(network, evict);
+        refuse("the body did not arrive before its place was needed for other requests");
+      };
+      const timer = setTimeout(() => refuse("the body did not arrive in time"), deadline);
+      pending.add(network, evict);
+      try {
+        return await Promise.race([body, refused]);
+      } finally {
+        clearTimeout(timer);
+        pending.delete(network, evict);
+      }
     },
   };
 }
 
-function giveUpOldest([oldest]: Iterable<GiveUp>): void {
+function evictOldest([oldest]: Iterable<Evict>): void {
   oldest?.();
 }
 
-/** Of several, the first. */
+/** The largest set; the first of several. */
 function largest<T>(sets: Iterable<ReadonlySet<T>>): ReadonlySet<T> {
-  let most: ReadonlySet<T> = new Set();
-  for (const set of sets) if (set.size > most.size) most = set;
-  return most;
+  let result: ReadonlySet<T> = new Set();
+  for (const set of sets) if (set.size > result.size) result = set;
+  return result;
 }

@@ -3,8 +3,9 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { MintError, UnauthorizedError } from "../../core/errors.ts";
 import { type AnyMintError, MethodNotAllowedError } from "../errors.ts";
 
-/** Errors as problem details (RFC 9457). Here, and nowhere else, an error gets its status. */
+/** Errors as problem details (RFC 9457). This is the only place that assigns statuses to errors. */
 
+/** The status, title and further headers of a problem response. */
 export interface Problem {
   readonly status: ContentfulStatusCode;
   readonly title: string;
@@ -16,7 +17,7 @@ export type ProblemCode = AnyMintError["code"] | "internal_error";
 /** The response is sent before the whole body has arrived, so the connection can't be used again. */
 const CLOSE = { Connection: "close" };
 
-/** Null: not caused by the caller, and so a 500 of which nothing is shown. */
+/** Null for an error that the caller didn't cause: the response is a 500 without details. */
 export const PROBLEMS: Readonly<Record<ProblemCode, Problem | null>> = {
   invalid_json: { status: 400, title: "The body is not JSON" },
   invalid_request: { status: 400, title: "The request has the wrong shape" },
@@ -28,7 +29,7 @@ export const PROBLEMS: Readonly<Record<ProblemCode, Problem | null>> = {
   tag_not_allowed: { status: 403, title: "A tag is not allowed" },
   not_found: { status: 404, title: "There is nothing here" },
   method_not_allowed: { status: 405, title: "The method is not allowed" },
-  not_acceptable: { status: 406, title: "The requested format can't be given" },
+  not_acceptable: { status: 406, title: "The requested format is not available" },
   request_timeout: { status: 408, title: "The request took too long", headers: CLOSE },
   body_too_large: { status: 413, title: "The body is too large", headers: CLOSE },
   unsupported_media_type: { status: 415, title: "The body is of the wrong type", headers: CLOSE },
@@ -47,15 +48,19 @@ export const PROBLEMS: Readonly<Record<ProblemCode, Problem | null>> = {
   internal_error: null,
 };
 
+/** The problem of every error that the caller didn't cause. */
 export const INTERNAL: Problem = { status: 500, title: "Something went wrong" };
 
-/** The problem that an error is for the caller; null for an error that the caller didn't cause. */
+/** The problem for an error's response; null for an error that the caller didn't cause. */
 export function problemOf(error: Error): Problem | null {
   // An application may throw a MintError of its own, with a code that isn't in the table.
   return error instanceof MintError ? (PROBLEMS[error.code as ProblemCode] ?? null) : null;
 }
 
-/** Responds to any error. One that the caller didn't cause is reported, and nothing of it shown. */
+/**
+ * Makes the response to any error.
+ * @param report receives an error that the caller didn't cause; the response has no details of it
+ */
 export function problems(
   report: (error: unknown) => void,
   { bearerChallenge }: { readonly bearerChallenge: boolean },
@@ -79,7 +84,7 @@ export function problems(
 /** RFC 6750, section 3: a request without a token gets no error code. */
 function challenge({ reason, message }: UnauthorizedError): string {
   if (reason === "no_proof") return "Bearer";
-  // The characters that may stand between the quotes, by the same section.
+  // The characters that the same section permits between the quotes.
   const description = message.replaceAll('"', "'").replace(/[^ !#-[\]-~]/g, "?");
   return `Bearer error="invalid_token", error_description="${description}"`;
 }

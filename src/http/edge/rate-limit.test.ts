@@ -14,7 +14,7 @@ beforeAll(async () => {
   mint = createMint({ accountJwt, roles: { browser: { seed: seeds.browser ?? "", ttl: 60 } } });
 });
 
-/** Believes `X-Peer` about the other end of the connection and `X-Caller` about the caller: `issuer|subject`. */
+/** Takes the peer's address from `X-Peer` and the caller from `X-Caller`: `issuer|subject`. */
 function makeApp(more: Partial<AppOptions> = {}): Hono {
   return createApp({
     mint,
@@ -31,7 +31,7 @@ function makeApp(more: Partial<AppOptions> = {}): Hono {
   });
 }
 
-const ask = (app: Hono, headers: Record<string, string>, body = "{}") =>
+const post = (app: Hono, headers: Record<string, string>, body = "{}") =>
   Promise.resolve(
     app.request("/creds", {
       method: "POST",
@@ -43,23 +43,23 @@ const ask = (app: Hono, headers: Record<string, string>, body = "{}") =>
 /** How many requests go through before the first 429, of which there must be one. */
 async function untilRefused(app: Hono, headers: () => Record<string, string>): Promise<number> {
   for (let count = 0; count < 50; count++) {
-    if ((await ask(app, headers())).status === 429) return count;
+    if ((await post(app, headers())).status === 429) return count;
   }
   throw new Error("was never refused");
 }
 
 let serial = 0;
-const anybody = () => ({ "X-Caller": `issuer|s${serial++}` });
+const newCaller = () => ({ "X-Caller": `issuer|s${serial++}` });
 
 describe("an address", () => {
   test("has its requests a minute, and then 429 with the time to wait", async () => {
     const app = makeApp();
-    const answer = await ask(app, { "X-Peer": "192.0.2.1", ...anybody() });
-    expect(answer.status).toBe(200);
-    expect(answer.headers.get("RateLimit-Policy")).toBe('"address";q=5;w=60, "subject";q=3;w=60');
-    expect(answer.headers.get("RateLimit")).toBe('"address";r=4;t=12, "subject";r=2;t=20');
-    expect(await untilRefused(app, () => ({ "X-Peer": "192.0.2.1", ...anybody() }))).toBe(4);
-    const refused = await ask(app, { "X-Peer": "192.0.2.1", ...anybody() });
+    const response = await post(app, { "X-Peer": "192.0.2.1", ...newCaller() });
+    expect(response.status).toBe(200);
+    expect(response.headers.get("RateLimit-Policy")).toBe('"address";q=5;w=60, "subject";q=3;w=60');
+    expect(response.headers.get("RateLimit")).toBe('"address";r=4;t=12, "subject";r=2;t=20');
+    expect(await untilRefused(app, () => ({ "X-Peer": "192.0.2.1", ...newCaller() }))).toBe(4);
+    const refused = await post(app, { "X-Peer": "192.0.2.1", ...newCaller() });
     expect(refused.status).toBe(429);
     expect(await refused.json()).toMatchObject({ code: "rate_limited" });
     const wait = Number(refused.headers.get("Retry-After"));
@@ -69,58 +69,58 @@ describe("an address", () => {
     expect(refused.headers.get("RateLimit-Policy")).toBe('"address";q=5;w=60, "subject";q=3;w=60');
   });
 
-  test("is counted whatever it asks, before anything is read", async () => {
+  test("is counted for any request, before it is read", async () => {
     const app = makeApp();
     const peer = { "X-Peer": "192.0.2.1" };
-    expect((await ask(app, peer, "garbage")).status).toBe(400);
-    expect((await ask(app, { ...peer, "Content-Type": "text/plain" })).status).toBe(415);
-    expect((await ask(app, peer, "x".repeat(9000))).status).toBe(413);
-    expect((await ask(app, peer)).status).toBe(401);
-    expect((await ask(app, { ...peer, ...anybody() })).status).toBe(200);
-    expect((await ask(app, peer, "garbage")).status).toBe(429);
+    expect((await post(app, peer, "garbage")).status).toBe(400);
+    expect((await post(app, { ...peer, "Content-Type": "text/plain" })).status).toBe(415);
+    expect((await post(app, peer, "x".repeat(9000))).status).toBe(413);
+    expect((await post(app, peer)).status).toBe(401);
+    expect((await post(app, { ...peer, ...newCaller() })).status).toBe(200);
+    expect((await post(app, peer, "garbage")).status).toBe(429);
   });
 
   test("does not use up another's", async () => {
     const app = makeApp();
-    await untilRefused(app, () => ({ "X-Peer": "192.0.2.1", ...anybody() }));
-    expect(await untilRefused(app, () => ({ "X-Peer": "192.0.2.2", ...anybody() }))).toBe(5);
+    await untilRefused(app, () => ({ "X-Peer": "192.0.2.1", ...newCaller() }));
+    expect(await untilRefused(app, () => ({ "X-Peer": "192.0.2.2", ...newCaller() }))).toBe(5);
   });
 
   test("of IPv6 counts with its whole /64, and not with the next", async () => {
     const app = makeApp();
     let host = 1;
-    const next = () => ({ "X-Peer": `2001:db8:0:1:${host++}::${host}`, ...anybody() });
+    const next = () => ({ "X-Peer": `2001:db8:0:1:${host++}::${host}`, ...newCaller() });
     expect(await untilRefused(app, next)).toBe(5);
-    expect(await untilRefused(app, () => ({ "X-Peer": "2001:db8:0:2::1", ...anybody() }))).toBe(5);
+    expect(await untilRefused(app, () => ({ "X-Peer": "2001:db8:0:2::1", ...newCaller() }))).toBe(5);
   });
 
-  test("of IPv4 is one, in whatever form it comes", async () => {
+  test("of IPv4 is the same in each of its forms", async () => {
     const app = makeApp();
     const forms = ["192.0.2.1", "::ffff:192.0.2.1", "::ffff:c000:201"];
     let turn = 0;
-    expect(await untilRefused(app, () => ({ "X-Peer": forms[turn++ % 3] ?? "", ...anybody() }))).toBe(5);
+    expect(await untilRefused(app, () => ({ "X-Peer": forms[turn++ % 3] ?? "", ...newCaller() }))).toBe(5);
   });
 
-  test("that is made up counts for nothing: it is the peer's, unless that is a trusted proxy", async () => {
+  test("in a forged header does not count: the peer's does, unless it is a trusted proxy's", async () => {
     const app = makeApp();
     let host = 1;
-    const madeUp = () => ({ "X-Forwarded-For": `198.51.100.${host++}`, ...anybody() });
-    expect(await untilRefused(app, () => ({ "X-Peer": "192.0.2.1", ...madeUp() }))).toBe(5);
+    const forged = () => ({ "X-Forwarded-For": `198.51.100.${host++}`, ...newCaller() });
+    expect(await untilRefused(app, () => ({ "X-Peer": "192.0.2.1", ...forged() }))).toBe(5);
     const throughProxy = () => ({
       "X-Peer": PROXY,
-      ...anybody(),
+      ...newCaller(),
       "X-Forwarded-For": `198.51.100.${host++}, 192.0.2.7`,
     });
     expect(await untilRefused(app, throughProxy)).toBe(5);
-    for (let i = 0; i < 20; i++) expect((await ask(app, { "X-Peer": PROXY, ...madeUp() })).status).toBe(200);
+    for (let i = 0; i < 20; i++) expect((await post(app, { "X-Peer": PROXY, ...forged() })).status).toBe(200);
   });
 
-  test("that nobody knows has no limit", async () => {
+  test("that is unknown has no limit", async () => {
     const app = makeApp();
     for (let i = 0; i < 20; i++) {
-      const answer = await ask(app, anybody());
-      expect(answer.status).toBe(200);
-      expect(answer.headers.get("RateLimit")).toBe('"subject";r=2;t=20');
+      const response = await post(app, newCaller());
+      expect(response.status).toBe(200);
+      expect(response.headers.get("RateLimit")).toBe('"subject";r=2;t=20');
     }
   });
 });
@@ -128,12 +128,12 @@ describe("an address", () => {
 describe("a caller", () => {
   const from = (caller: string) => () => ({ "X-Caller": caller });
 
-  test("has its requests a minute, from wherever", async () => {
+  test("has its requests a minute, from any address", async () => {
     const app = makeApp();
     let host = 1;
     const roaming = () => ({ "X-Peer": `192.0.2.${host++}`, "X-Caller": "issuer|alice" });
     expect(await untilRefused(app, roaming)).toBe(3);
-    const refused = await ask(app, roaming());
+    const refused = await post(app, roaming());
     const wait = refused.headers.get("Retry-After");
     expect(refused.headers.get("RateLimit")).toBe(`"address";r=4;t=12, "subject";r=0;t=${wait}`);
   });
@@ -149,7 +149,7 @@ describe("a caller", () => {
 });
 
 describe("no limit", () => {
-  test("is there for other paths and preflights", async () => {
+  test("applies to other paths and preflights", async () => {
     const app = makeApp({ allowedOrigins: ["https://app.example.com"] });
     const peer = { "X-Peer": "192.0.2.1" };
     const preflight = {
@@ -162,20 +162,22 @@ describe("no limit", () => {
       expect((await app.request("/readyz", { headers: peer })).status).toBe(200);
       expect((await app.request("/creds", { method: "OPTIONS", headers: preflight })).status).toBe(204);
     }
-    expect((await ask(app, { ...peer, ...anybody() })).headers.get("RateLimit")).toStartWith('"address";r=4');
+    expect((await post(app, { ...peer, ...newCaller() })).headers.get("RateLimit")).toStartWith(
+      '"address";r=4',
+    );
   });
 
-  test("is there when it is off, and nothing about one in the answer", async () => {
+  test("applies when it is off, and responses have no headers about it", async () => {
     const app = makeApp({ rateLimit: "off" });
     for (let i = 0; i < 20; i++) {
-      const answer = await ask(app, { "X-Peer": "192.0.2.1", "X-Caller": "issuer|alice" });
-      expect(answer.status).toBe(200);
-      expect([...answer.headers.keys()].filter((name) => name.startsWith("ratelimit"))).toEqual([]);
+      const response = await post(app, { "X-Peer": "192.0.2.1", "X-Caller": "issuer|alice" });
+      expect(response.status).toBe(200);
+      expect([...response.headers.keys()].filter((name) => name.startsWith("ratelimit"))).toEqual([]);
     }
   });
 });
 
-test("a limit is a whole number from 1 on, and there are both or none", () => {
+test("a limit is a whole number from 1, and there are both or none", () => {
   for (const wrong of [
     0,
     -1,

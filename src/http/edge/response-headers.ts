@@ -2,37 +2,37 @@ import type { Context } from "hono";
 import { matchedRoutes } from "hono/route";
 
 /**
- * What every answer says to a browser. Answers may hold a seed or a JWT: nobody stores them, nobody guesses another type
- * for them, and no page embeds them without asking (CORS is not touched by that). No `Strict-Transport-Security`: this
- * service speaks HTTP, where it has no meaning (RFC 6797, section 7.2); whoever adds TLS knows for how long.
+ * Headers of every response. A response may contain a seed or a JWT, so browsers must not store it, guess another type
+ * for it or embed it in a page of another origin (CORS is not affected by that). There is no
+ * `Strict-Transport-Security`: it has no meaning over HTTP (RFC 6797, section 7.2), and is for the proxy that adds TLS.
  */
-const EVERY_ANSWER = {
+const EVERY_RESPONSE = {
   "Cache-Control": "no-store",
   "X-Content-Type-Options": "nosniff",
   "Referrer-Policy": "no-referrer",
   "Cross-Origin-Resource-Policy": "same-origin",
 };
 
-/** What is no page is none when somebody opens it as one either. Pages bring policies of their own. */
+/** The policy of a response that is not a page, in case a browser opens it as one. Pages set their own policies. */
 const NO_PAGE = { "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'" };
 
 /**
- * Makes answers that are no pages.
- * @param own the headers that they have beside those of every answer
+ * Makes a function that makes responses with status 200 which are not pages.
+ * @param own their headers, besides those of every response
  */
 export function respondWith(own: Readonly<Record<string, string>>): (c: Context, body: string) => Response {
-  const all = { ...EVERY_ANSWER, ...NO_PAGE, ...own };
-  const ready = new Headers(all);
+  const all = { ...EVERY_RESPONSE, ...NO_PAGE, ...own };
+  const headers = new Headers(all);
   return (c, body) => {
-    // Where no other handler was on the way, nobody has set a header that is to be kept: to copy them all is quicker.
-    const isAlone = matchedRoutes(c).length === 1;
-    return isAlone ? new Response(body, { headers: new Headers(ready) }) : c.body(body, 200, all);
+    // When no other handler has run, no other header was set, and a copy of the headers is faster.
+    const isOnlyHandler = matchedRoutes(c).length === 1;
+    return isOnlyHandler ? new Response(body, { headers: new Headers(headers) }) : c.body(body, 200, all);
   };
 }
 
-/** Adds them to an answer that was made without. */
+/** Adds the headers of every response to one that was made without them. */
 export function addResponseHeaders(headers: Headers): void {
-  setAll(headers, EVERY_ANSWER);
+  setAll(headers, EVERY_RESPONSE);
   if (!headers.get("Content-Type")?.startsWith("text/html")) setAll(headers, NO_PAGE);
 }
 

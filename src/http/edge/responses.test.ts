@@ -12,16 +12,16 @@ function makeApp() {
     },
     authenticate: () => null,
     grant: () => {
-      throw new Error("nobody gets this far");
+      throw new Error("no request gets this far");
     },
     servers: { websocket: [], tcp: [] },
-    onResponse: (answer) => seen.push(answer),
+    onResponse: (response) => seen.push(response),
   });
-  return { app, told: () => seen.map(({ route, method, status }) => `${method} ${route} ${status}`) };
+  return { app, reported: () => seen.map(({ route, method, status }) => `${method} ${route} ${status}`) };
 }
 
-test("each answer is told, with the path's pattern and its status", async () => {
-  const { app, told } = makeApp();
+test("each response is reported, with the path's pattern and its status", async () => {
+  const { app, reported } = makeApp();
   const json = { "Content-Type": "application/json" };
   await app.request("/healthz");
   await app.request("/healthz", { method: "HEAD" });
@@ -29,7 +29,7 @@ test("each answer is told, with the path's pattern and its status", async () => 
   await app.request("/creds", { method: "POST", headers: json, body: "{}" });
   await app.request("/creds", { method: "POST", headers: json, body: "{" });
   await app.request("/creds", { method: "DELETE" });
-  expect(told()).toEqual([
+  expect(reported()).toEqual([
     "GET /healthz 200",
     "HEAD /healthz 200",
     "GET /readyz 503",
@@ -39,14 +39,14 @@ test("each answer is told, with the path's pattern and its status", async () => 
   ]);
 });
 
-test("paths that aren't there are all the same one", async () => {
-  const { app, told } = makeApp();
+test("unknown paths are all reported as one", async () => {
+  const { app, reported } = makeApp();
   for (const path of ["/", "/admin", "/creds/x", `/${crypto.randomUUID()}`]) await app.request(path);
-  expect([...new Set(told())]).toEqual(["GET other 404"]);
+  expect([...new Set(reported())]).toEqual(["GET other 404"]);
 });
 
 test("a mounted application's paths have their prefix", async () => {
-  const { app, told } = makeApp();
+  const { app, reported } = makeApp();
   await new Hono().route("/nats", app).request("/nats/healthz");
-  expect(told()).toEqual(["GET /nats/healthz 200"]);
+  expect(reported()).toEqual(["GET /nats/healthz 200"]);
 });
