@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { type AccountClaims, makeRecipe, must, type Recipe, startRecipe } from "./recipe.ts";
+import { type AccountClaims, copyRecipe, makeRecipe, must, type Recipe, startRecipe } from "./recipe.ts";
 
 const role = (more: object = {}) => ({
   pub: { allow: ["a.{{name()}}"] },
@@ -121,7 +121,7 @@ describe("a second run", () => {
   });
 
   test("refuses to start anew beside the data of an operator whose keys are gone", async () => {
-    await using recipe = await startRecipe();
+    await using recipe = await copyRecipe();
     rmSync(join(recipe.dir, "nsc"), { recursive: true });
     const { code, said } = await recipe.init();
     expect(code).toBe(1);
@@ -129,7 +129,7 @@ describe("a second run", () => {
   });
 
   test("fails when a JWT of the store is cut short", async () => {
-    await using recipe = await startRecipe();
+    await using recipe = await copyRecipe();
     truncateSync(recipe.accountFile(), 0);
     const { code, said } = await recipe.init();
     expect(code).toBe(1);
@@ -185,7 +185,7 @@ describe("settings", () => {
   });
 
   test("a changed limit is applied, one that was changed elsewhere is kept", async () => {
-    await using recipe = await startRecipe();
+    await using recipe = await copyRecipe();
     must(await recipe.nsc("edit", "account", "-n", "app", "--js-consumer", "7"));
     const said = must(await recipe.init({ NATS_ACCOUNT_JS_STREAMS: "5" }));
     expect(said).toContain("set limits: streams");
@@ -194,7 +194,7 @@ describe("settings", () => {
   });
 
   test("the connections of an account that an older version made without a limit are limited, those that were set are not changed unasked", async () => {
-    await using recipe = await startRecipe();
+    await using recipe = await copyRecipe();
     const record = join(recipe.dir, "nsc/current/recipe/applied/account.json");
     const olderVersion = async (conns: string) => {
       must(await recipe.nsc("edit", "account", "-n", "app", "--conns", conns));
@@ -218,7 +218,7 @@ describe("settings", () => {
   });
 
   test("a limit that was changed both in .env and elsewhere fails, until NATS_CONFLICT says which change is kept", async () => {
-    await using recipe = await startRecipe();
+    await using recipe = await copyRecipe();
     must(await recipe.nsc("edit", "account", "-n", "app", "--js-consumer", "7"));
     const { code, said } = await recipe.init({ NATS_ACCOUNT_JS_CONSUMERS: "8" });
     expect(code).toBe(1);
@@ -402,7 +402,7 @@ describe("role files", () => {
 
 describe("the export", () => {
   test("gives backends the account's identity and plain signing key, readable by the owner only", async () => {
-    await using recipe = await startRecipe();
+    await using recipe = await copyRecipe();
     const file = join(recipe.dir, "secrets/.env.account");
     expect(readFileSync(file, "utf8")).toMatch(
       new RegExp(`^NATS_ACCOUNT_KEY=${recipe.account().sub}\nNATS_ACCOUNT_SECRET=SA[A-Z2-7]{56}\n$`),
@@ -424,7 +424,7 @@ describe("the export", () => {
   });
 
   test("fails when a private key is missing from the store", async () => {
-    await using recipe = await startRecipe();
+    await using recipe = await copyRecipe();
     const { key } = scopedKeys(recipe.account()).browser as { key: string };
     must(await recipe.run(["find", join(recipe.dir, "nsc/current/"), "-name", `${key}.nk`, "-delete"]));
     const { code, said } = await recipe.export();
@@ -433,7 +433,7 @@ describe("the export", () => {
   });
 
   test("gives the mint no key that can do more than a role", async () => {
-    await using recipe = await startRecipe();
+    await using recipe = await copyRecipe();
     const plain =
       readFileSync(join(recipe.dir, "secrets/.env.account"), "utf8").trim().split("=").at(-1) ?? "";
     const { code } = await recipe.run(["grep", "-r", plain, join(recipe.dir, "keys")]);
@@ -463,7 +463,7 @@ test("an operator's own scoped keys are not changed and not exported to the mint
 });
 
 test("a role file with the name of an operator's own role but other permissions fails", async () => {
-  await using recipe = await startRecipe();
+  await using recipe = await copyRecipe();
   must(
     await recipe.nsc(
       "edit",
@@ -485,7 +485,7 @@ test("a role file with the name of an operator's own role but other permissions 
 });
 
 test("copies of the store that a killed run left behind are removed once they are an hour old", async () => {
-  await using recipe = await startRecipe();
+  await using recipe = await copyRecipe();
   const copy = (name: string) => join(recipe.dir, "nsc/generations", name);
   for (const name of ["old", "young"])
     cpSync(join(recipe.dir, "nsc/current/"), copy(name), { recursive: true });
@@ -498,7 +498,7 @@ test("copies of the store that a killed run left behind are removed once they ar
 });
 
 test("of several runs at the same time one succeeds, the others fail with a message, and the store stays valid", async () => {
-  await using recipe = await startRecipe();
+  await using recipe = await copyRecipe();
   const account = recipe.account().sub;
   for (let round = 0; round < 3; round++) {
     const edits = ["a", "b", "c", "d", "e", "f"].map((name) =>
@@ -519,7 +519,7 @@ test("of several runs at the same time one succeeds, the others fail with a mess
 });
 
 test("nats-init that is terminated while the store is switched over leaves a valid store", async () => {
-  await using recipe = await startRecipe();
+  await using recipe = await copyRecipe();
   const account = recipe.account().sub;
   const link = join(recipe.dir, "nsc/current");
   for (let round = 0; round < 8; round++) {
@@ -538,7 +538,7 @@ test("nats-init that is terminated while the store is switched over leaves a val
 });
 
 test("a missing link to the store in force is made again, however old the store is", async () => {
-  await using recipe = await startRecipe();
+  await using recipe = await copyRecipe();
   const account = recipe.account().sub;
   const link = (name: string) => join(recipe.dir, "nsc", name);
   const store = readlinkSync(link("current"));
@@ -568,7 +568,7 @@ test("an account whose name ends like another one's is not taken for it", async 
 
 describe("nsc", () => {
   test("refuses a command that leaves a store the recipe can't work with", async () => {
-    await using recipe = await startRecipe();
+    await using recipe = await copyRecipe();
     const before = recipe.account().jti;
     for (const command of [
       ["add", "operator", "--name", "second"],

@@ -163,10 +163,21 @@ type StartSettings = Partial<Record<"MINT_PORT" | "NATS_WS_ORIGINS" | "SERVER_OW
 
 /** A recipe that is up, as `makeRecipe` and `up` make it, but from a copy of one that was made before. */
 export async function startRecipe(settings: StartSettings = {}, roles: Roles = {}): Promise<Recipe> {
+  const recipe = await copyRecipe(settings, roles);
+  try {
+    await recipe.startServer();
+  } catch (error) {
+    await recipe[Symbol.asyncDispose]();
+    throw error;
+  }
+  return recipe;
+}
+
+/** The same, with its server stopped. */
+export async function copyRecipe(settings: StartSettings = {}, roles: Roles = {}): Promise<Recipe> {
   const recipe = await makeRecipe(settings);
   try {
     copyTree(await prepareState(roles, settings.SERVER_OWNER ?? ""), recipe.dir);
-    await recipe.startServer();
   } catch (error) {
     await recipe[Symbol.asyncDispose]();
     throw error;
