@@ -11,13 +11,13 @@ query_jwt() {
 # is_signed JWT_FILE: it is a JWT, signed by the key that it names as its issuer. Both tools read the same issuer: jq
 # accepts nothing but a bare JWT with the fields that a JWT has, and nsc refuses one whose signature does not match.
 is_signed() {
-  query_jwt "$1" 'claims.sub // empty' 2>/dev/null | grep -q . && nsc describe jwt --file "$1" >/dev/null 2>&1
+  query_jwt "$1" 'claims.sub // empty' -e >/dev/null 2>&1 && nsc describe jwt --file "$1" >/dev/null 2>&1
 }
 
 # is_of_operator JWT_FILE: the key that it names as its issuer is one of the operator's
 is_of_operator() {
-  query_jwt "$operator_dir/$operator.jwt" 'claims | .sub, (.nats.signing_keys // [])[]' |
-    grep -Fqx "$(query_jwt "$1" 'claims.iss')"
+  query_jwt "$1" 'claims.iss as $issuer | $operator | claims | any(.sub, (.nats.signing_keys // [])[]; . == $issuer)' \
+    -e --rawfile operator "$operator_dir/$operator.jwt" >/dev/null
 }
 
 # is_account NAME ID JWT_FILE: it is the JWT of that account

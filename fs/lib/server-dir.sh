@@ -19,14 +19,16 @@ open_server_dir() {
 # read_account_jwt SERVER_DIR ID FILE: FILE becomes a copy of the account JWT in the resolver's directory. False when
 # there is none.
 read_account_jwt() {
-  local entry="$1/jwt/$2.jwt" linked
+  local entry="$1/jwt/$2.jwt" linked found=false
   linked=$(staging_dir "$1")/linked
-  rm -f "$3" "$linked"
-  # A hard link to a link is a link again: link(2).
-  if ln "$entry" "$linked" 2>"$scratch/error" && [ -f "$linked" ] && [ ! -L "$linked" ]; then
-    head -c 8388608 "$linked" >"$3" # no JWT is larger than a message: max_payload
+  if ln "$entry" "$linked" 2>"$scratch/error"; then
+    # A hard link to a link is a link again: link(2).
+    if [ -f "$linked" ] && [ ! -L "$linked" ]; then
+      head -c 8388608 "$linked" >"$3" # no JWT is larger than a message: max_payload
+      found=true
+    fi
     rm -f "$linked"
-    return
+    ! $found || return 0
   fi
   [ -L "$entry" ] || [ ! -f "$entry" ] || fail "$entry can't be read: $(head -n 1 "$scratch/error")"
   return 1

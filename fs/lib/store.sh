@@ -55,10 +55,14 @@ edit_store() {
   local problem
   open_copy
   "$@"
-  problem=$(store_problem)
-  [ -z "$problem" ] ||
-    fail "that would leave a store that the recipe can't work with ($problem). Nothing was changed"
-  if copy_differs; then switch_over; else rm -rf "$store"; fi
+  if copy_differs; then
+    problem=$(store_problem)
+    [ -z "$problem" ] ||
+      fail "that would leave a store that the recipe can't work with ($problem). Nothing was changed"
+    switch_over
+  else
+    rm -rf "$store"
+  fi
   use_store
 }
 
@@ -94,7 +98,8 @@ repair_link() {
   local generation previous found=
   previous=$(linked_generation previous)
   for generation in "$NSC_DIR"/generations/*/; do
-    generation=$(basename "$generation")
+    generation=${generation%/}
+    generation=${generation##*/}
     case $generation in
       '*' | part-* | "$previous") ;;
       *) found="${found:+$found }$generation" ;;
@@ -109,7 +114,11 @@ repair_link() {
 }
 
 # linked_generation LINK: the name of the generation that a link in $NSC_DIR points to; nothing where there is no link
-linked_generation() { readlink "$NSC_DIR/$1" | sed 's|.*/||'; }
+linked_generation() {
+  local target
+  target=$(readlink "$NSC_DIR/$1") || return 0
+  printf '%s\n' "${target##*/}"
+}
 
 # copy_differs: $store differs from the generation that it was copied from
 copy_differs() { [ -z "$base" ] || ! diff -r "$NSC_DIR/$base" "$store" >/dev/null 2>&1; }
@@ -149,18 +158,21 @@ link_default_paths() {
 
 # store_problem: why the recipe can't work with $store, as a sentence; nothing for a good store
 store_problem() {
-  local jwt account
-  find "$store/stores" "$store/recipe" -name '*.jwt' | while read -r jwt; do
-    printf '%s\t%s\n' "${jwt##*/}" "$(cat "$jwt")"
-  done | jq -Rr -L "$lib" 'include "jwt"; split("\t") | select((.[1] | claims) == null) | .[0]' >"$scratch/broken"
+  local account unreadable=false
+  # jq reads no line of an empty file, so find reports these.
+  find "$store/stores" "$store/recipe" -name '*.jwt' \( -size 0 -print -o -exec jq -nRr -L "$lib" 'include "jwt";
+    [inputs | { file: input_filename, ok: (claims != null) }] | group_by(.file)[]
+    | select(length > 1 or any(.[]; .ok | not)) | .[0].file' {} + \) >"$scratch/broken" || unreadable=true
   if [ -s "$scratch/broken" ]; then
-    printf '%s is not a JWT' "$(head -n 1 "$scratch/broken")"
+    printf '%s is not a JWT' "$(sed -n '1s|.*/||p' "$scratch/broken")"
   elif ! find_operator; then
     printf 'it should hold one operator'
   elif ! account=$(application_account 2>/dev/null); then
     printf 'recipe/account is missing'
   elif [ ! -f "$(account_file "$account")" ]; then
     printf 'account %s is missing' "$account"
+  elif $unreadable; then
+    printf 'a file in it is not readable'
   fi
 }
 
@@ -170,9 +182,10 @@ fail_damaged() {
 
 # find_operator: sets $operator and $operator_dir. False unless the store holds one operator.
 find_operator() {
-  operator_dir=$(find "$store/stores" -mindepth 1 -maxdepth 1 -type d)
+  set -- "$store"/stores/*/
+  operator_dir=${1%/}
   operator=${operator_dir##*/}
-  [ -n "$operator_dir" ] && [ -f "$operator_dir/.nsc" ]
+  [ $# = 1 ] && [ -f "$operator_dir/.nsc" ]
 }
 
 # account_file NAME: where nsc keeps an account's JWT
@@ -180,11 +193,13 @@ account_file() { printf '%s/accounts/%s/%s.jwt' "$operator_dir" "$1" "$1"; }
 
 # list_accounts: writes $scratch/accounts
 list_accounts() {
-  local dir account
+  local dir
+  set --
   for dir in "$operator_dir"/accounts/*/; do
-    account=$(basename "$dir")
-    printf '%s\t%s\n' "$account" "$(cat "$dir$account.jwt")"
-  done | jq -Rr -L "$lib" 'include "jwt"; split("\t") | "\(.[1] | claims.sub) \(.[0])"' >"$scratch/accounts"
+    dir=${dir%/}
+    set -- "$@" "$dir/${dir##*/}.jwt"
+  done
+  jq -Rr -L "$lib" 'include "jwt"; "\(claims.sub) \(input_filename | split("/")[-1] | rtrimstr(".jwt"))"' "$@" >"$scratch/accounts"
 }
 
 # account_id NAME
@@ -196,7 +211,10 @@ account_id() {
 }
 
 # application_account: the name of the account that the recipe's settings and roles are for
-application_account() { cat "$store/recipe/account"; }
+application_account() {
+  local account
+  read -r account <"$store/recipe/account" && printf '%s\n' "$account"
+}
 
 is_application_account() { [ "$1" = "$(application_account)" ]; }
 
@@ -204,6 +222,4 @@ is_application_account() { [ "$1" = "$(application_account)" ]; }
 recorded_plain_key() { jq -r '.signing_key // empty' "$store/recipe/applied/account.json"; }
 
 # seed_file PUBLIC_KEY: where nsc keeps a private key
-seed_file() {
-  printf '%s/keys/keys/%.1s/%s/%s.nk' "$store" "$1" "$(printf '%s' "$1" | cut -c 2-3)" "$1"
-}
+seed_file() { printf '%s/keys/keys/%.1s/%.2s/%s.nk' "$store" "$1" "${1#?}" "$1"; }

@@ -35,5 +35,5 @@ record_applied() {
 record_on_server() {
   mkdir -p "$store/recipe/pushed"
   same_file "$2" "$(pushed_file "$1")" || install_file "$2" "$(pushed_file "$1")" 600
-  rm -f "$(own_file "$1")"
+  [ ! -e "$(own_file "$1")" ] || rm -f "$(own_file "$1")"
 }

@@ -52,18 +52,18 @@ install_account() {
 # export_roles: $KEYS_DIR/current -> a directory with account.jwt, roles.json and one <role>.nk per role. A reader
 # that resolves the link once sees one export as a whole.
 export_roles() {
-  local version="$scratch/version" record role key
+  local version="$scratch/version" role key ttl
   mkdir "$version"
   cp "$(account_file "$(application_account)")" "$version/account.jwt"
   query_jwt "$version/account.jwt" 'claims.nats.signing_keys[] | objects | .key' >"$scratch/scoped"
-  for record in "$store"/recipe/applied/roles/*.json; do
-    role=$(basename "$record" .json)
-    key=$(jq -r .key "$record")
+  jq -r '"\(.key) \(.role.ttl // 900) \(input_filename | split("/")[-1] | rtrimstr(".json"))"' \
+    "$store"/recipe/applied/roles/*.json >"$scratch/records"
+  while read -r key ttl role; do
     # The key of a role may have been removed from the account on the server.
     grep -qx "$key" "$scratch/scoped" || continue
     print_seed "$key" >"$version/$role.nk"
-    jq -c --arg role "$role" '{ ($role): { ttl: (.role.ttl // 900) } }' "$record" >>"$scratch/roles"
-  done
+    printf '{"%s":{"ttl":%s}}\n' "$role" "$ttl" >>"$scratch/roles"
+  done <"$scratch/records"
   jq -sc add "$scratch/roles" >"$version/roles.json"
   if [ -L "$KEYS_DIR/current" ] && diff -r "$version" "$KEYS_DIR/current/" >/dev/null 2>&1; then return; fi
   install_version "$version"

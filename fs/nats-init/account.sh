@@ -12,8 +12,7 @@ make_operator() {
 
 # make_account: a user that the plain key signs, without permissions of its own, gets none
 make_account() {
-  run_nsc add account --name "$NATS_ACCOUNT"
-  run_nsc edit account --name "$NATS_ACCOUNT" --deny-pubsub '>'
+  run_nsc add account --name "$NATS_ACCOUNT" --deny-pubsub '>'
   list_accounts
   printf '%s\n' "$NATS_ACCOUNT" >"$store/recipe/account"
   log "made account $NATS_ACCOUNT"

@@ -95,3 +95,12 @@ def problems:
      else empty end),
     (if has("ttl") and (.ttl | whole_number(10; 3600) | not) then "ttl must be a whole number of seconds from 10 to 3600" else empty end)
   end;
+
+# file_problems: the same for a role file as jq's list of stream events
+def file_problems:
+  . as $events
+  | [fromstream($events[])]
+  | if length == 1 then .[0] | problems else "must hold one JSON object" end,
+    # Of a key that is given twice only the last value counts, and what the first one denies would be ignored.
+    ([$events[] | if length == 2 then .[0] else .[0][:-1] end]
+      | if length == (unique | length) then empty else "has the same key twice in one object" end);

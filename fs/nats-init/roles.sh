@@ -2,17 +2,16 @@
 # Roles: one file in fs/nats-init/roles = one scoped signing key in the account, which makes the server itself
 # enforce the role's permissions.
 
-role_name() { basename "$1" .json; }
-
 # check_roles: reports every problem of the role files, and fails if there are any
 check_roles() {
   local file role problem found=false wrong=false
   for file in "$ROLES_DIR"/*.json; do
     [ -e "$file" ] || [ -L "$file" ] || continue
     found=true
-    role_problems "$file" >"$scratch/problems"
+    role=${file##*/}
+    role=${role%.json}
+    role_problems "$file" "$role" >"$scratch/problems"
     [ ! -s "$scratch/problems" ] || wrong=true
-    role=$(role_name "$file")
     while read -r problem; do
       warn "roles/$role.json: $problem"
     done <"$scratch/problems"
@@ -21,18 +20,15 @@ check_roles() {
   ! $wrong || fail "role files are wrong; nothing was changed"
 }
 
-# role_problems FILE: what is wrong with a role file, one problem per line
+# role_problems FILE NAME: what is wrong with a role file, one problem per line
 role_problems() {
   [ -r "$1" ] || {
     echo "can't be read"
     return
   }
-  role_name "$1" | grep -Eqx '[a-z0-9][a-z0-9_-]{0,62}' || echo "its name must be lower case letters, digits, - and _"
-  jq -sr -L "$here" 'include "role-problems"; if length == 1 then .[0] | problems else "must hold one JSON object" end' \
-    "$1" 2>"$scratch/error" || echo "is not JSON: $(head -n 1 "$scratch/error")"
-  # Of a key that is given twice only the last value counts, and what the first one denies would be ignored.
-  [ "$(jq -n --stream '[inputs | if length == 2 then .[0] else .[0][:-1] end] | length == (unique | length)' "$1" 2>/dev/null)" != false ] ||
-    echo "has the same key twice in one object"
+  printf '%s\n' "$2" | grep -Eqx '[a-z0-9][a-z0-9_-]{0,62}' || echo "its name must be lower case letters, digits, - and _"
+  jq -nr --stream -L "$here" 'include "role-problems"; [inputs] | file_problems' "$1" 2>"$scratch/error" ||
+    echo "is not JSON: $(head -n 1 "$scratch/error")"
 }
 
 # apply_roles: brings every role that has a file, or had one, into the account

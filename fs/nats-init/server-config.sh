@@ -35,8 +35,13 @@ make_dir() {
 install_system_account() {
   local id held="$scratch/held-system.jwt"
   id=$(account_id SYS)
-  if read_account_jwt "$1" "$id" "$held" && is_signed "$held" && is_of_operator "$held" && is_account SYS "$id" "$held"; then return; fi
+  if read_account_jwt "$1" "$id" "$held" && is_good_system_account "$id" "$held"; then return; fi
   install_for_server "$1" "$(account_file SYS)" "jwt/$id.jwt"
+}
+
+# is_good_system_account ID FILE: it is the store's JWT, or another one of this account that the operator has signed
+is_good_system_account() {
+  same_file "$2" "$(account_file SYS)" || { is_signed "$2" && is_of_operator "$2" && is_account SYS "$1" "$2"; }
 }
 
 # install_server_config SERVER_DIR

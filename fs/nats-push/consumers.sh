@@ -10,11 +10,12 @@ consumers_unchecked=false
 consumers_user=consumers
 
 remove_foreign_consumers() {
-  local stream
+  local stream makers
   can_sign "$plain_key" || return 0
   ! account_is_full || return 0
-  query_jwt "$(account_file "$users_account")" 'include "consumers"; claims | makers | tojson' >"$scratch/makers"
-  [ "$(cat "$scratch/makers")" != "[]" ] || return 0
+  makers=$(query_jwt "$(account_file "$users_account")" 'include "consumers"; claims | makers | tojson')
+  [ "$makers" != "[]" ] || return 0
+  printf '%s\n' "$makers" >"$scratch/makers"
   make_user "$plain_key" "$consumers_user" --allow-sub "$api_inbox.>" \
     --allow-pub '$JS.API.STREAM.NAMES' --allow-pub '$JS.API.CONSUMER.LIST.*' --allow-pub '$JS.API.CONSUMER.NAMES.*' \
     --allow-pub '$JS.API.CONSUMER.INFO.*.*' --allow-pub '$JS.API.CONSUMER.DELETE.*.*'
@@ -56,13 +57,14 @@ list_consumers() {
 # list_pages CALL FIELD REQUEST: writes $scratch/pages, a line for each page of what a call of the API lists in FIELD.
 # REQUEST is request_api or retry_api. False when a response is an error, or when there is no $response.
 list_pages() {
-  local next=0
+  local next=0 page
   : >"$scratch/pages"
   while [ -n "$next" ]; do
     "$3" "$consumers_user" "$1" "{\"offset\":$next}" || return 1
     response_ok || return 1
-    query_response ".$2 // []" >>"$scratch/pages"
-    next=$(query_response "next_offset(.$2)")
+    query_response "(.$2 // [] | tojson), (next_offset(.$2) // \"\")" >"$scratch/page"
+    { read -r page && read -r next; } <"$scratch/page"
+    printf '%s\n' "$page" >>"$scratch/pages"
   done
 }
 

@@ -3,26 +3,25 @@
 
 check_logins() {
   local key what types
-  if account_is_full; then
-    log "account $users_account has all the connections that it may have, NATS_ACCOUNT_CONNECTIONS: logins, streams and consumers are not checked"
-    return 0
-  fi
   jq -r '[.key, "role " + (input_filename | split("/")[-1] | rtrimstr(".json")), (.role.connection_types // ["STANDARD"] | join(" "))] | @tsv' \
     "$store"/recipe/applied/roles/*.json >"$scratch/logins"
   printf '%s\tthe plain signing key\tSTANDARD\n' "$plain_key" >>"$scratch/logins"
   while IFS="$(printf '\t')" read -r key what types; do
-    check_login "$key" "$what" "$types"
+    check_login "$key" "$what" "$types" || {
+      log "account $users_account has all the connections that it may have, NATS_ACCOUNT_CONNECTIONS: logins, streams and consumers are not checked"
+      return 0
+    }
   done <"$scratch/logins"
 }
 
-# account_is_full: no user of the account can log in before another one disconnects
+# account_is_full: at the last poll_account, no user of the account could log in before another one disconnected
 account_is_full() {
-  request_system '$SYS.REQ.SERVER.PING.ACCOUNTZ' "{\"account\":\"$(account_id "$users_account")\"}" --replies "$servers" |
-    jq -se 'map(.data.account_detail | objects) | (map(.client_connections) | add) as $count | first.decoded_jwt.nats.limits.conn as $most
-      | $count != null and $most >= 0 and $count >= $most' >/dev/null
+  jq -se 'map(.data.account_detail | objects) | (map(.client_connections) | add) as $count | first.decoded_jwt.nats.limits.conn as $most
+      | $count != null and $most >= 0 and $count >= $most' "$(account_state "$(account_id "$users_account")")" >/dev/null
 }
 
-# check_login KEY WHAT TYPES: a user that KEY signs can log in by one of these connection types
+# check_login KEY WHAT TYPES: a user that KEY signs can log in by one of these connection types. False when the account is
+# full; any other failure ends the script.
 check_login() {
   local key="$1" what="$2" url try
   case " $3 " in
@@ -34,6 +33,8 @@ check_login() {
   # A user that was made in the second in which all users were revoked is revoked too; the next one is not.
   for try in 1 2 3; do
     ! can_log_in "$key" "check-$try-$key" "$url" || return 0
+    poll_account "$(account_id "$users_account")"
+    ! account_is_full || return 1
     sleep 1
   done
   fail "a user of $what can't log in at $url: $(tail -n 1 "$scratch/login")"

@@ -63,7 +63,8 @@ wait_until_in_force() {
 report_deleted_accounts() {
   local file id
   for file in "$store"/recipe/pushed/*.jwt; do
-    id=$(basename "$file" .jwt)
+    id=${file##*/}
+    id=${id%.jwt}
     grep -q "^$id " "$scratch/accounts" || log "account $id is no longer in the nsc store, but servers keep it"
   done
 }

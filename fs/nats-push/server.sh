@@ -1,8 +1,9 @@
 # shellcheck shell=sh
 # Requests to the servers. The nats tool exits with 0 on error responses and timeouts too, so every response is read.
 #
-# State: $servers    how many servers there are
-#        $patience   seconds to wait for a server
+# State: $servers            how many servers there are
+#        $scratch/servers    a response about themselves of those that responded last
+#        $patience           seconds to wait for a server
 servers=
 patience=${PUSH_PATIENCE:-30}
 
@@ -11,8 +12,8 @@ unset NATS_USER NATS_PASSWORD NATS_TOKEN NATS_CREDS NATS_NKEY NATS_JWT NATS_SEED
   NATS_CONTEXT NATS_TIMEOUT NATS_INBOX_PREFIX NATS_SOCKS_PROXY
 
 # nats_cli OPTION...: in $scratch, so that a relative path can name the credentials; in an absolute one the nats tool
-# expands each $
-nats_cli() { (cd "$scratch" && XDG_CONFIG_HOME=$scratch nats --no-context "$@"); }
+# expands each $. The tool ends so soon that collecting garbage costs more than it frees.
+nats_cli() { (cd "$scratch" && GOGC=off XDG_CONFIG_HOME=$scratch nats --no-context "$@"); }
 
 # request CREDS SUBJECT BODY [OPTION...]: prints the responses, one JSON document or text each. CREDS is a path in
 # $scratch.
@@ -33,22 +34,23 @@ last_error() { tail -n 1 "$scratch/error"; }
 
 now() { date +%s; }
 
-# wait_for_server: waits until a server responds, and sets $servers
+# wait_for_server: waits until a server responds, and sets $servers and $scratch/servers
 wait_for_server() {
   local deadline
   deadline=$(($(now) + patience))
-  until servers=$(request_system '$SYS.REQ.SERVER.PING.STATSZ' '' | jq -r .statsz.active_servers 2>/dev/null) && [ -n "$servers" ]; do
+  until request_system '$SYS.REQ.SERVER.PING.STATSZ' '' >"$scratch/servers" &&
+    servers=$(jq -r .statsz.active_servers "$scratch/servers" 2>/dev/null) && [ -n "$servers" ]; do
     [ "$(now)" -lt "$deadline" ] ||
       fail "nats-server did not answer at $NATS_URL within $patience s ($(last_error)). See its log for the reason"
     sleep 0.1
   done
 }
 
-# poll_config TAG: writes $scratch/configured, a line for each server that responds: its id, and whether it runs with the
-# configuration of that tag
+# poll_config TAG: after wait_for_server, writes $scratch/configured, a line for each server that responds: its id, and
+# whether it runs with the configuration of that tag
 poll_config() {
-  request_system '$SYS.REQ.SERVER.PING.STATSZ' '' --replies "$servers" |
-    jq -r --arg tag "$1" '.server | "\(.id) \(.tags // [] | any(. == $tag))"' >"$scratch/configured"
+  [ "$servers" = 1 ] || request_system '$SYS.REQ.SERVER.PING.STATSZ' '' --replies "$servers" >"$scratch/servers" || true
+  jq -r --arg tag "$1" '.server | "\(.id) \(.tags // [] | any(. == $tag))"' "$scratch/servers" >"$scratch/configured"
 }
 
 # all_configured: a server that does not respond, because it restarts, does not count as configured
@@ -103,17 +105,23 @@ update_account_jwt() {
 # wait_for_account NAME ID: "jwt updated" is not enough, since a server responds so to a JWT that it won't accept either.
 # A server that has not loaded the account yet reads it from the resolver at the first login.
 wait_for_account() {
-  local jti deadline
-  jti=$(query_jwt "$(account_file "$1")" 'claims.jti')
+  local deadline
   deadline=$(($(now) + patience))
-  until [ "$(count_in_force "$2" "$jti")" = "$servers" ]; do
+  until poll_account "$2" && [ "$(count_in_force "$2" "$(account_file "$1")")" = "$servers" ]; do
     [ "$(now)" -lt "$deadline" ] || fail "account $1 was pushed, but is not in force on every server after $patience s. See their logs for the reason"
     sleep 0.2
   done
 }
 
-# count_in_force ID JTI: on how many servers the account has the JWT of that JTI
+# poll_account ID: writes account_state ID, what each server that responds says about the account
+poll_account() {
+  request_system '$SYS.REQ.SERVER.PING.ACCOUNTZ' "{\"account\":\"$1\"}" --replies "$servers" >"$(account_state "$1")"
+}
+
+account_state() { printf '%s/account-%s' "$scratch" "$1"; }
+
+# count_in_force ID JWT_FILE: on how many servers the account had that JWT, or was not loaded, at the last poll_account
 count_in_force() {
-  request_system '$SYS.REQ.SERVER.PING.ACCOUNTZ' "{\"account\":\"$1\"}" --replies "$servers" |
-    jq -r --arg jti "$2" '.data.account_detail | select(. == null or .decoded_jwt.jti == $jti) | 1' | grep -c 1
+  jq -rs -L "$lib" --rawfile jwt "$2" 'include "jwt"; ($jwt | claims.jti) as $jti
+    | map(.data.account_detail | select(. == null or .decoded_jwt.jti == $jti)) | length' "$(account_state "$1")"
 }

@@ -5,7 +5,10 @@
 # State: $streams_missing   whether a stream could not be made
 streams_missing=false
 
-stream_name() { basename "$1" .json; }
+stream_name() {
+  local file="${1##*/}"
+  printf '%s\n' "${file%.json}"
+}
 
 # check_streams: reports every problem of the stream files, and fails if there are any
 check_streams() {

@@ -14,7 +14,14 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { type AccountClaims, expectSuccess, makeRecipe, type Recipe, startRecipe } from "./recipe.ts";
+import {
+  type AccountClaims,
+  copyRecipe,
+  expectSuccess,
+  makeRecipe,
+  type Recipe,
+  startRecipe,
+} from "./recipe.ts";
 
 const role = (more: object = {}) => ({
   pub: { allow: ["a.{{name()}}"] },
@@ -123,7 +130,7 @@ describe("a second run", () => {
   });
 
   test("refuses to make a new store when there is data of an operator whose keys are missing", async () => {
-    await using recipe = await startRecipe();
+    await using recipe = await copyRecipe();
     rmSync(join(recipe.dir, "nsc"), { recursive: true });
     const { code, output } = await recipe.init();
     expect(code).toBe(1);
@@ -131,7 +138,7 @@ describe("a second run", () => {
   });
 
   test("fails when a JWT of the store is cut short", async () => {
-    await using recipe = await startRecipe();
+    await using recipe = await copyRecipe();
     truncateSync(recipe.accountFile(), 0);
     const { code, output } = await recipe.init();
     expect(code).toBe(1);
@@ -187,7 +194,7 @@ describe("settings", () => {
   });
 
   test("a changed limit is applied, one that was changed elsewhere is kept", async () => {
-    await using recipe = await startRecipe();
+    await using recipe = await copyRecipe();
     expectSuccess(await recipe.nsc("edit", "account", "-n", "app", "--js-consumer", "7"));
     const output = expectSuccess(await recipe.init({ NATS_ACCOUNT_JS_STREAMS: "5" }));
     expect(output).toContain("set limits: streams");
@@ -196,7 +203,7 @@ describe("settings", () => {
   });
 
   test("the connections of an account that an older version made without a limit are limited, those that were set are not changed", async () => {
-    await using recipe = await startRecipe();
+    await using recipe = await copyRecipe();
     const record = join(recipe.dir, "nsc/current/recipe/applied/account.json");
     const olderVersion = async (conns: string) => {
       expectSuccess(await recipe.nsc("edit", "account", "-n", "app", "--conns", conns));
@@ -220,7 +227,7 @@ describe("settings", () => {
   });
 
   test("a limit that was changed both in .env and elsewhere fails, until NATS_CONFLICT says which change is kept", async () => {
-    await using recipe = await startRecipe();
+    await using recipe = await copyRecipe();
     expectSuccess(await recipe.nsc("edit", "account", "-n", "app", "--js-consumer", "7"));
     const { code, output } = await recipe.init({ NATS_ACCOUNT_JS_CONSUMERS: "8" });
     expect(code).toBe(1);
@@ -404,7 +411,7 @@ describe("role files", () => {
 
 describe("the export", () => {
   test("gives backends the account's identity and plain signing key, readable by the owner only", async () => {
-    await using recipe = await startRecipe();
+    await using recipe = await copyRecipe();
     const file = join(recipe.dir, "secrets/.env.account");
     expect(readFileSync(file, "utf8")).toMatch(
       new RegExp(`^NATS_ACCOUNT_KEY=${recipe.account().sub}\nNATS_ACCOUNT_SECRET=SA[A-Z2-7]{56}\n$`),
@@ -426,7 +433,7 @@ describe("the export", () => {
   });
 
   test("fails when a private key is missing from the store", async () => {
-    await using recipe = await startRecipe();
+    await using recipe = await copyRecipe();
     const { key } = scopedKeys(recipe.account()).browser as { key: string };
     expectSuccess(
       await recipe.run(["find", join(recipe.dir, "nsc/current/"), "-name", `${key}.nk`, "-delete"]),
@@ -437,7 +444,7 @@ describe("the export", () => {
   });
 
   test("gives the mint no key that can do more than a role", async () => {
-    await using recipe = await startRecipe();
+    await using recipe = await copyRecipe();
     const plain =
       readFileSync(join(recipe.dir, "secrets/.env.account"), "utf8").trim().split("=").at(-1) ?? "";
     const { code } = await recipe.run(["grep", "-r", plain, join(recipe.dir, "keys")]);
@@ -467,7 +474,7 @@ test("an operator's own scoped keys are not changed and not exported to the mint
 });
 
 test("a role file with the name of an operator's own role but other permissions fails", async () => {
-  await using recipe = await startRecipe();
+  await using recipe = await copyRecipe();
   expectSuccess(
     await recipe.nsc(
       "edit",
@@ -489,7 +496,7 @@ test("a role file with the name of an operator's own role but other permissions 
 });
 
 test("copies of the store that a killed run left behind are removed once they are an hour old", async () => {
-  await using recipe = await startRecipe();
+  await using recipe = await copyRecipe();
   const copy = (name: string) => join(recipe.dir, "nsc/generations", name);
   for (const name of ["old", "young"])
     cpSync(join(recipe.dir, "nsc/current/"), copy(name), { recursive: true });
@@ -518,7 +525,7 @@ const LOCKS: [string, string[]][] = [
 test.each(LOCKS)(
   "of several runs at the same time, locked with %s, one succeeds, the others fail with a message, and the store stays valid",
   async (_, missing) => {
-    await using recipe = await startRecipe();
+    await using recipe = await copyRecipe();
     removePrograms(recipe, ...missing);
     const account = recipe.account().sub;
     for (let round = 0; round < 3; round++) {
@@ -541,7 +548,7 @@ test.each(LOCKS)(
 );
 
 test("a lock that is a link and was left behind by a killed run is released", async () => {
-  await using recipe = await startRecipe();
+  await using recipe = await copyRecipe();
   removePrograms(recipe, "flock", "perl");
   const lock = join(recipe.dir, "nsc/lock.link");
   symlinkSync("4711-abcdef", lock);
@@ -551,7 +558,7 @@ test("a lock that is a link and was left behind by a killed run is released", as
 });
 
 test("nats-init that is terminated while the store is switched over leaves a valid store", async () => {
-  await using recipe = await startRecipe();
+  await using recipe = await copyRecipe();
   const account = recipe.account().sub;
   const link = join(recipe.dir, "nsc/current");
   for (let round = 0; round < 8; round++) {
@@ -570,7 +577,7 @@ test("nats-init that is terminated while the store is switched over leaves a val
 });
 
 test("a missing link to the store in force is made again, however old the store is", async () => {
-  await using recipe = await startRecipe();
+  await using recipe = await copyRecipe();
   const account = recipe.account().sub;
   const link = (name: string) => join(recipe.dir, "nsc", name);
   const store = readlinkSync(link("current"));
@@ -600,7 +607,7 @@ test("an account whose name ends like another one's is not confused with it", as
 
 describe("nsc", () => {
   test("refuses a command that leaves a store the recipe can't work with", async () => {
-    await using recipe = await startRecipe();
+    await using recipe = await copyRecipe();
     const before = recipe.account().jti;
     for (const command of [
       ["add", "operator", "--name", "second"],

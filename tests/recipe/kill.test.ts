@@ -131,9 +131,12 @@ test("what nats-push and nats-export killed at any moment have begun is complete
 });
 
 test("nats-push killed at any moment of its first run leaves no stream or a complete one, and the next run completes it", async () => {
+  await using initial = await makeRecipe();
+  expectSuccess(await initial.init());
   const start = async () => {
     const recipe = await makeRecipe();
-    expectSuccess(await recipe.init());
+    for (const part of ["nsc", "nats"])
+      cpSync(join(initial.dir, part), join(recipe.dir, part), { recursive: true, verbatimSymlinks: true });
     await recipe.startServer();
     return recipe;
   };

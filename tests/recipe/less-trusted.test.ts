@@ -15,7 +15,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { createOperator } from "nkeys.js";
-import { decode, expectSuccess, makeRecipe, type Recipe, startRecipe } from "./recipe.ts";
+import { copyRecipe, decode, expectSuccess, makeRecipe, type Recipe } from "./recipe.ts";
 
 /**
  * The scripts have more rights than the programs and users whose directories they read and write. Here these directories
@@ -24,11 +24,7 @@ import { decode, expectSuccess, makeRecipe, type Recipe, startRecipe } from "./r
  */
 
 const asInContainer = process.getuid?.() === 0 ? { SERVER_OWNER: "1000:1000" } : {};
-const start = async () => {
-  const recipe = await startRecipe(asInContainer);
-  await recipe.stopServer();
-  return recipe;
-};
+const start = () => copyRecipe(asInContainer);
 
 const systemId = (recipe: Recipe) =>
   /^system_account: (\w+)/m.exec(readFileSync(join(recipe.dir, "nats/config/resolver.conf"), "utf8"))?.[1] ??
@@ -92,7 +88,8 @@ describe("in the server's directory of accounts", () => {
           // the server could not read it either, and nats-push sends it again
           rmSync(target);
         }
-        expect(await recipe.up()).toContain("all is in force");
+        await recipe.startServer();
+        expect(expectSuccess(await recipe.push())).toContain("all is in force");
         expect(privateKeys(recipe)).toEqual(keys);
         expect(readFileSync(target, "utf8")).toBe(whole);
       });

@@ -164,10 +164,21 @@ type StartSettings = Partial<Record<"MINT_PORT" | "NATS_WS_ORIGINS" | "SERVER_OW
 
 /** A running recipe, as after `makeRecipe` and `up`, but from a copy of a prepared state. */
 export async function startRecipe(settings: StartSettings = {}, roles: Roles = {}): Promise<Recipe> {
+  const recipe = await copyRecipe(settings, roles);
+  try {
+    await recipe.startServer();
+  } catch (error) {
+    await recipe[Symbol.asyncDispose]();
+    throw error;
+  }
+  return recipe;
+}
+
+/** The same, with its server stopped. */
+export async function copyRecipe(settings: StartSettings = {}, roles: Roles = {}): Promise<Recipe> {
   const recipe = await makeRecipe(settings);
   try {
     copyTree(await prepareState(roles, settings.SERVER_OWNER ?? ""), recipe.dir);
-    await recipe.startServer();
   } catch (error) {
     await recipe[Symbol.asyncDispose]();
     throw error;
