@@ -9,7 +9,7 @@ export type { DecidedCredential, Decision, HandledRequest } from "./core/decisio
 export * from "./core/errors.ts";
 export type { Grant, Identity, Policy, Proof, Requested, TokenAuthenticator } from "./core/identity.ts";
 export {
-  type Door,
+  type DoorRequest,
   type IssueParts,
   type IssueRequest,
   issue,

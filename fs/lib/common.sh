@@ -4,6 +4,7 @@
 # State: $scratch    a directory for temporary files
 #        $temporary  paths to remove at exit, one per line
 #        $lock_link  the lock that is held, where it is a link
+#        $lock_waiter  the process that waits for the lock
 
 umask 077
 
@@ -87,13 +88,31 @@ replace_link() {
   move_over "$made" "$1" || fail "$1 can't be replaced. It should be a symbolic link: remove what is there"
 }
 
-# lock FILE: waits for the lock of FILE and holds it until unlock. The kernel releases the lock of a killed process. macOS
-# has no flock command; there Perl takes the lock, which belongs to the shell's open file.
+# lock FILE: waits for the lock of FILE and holds it until unlock. The kernel releases the lock of a killed process. The
+# wait is for a background process, since a shell handles a signal only when a foreground one has ended.
 lock() {
-  exec 9>>"$1"
-  flock 9 2>/dev/null ||
-    perl -e 'use Fcntl ":flock"; open(LOCK, ">&=9") && flock(LOCK, LOCK_EX) or exit 1' 2>/dev/null ||
+  [ ! -e "$1" ] || [ -f "$1" ] || fail "$1 must be a file, since it is locked while the nsc store changes; remove it"
+  if ! command -v flock >/dev/null && ! command -v perl >/dev/null; then
     lock_with_link "$1.link"
+    return
+  fi
+  exec 9>>"$1"
+  (take_lock -n) && return
+  log "waiting for another run, which holds $1"
+  (take_lock >/dev/null 2>&1) &
+  lock_waiter=$!
+  wait "$lock_waiter" || fail "$1 can't be locked"
+  lock_waiter=
+}
+
+# take_lock [-n]: locks the open file 9, in place of a subshell; with -n it fails instead of waiting. The lock belongs to the
+# shell's open file, so it outlives the program that took it. macOS has no flock command, but Perl.
+take_lock() {
+  if command -v flock >/dev/null; then
+    exec flock "$@" 9
+  else
+    exec perl -e 'use Fcntl ":flock"; open(LOCK, ">&=9") && flock(LOCK, LOCK_EX | (@ARGV ? LOCK_NB : 0)) or exit 1' -- "$@"
+  fi
 }
 
 # lock_with_link LINK: a lock where neither program is installed: the link's existence, and its target is the holder. A lock
@@ -113,6 +132,7 @@ lock_with_link() {
 
 unlock() {
   exec 9>&-
+  [ -z "$lock_waiter" ] || kill "$lock_waiter" 2>/dev/null || true
   [ -z "$lock_link" ] || [ "$(readlink "$lock_link" || true)" != "${scratch##*/}" ] || rm -f "$lock_link"
   lock_link=
 }
@@ -135,6 +155,7 @@ require_env NSC_DIR
 scratch=
 temporary=
 lock_link=
+lock_waiter=
 trap 'unlock; remove_temporary' EXIT
 trap 'exit 1' HUP INT TERM
 make_scratch

@@ -8,6 +8,9 @@
 #   $NSC_DIR/{nats,nkeys}                   where nsc looks by default in a nats-box container
 #   $NSC_DIR/lock                           held while the links change, and while a generation is copied
 #
+# What nats-push records about the server (recipe/pushed) is written into the store in force, without a copy: it is no
+# change that an operator would want to go back from.
+#
 # nsc writes its files in place: killed at the wrong moment it leaves an empty JWT. Here that damages only a copy, which
 # nothing points to.
 #

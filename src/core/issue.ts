@@ -14,7 +14,7 @@ import type { Credentials, Mint } from "./mint.ts";
 import type { LimitState, RateLimiter } from "./rate-limit.ts";
 
 /**
- * The steps from a request to a credential. They are the same at every door (HTTP, auth callout, a command): limit the
+ * The steps from a request to a credential. They are the same at every door, such as HTTP: limit the
  * address, read the request, authenticate, limit the caller, decide, sign, report. A door only reads and responds.
  */
 
@@ -50,8 +50,8 @@ export interface IssueRequest {
   readonly publicKey?: UserPublicKey | undefined;
 }
 
-/** What a door brings to the processing of one request. */
-export interface Door<T> {
+/** One request at a door, which is a way to request credentials. */
+export interface DoorRequest<T> {
   readonly context: RequestContext;
   /** Reads the request. An error that it throws is a refusal like any other. */
   readonly read: () => IssueRequest | Promise<IssueRequest>;
@@ -71,7 +71,7 @@ export interface Outcome<T> {
  * Processes one request and reports the decision. What a step throws is the outcome's `error`.
  * @throws what `onDecision` throws
  */
-export async function issue<T>(parts: IssueParts, door: Door<T>): Promise<Outcome<T>> {
+export async function issue<T>(parts: IssueParts, door: DoorRequest<T>): Promise<Outcome<T>> {
   const draft: DecisionDraft = { limits: [] };
   let outcome: Outcome<T>;
   try {
@@ -94,7 +94,7 @@ interface DecisionDraft {
 
 async function decide<T>(
   { authenticateToken, grant, mintFor, limits }: IssueParts,
-  { context, read, respond }: Door<T>,
+  { context, read, respond }: DoorRequest<T>,
   draft: DecisionDraft,
 ): Promise<T> {
   limits.address(context.address, draft.limits);

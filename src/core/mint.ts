@@ -1,5 +1,11 @@
 import { quote } from "../util/quote.ts";
-import { InvalidKeysError, KeysUnavailableError, MintError, RoleNotAllowedError } from "./errors.ts";
+import {
+  ConfigError,
+  InvalidKeysError,
+  KeysUnavailableError,
+  MintError,
+  RoleNotAllowedError,
+} from "./errors.ts";
 import type { Grant } from "./identity.ts";
 import { type AccountSigner, accountSigner, createUserKeyPair, type UserKeyPair } from "./keys/ed25519.ts";
 import { encodeJwt } from "./keys/jwt.ts";
@@ -126,9 +132,13 @@ export function createMint({ accountJwt, roles, now = Date.now }: MintOptions): 
  * The mint of the account with this name; without a name, the first mint.
  * @throws {KeysUnavailableError} when there is no mint at all
  * @throws {RoleNotAllowedError} when no mint is for this account
+ * @throws {ConfigError} when several are: NATS does not keep the names of accounts unique
  */
 export function findMint(mints: readonly Mint[], account: string | undefined): Mint {
-  const mint = account === undefined ? mints[0] : mints.find(({ accountName }) => accountName === account);
+  if (account === undefined && mints[0]) return mints[0];
+  const [mint, ...others] = mints.filter(({ accountName }) => accountName === account);
+  if (others.length > 0)
+    throw new ConfigError(`several mints are of an account named ${quote(account ?? "")}`);
   if (mint) return mint;
   throw mints.length === 0 ? new KeysUnavailableError() : new RoleNotAllowedError();
 }

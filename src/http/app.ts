@@ -2,7 +2,7 @@ import { type Context, Hono } from "hono";
 import type { Decision, HandledRequest } from "../core/decision.ts";
 import type { Policy, TokenAuthenticator } from "../core/identity.ts";
 import { findMint, type Mint } from "../core/mint.ts";
-import { DEFAULT_RATE_LIMITS, type RateLimits, rateLimiter } from "../core/rate-limit.ts";
+import { DEFAULT_RATE_LIMITS, type RateLimiter, type RateLimits, rateLimiter } from "../core/rate-limit.ts";
 import { formatTrace, traceOf } from "../util/trace.ts";
 import { credsRoute } from "./creds/handler.ts";
 import type { Authenticator } from "./creds/proof.ts";
@@ -58,7 +58,7 @@ export interface AppOptions {
    */
   readonly trustedProxies?: readonly string[];
   /** Requests for credentials a minute, which may arrive at once; 600 per address and 60 per caller by default. */
-  readonly rateLimit?: RateLimits | "off";
+  readonly rateLimit?: RateLimits | RateLimiter | "off";
   /** Above these limits, requests for credentials are refused, so that the others are processed in time. */
   readonly overload?: OverloadLimits | "off";
   /** Aborted when the service is about to stop. `/readyz` then responds 503, and responses close their connections. */
@@ -138,7 +138,7 @@ function makeCredsRoute(
       authenticateToken,
       grant,
       mintFor: (account) => findMint(mints(), account),
-      limits: rateLimiter(rateLimit ?? DEFAULT_RATE_LIMITS),
+      limits: asLimiter(rateLimit ?? DEFAULT_RATE_LIMITS),
       onDecision: onDecision ?? (() => {}),
     },
     authenticate,
@@ -173,6 +173,12 @@ function routed(routes: readonly Route[], everyRequest: Envelope, crossOrigin: C
   app.notFound((c) => other(c, async () => {}) as Promise<Response>);
   return app;
 }
+
+/** A limiter that was made already is shared with other doors of the application. */
+const asLimiter = (rateLimit: RateLimits | RateLimiter | "off"): RateLimiter =>
+  rateLimit !== "off" && typeof rateLimit.subject === "function"
+    ? (rateLimit as RateLimiter)
+    : rateLimiter(rateLimit as RateLimits | "off");
 
 function swallowErrors<T>(report: (value: T) => void, onError: (error: unknown) => void): (value: T) => void {
   return (value) => {

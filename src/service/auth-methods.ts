@@ -74,7 +74,7 @@ export async function makeAuthMethods({ auth }: MintConfig, watch: Watch): Promi
   const disposables = stack.move();
   return {
     authenticateToken: authenticators.length > 0 ? firstOf(authenticators) : undefined,
-    authenticate: all.find(({ authenticate }) => authenticate)?.authenticate,
+    authenticate: firstLogin(all.flatMap(({ authenticate }) => authenticate ?? [])),
     grant(identity, requested) {
       const { method: name = APPLICATION } = identity;
       const method = methods.get(name);
@@ -93,14 +93,24 @@ async function makeMethod(
   watch: Watch,
 ): Promise<AuthMethod | undefined> {
   const isOnly = Object.keys(auth).length === 1;
-  switch (name) {
-    case "oidc":
-      return auth.oidc && oidc(auth.oidc, watch);
-    case "api-key":
-      return auth["api-key"] && apiKey(auth["api-key"], watch);
-    case "dev":
-      return auth.dev && dev(auth.dev, watch, isOnly);
-  }
+  const makers = {
+    oidc: () => auth.oidc && oidc(auth.oidc, watch),
+    "api-key": () => auth["api-key"] && apiKey(auth["api-key"], watch),
+    dev: () => auth.dev && dev(auth.dev, watch, isOnly),
+  } satisfies Record<AuthMethodName, () => unknown>;
+  return makers[name]();
+}
+
+/** Calls one login after the other until one returns an identity. Undefined when there is no login. */
+function firstLogin(logins: readonly Authenticator[]): Authenticator | undefined {
+  if (logins.length < 2) return logins[0];
+  return async (request, requested) => {
+    for (const authenticate of logins) {
+      const identity = await authenticate(request, requested);
+      if (identity) return identity;
+    }
+    return null;
+  };
 }
 
 type Settings<Method extends AuthMethodName> = NonNullable<AuthConfig[Method]>;

@@ -1,7 +1,9 @@
 import about from "../../package.json" with { type: "json" };
 import type { MintConfig } from "../config/mint.ts";
+import type { Decision } from "../core/decision.ts";
+import { type RateLimiter, rateLimiter } from "../core/rate-limit.ts";
 import { type WatchedKeys, watchKeys } from "../files/watch-keys.ts";
-import { type Audit, createAudit } from "../telemetry/audit.ts";
+import { createAudit } from "../telemetry/audit.ts";
 import { createLog, logCrashes, type ServiceLog } from "../telemetry/log.ts";
 import { createMetrics, type Metrics } from "../telemetry/metrics.ts";
 import { type AuthMethods, makeAuthMethods } from "./auth-methods.ts";
@@ -11,10 +13,13 @@ export const { version } = about;
 /** The parts that all doors of one process share. A door never closes one of them. */
 export interface Parts extends AsyncDisposable {
   readonly log: ServiceLog["log"];
-  readonly audit: Audit["audit"];
   readonly metrics: Metrics;
   readonly keys: Pick<WatchedKeys, "mint">;
   readonly methods: AuthMethods;
+  /** One for all doors: a caller has the same limit at each of them, and all together. */
+  readonly limits: RateLimiter;
+  /** Reports a decision to audit and metrics. */
+  readonly onDecision: (decision: Decision) => void;
 }
 
 /**
@@ -52,5 +57,16 @@ export async function makeParts(config: MintConfig, worker?: number): Promise<Pa
   );
 
   const parts = stack.move();
-  return { log, audit, metrics, keys, methods, [Symbol.asyncDispose]: () => parts.disposeAsync() };
+  return {
+    log,
+    metrics,
+    keys,
+    methods,
+    limits: rateLimiter(config.rateLimit),
+    onDecision(decision) {
+      audit(decision);
+      metrics.decided(decision);
+    },
+    [Symbol.asyncDispose]: () => parts.disposeAsync(),
+  };
 }

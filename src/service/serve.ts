@@ -37,11 +37,11 @@ export async function serve({ config, stopping, worker }: ServeOptions): Promise
 
 function makeApp(
   config: MintConfig,
-  { log, audit, metrics, keys, methods }: Parts,
+  { log, metrics, keys, methods, limits, onDecision }: Parts,
   { stopping, render }: { readonly stopping: AbortSignal; readonly render: Parts["metrics"]["render"] },
 ) {
   const { authenticateToken, authenticate, grant } = methods;
-  const { servers, allowedOrigins, rateLimit, trustedProxies } = config;
+  const { servers, allowedOrigins, trustedProxies } = config;
   return createApp({
     mint: keys.mint,
     ...(authenticateToken && { authenticateToken }),
@@ -49,14 +49,11 @@ function makeApp(
     grant,
     servers,
     allowedOrigins,
-    rateLimit,
+    rateLimit: limits,
     trustedProxies,
     peerAddress,
     stopping,
-    onDecision: (decision) => {
-      audit(decision);
-      metrics.decided(decision);
-    },
+    onDecision,
     onResponse: metrics.handled,
     onError: logUnexpected(log),
     metrics: render,

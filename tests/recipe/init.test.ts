@@ -508,12 +508,19 @@ test("copies of the store that a killed run left behind are removed once they ar
   expect(recipe.generations()).toHaveLength(2);
 });
 
-/** Makes these programs unusable for the scripts of a recipe. */
+/** Removes these programs from the PATH of a recipe's scripts. */
 function removePrograms({ dir, env }: Recipe, ...programs: string[]): void {
   const bin = join(dir, "bin");
   mkdirSync(bin);
-  for (const program of programs) writeFileSync(join(bin, program), "#!/bin/sh\nexit 127\n", { mode: 0o755 });
-  env.PATH = `${bin}:${env.PATH}`;
+  for (const directory of (env.PATH ?? "").split(":")) {
+    if (!existsSync(directory)) continue;
+    for (const name of readdirSync(directory)) {
+      const link = join(bin, name);
+      if (!programs.includes(name) && !lstatSync(link, { throwIfNoEntry: false }))
+        symlinkSync(join(directory, name), link);
+    }
+  }
+  env.PATH = bin;
 }
 
 const LOCKS: [string, string[]][] = [
@@ -556,6 +563,31 @@ test("a lock that is a link and was left behind by a killed run is released", as
   expect(recipe.account().nats.tags).toContain("later");
   expect(readdirSync(join(recipe.dir, "nsc"))).not.toContain("lock.link");
 });
+
+test.each(LOCKS.slice(0, 2))(
+  "a run that waits for the lock, with %s, says so and can be terminated",
+  async (_, missing) => {
+    await using recipe = await copyRecipe();
+    removePrograms(recipe, ...missing);
+    const lock = join(recipe.dir, "nsc/lock");
+    await using holder = Bun.spawn(["sh", "-c", 'exec 9>>"$0"; flock 9; echo held; exec sleep 600', lock], {
+      stdout: "pipe",
+    });
+    await holder.stdout.getReader().read();
+    await using waiting = Bun.spawn(["/bin/sh", join(import.meta.dirname, "../../fs/nats-init/init.sh")], {
+      env: recipe.env,
+      stdout: "pipe",
+    });
+    let output = "";
+    const decoder = new TextDecoder();
+    for await (const chunk of waiting.stdout) {
+      output += decoder.decode(chunk, { stream: true });
+      if (output.includes("waiting for another run")) waiting.kill("SIGTERM");
+    }
+    expect(output).toContain(`waiting for another run, which holds ${lock}`);
+    expect(await waiting.exited).toBe(1);
+  },
+);
 
 test("nats-init that is terminated while the store is switched over leaves a valid store", async () => {
   await using recipe = await copyRecipe();

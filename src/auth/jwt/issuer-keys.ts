@@ -2,6 +2,7 @@ import type { CryptoKey, JWSHeaderParameters } from "jose";
 import { IssuerUnavailableError } from "../../core/errors.ts";
 import { backoffDelay } from "../../util/backoff.ts";
 import { quote } from "../../util/quote.ts";
+import { withTimeout } from "../../util/timeout.ts";
 import { tokenBucket } from "../../util/token-bucket.ts";
 import { type KeySet, lookUp, MIN_RSA_BITS, parseKeySet, unknownKey } from "./key-set.ts";
 
@@ -11,6 +12,8 @@ import { type KeySet, lookUp, MIN_RSA_BITS, parseKeySet, unknownKey } from "./ke
  */
 
 export interface IssuerKeysOptions {
+  /** Milliseconds for one fetch of the key set. */
+  readonly timeout: number;
   readonly issuer: string;
   /** Fetches the issuer's JWK Set. @throws {Error} with the cause */
   readonly fetchKeySet: (signal: AbortSignal) => Promise<unknown>;
@@ -61,7 +64,7 @@ const MAX_WAITING = 1000;
 
 /** Keeps one issuer's keys. Nothing is fetched before the first call of `find` or `warmUp`. */
 export function issuerKeys(options: IssuerKeysOptions): IssuerKeys {
-  const { issuer, fetchKeySet, now, onWarning, maxStale } = options;
+  const { issuer, fetchKeySet, now, onWarning, maxStale, timeout } = options;
   const closing = new AbortController();
   const refetches = tokenBucket({ capacity: REFETCHES, interval: REFETCH_INTERVAL, now });
   const pause = failurePause(now);
@@ -92,14 +95,14 @@ export function issuerKeys(options: IssuerKeysOptions): IssuerKeys {
     if (pending) return pending;
     if (pause.isOn()) return Promise.reject(unavailable());
     const number = ++lastStarted;
-    pending = fetchKeySet(closing.signal)
+    pending = fetchInTime()
       .then(useKeys)
       .then(
         () => {
           lastSucceeded = number;
           pause.reset();
         },
-        (error: Error) => {
+        (error: unknown) => {
           reportFailure(error);
           throw unavailable();
         },
@@ -108,6 +111,14 @@ export function issuerKeys(options: IssuerKeysOptions): IssuerKeys {
         pending = undefined;
       });
     return pending;
+  }
+
+  /** An issuer's own function may throw, reject with anything, or never settle. */
+  async function fetchInTime(): Promise<unknown> {
+    const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(timeout)]);
+    return withTimeout(fetchKeySet(signal), timeout, () => {
+      throw new Error("its key set was not fetched in time");
+    });
   }
 
   function useKeys(json: unknown): void {
@@ -121,7 +132,8 @@ export function issuerKeys(options: IssuerKeysOptions): IssuerKeys {
     }
   }
 
-  function reportFailure({ message }: Error): void {
+  function reportFailure(error: unknown): void {
+    const message = error instanceof Error ? error.message : "its key set can't be fetched";
     if (closing.signal.aborted) return;
     const isFirst = pause.start();
     if (isFirst) onWarning(`issuer ${quote(issuer)}: ${message}`);

@@ -1,4 +1,5 @@
 import type { OidcIssuer } from "../../core/policy/issuer.ts";
+import { quote } from "../../util/quote.ts";
 import { fetchKeySet } from "./discovery.ts";
 import { type IssuerKeys, issuerKeys } from "./issuer-keys.ts";
 
@@ -22,7 +23,7 @@ export interface IssuerTableOptions {
   /** Milliseconds that an issuer's keys stay in use when they can't be fetched again. */
   readonly maxStale: number;
   /** Milliseconds for each document of discovery. */
-  readonly timeout: number | undefined;
+  readonly timeout: number;
 }
 
 /** A row of the table. It stays the same object as long as the issuer's entry does not change. */
@@ -42,6 +43,9 @@ interface Row extends TrustedIssuer {
   readonly entry: JwtIssuer;
 }
 
+/** Discovery fetches two documents, and its own timeouts report more than that of the whole. */
+const DOCUMENTS = 3;
+
 /** Makes the table from a list of issuers that may change. */
 export function issuerTable(options: IssuerTableOptions): IssuerTable {
   const { issuers, now, onWarning, maxStale, timeout } = options;
@@ -56,7 +60,14 @@ export function issuerTable(options: IssuerTableOptions): IssuerTable {
       ...entry,
       method: entry.method ?? "oidc",
       entry,
-      keys: issuerKeys({ issuer: entry.issuer, fetchKeySet: fetchKeys, now, onWarning, maxStale }),
+      keys: issuerKeys({
+        issuer: entry.issuer,
+        fetchKeySet: fetchKeys,
+        now,
+        onWarning,
+        maxStale,
+        timeout: DOCUMENTS * timeout,
+      }),
     };
   }
 
@@ -65,7 +76,8 @@ export function issuerTable(options: IssuerTableOptions): IssuerTable {
       const next = issuers();
       if (next === list || isClosed) return rows;
       const before = rows;
-      rows = new Map(next.map((entry) => [entry.issuer, makeRow(entry, before.get(entry.issuer))]));
+      const entries = withoutDuplicates(next, onWarning);
+      rows = new Map(entries.map((entry) => [entry.issuer, makeRow(entry, before.get(entry.issuer))]));
       list = next;
       for (const row of before.values()) {
         if (rows.get(row.issuer) !== row) row.keys.close();
@@ -77,6 +89,20 @@ export function issuerTable(options: IssuerTableOptions): IssuerTable {
       for (const { keys } of rows.values()) keys.close();
     },
   };
+}
+
+/** An `iss` that is listed twice belongs to neither entry: one method could otherwise take over another one's issuer. */
+function withoutDuplicates(
+  entries: readonly JwtIssuer[],
+  onWarning: (message: string) => void,
+): readonly JwtIssuer[] {
+  const counts = new Map<string, number>();
+  for (const { issuer } of entries) counts.set(issuer, (counts.get(issuer) ?? 0) + 1);
+  for (const [issuer, count] of counts) {
+    if (count > 1)
+      onWarning(`issuer ${quote(issuer)}: is configured ${count} times, so its tokens are refused`);
+  }
+  return entries.filter(({ issuer }) => counts.get(issuer) === 1);
 }
 
 const isSameEntry = (a: JwtIssuer, b: JwtIssuer): boolean =>

@@ -1,6 +1,6 @@
 import { decodeJwt, decodeProtectedHeader, errors, type JWTPayload } from "jose";
 import { UnauthorizedError, type UnauthorizedReason } from "../../core/errors.ts";
-import { ALGORITHMS } from "../../core/policy/issuer.ts";
+import { ALGORITHMS, hasUrlScheme } from "../../core/policy/issuer.ts";
 import { quote } from "../../util/quote.ts";
 
 /** Checks on a token before and after its signature is verified. RFC 7519, 8725 and 9068; OpenID Connect Core. */
@@ -101,7 +101,11 @@ export const expired = () => refused("expired", "the token has expired");
 
 /** The error for a token of an issuer that is not configured. */
 export const unknownIssuer = (issuer: string) =>
-  refused("unknown_issuer", `the token is from an issuer that is not trusted here: ${quote(issuer)}`);
+  refused(
+    "unknown_issuer",
+    // Only a URL is shown: other text may be anything, even a secret.
+    `the token is from an issuer that is not trusted here${hasUrlScheme(issuer) ? `: ${quote(issuer)}` : ""}`,
+  );
 
 function refused(reason: UnauthorizedReason, message: string): UnauthorizedError {
   return new UnauthorizedError(message, reason);

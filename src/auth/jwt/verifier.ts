@@ -46,6 +46,8 @@ export interface JwtAuthentication {
 /** The number of verified tokens that are remembered. The least recently used one is forgotten first. */
 export const MAX_REMEMBERED = 10_000;
 const HOUR = 3_600_000;
+/** Milliseconds that an issuer has to respond. */
+const TIMEOUT = 5000;
 
 interface Verified {
   readonly identity: Identity & { readonly expiresAt: number };
@@ -60,7 +62,7 @@ type Issuers = ReadonlyMap<string, TrustedIssuer>;
  * Verifies JWTs of these issuers: access tokens and ID tokens of OpenID providers, and other tokens of the same form.
  */
 export function jwtAuthentication(options: JwtOptions): JwtAuthentication {
-  const { issuers, now = Date.now, onWarning = () => {}, maxStale = HOUR, timeout } = options;
+  const { issuers, now = Date.now, onWarning = () => {}, maxStale = HOUR, timeout = TIMEOUT } = options;
   const table = issuerTable({ issuers, now, onWarning, maxStale, timeout });
   // By hash, so that no token is kept in memory.
   const remembered = new LRUCache<string, Verified>({ max: MAX_REMEMBERED });

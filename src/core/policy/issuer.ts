@@ -42,7 +42,7 @@ const ISSUER_URL = /^https?:\/\/[\w.~%:[\]-]+(\/[\w.~%:/@!$&'()*+,;=-]*)?$/;
  * is compared character by character, and some issuers have these in it.
  */
 export function isIssuerUrl(text: string): boolean {
-  const url = URL.parse(text);
+  const url = parseUrl(text);
   if (!url || !ISSUER_URL.test(text)) return false;
   return url.protocol === "https:" || LOOPBACK.test(url.hostname);
 }
@@ -53,14 +53,14 @@ export function isIssuerUrl(text: string): boolean {
 export function describeIssuerUrl(text: string): string {
   const rule =
     "an https URL (http on localhost) as the `iss` of its tokens has it, without user, query and fragment";
-  const url = URL.parse(text);
+  const url = parseUrl(text);
   if (!url) return rule;
   const path = url.pathname === "/" && !text.endsWith("/") ? "" : url.pathname;
   const form = `${url.protocol}//${url.host}${path}`;
   return isIssuerUrl(form) ? `${rule}: ${form}` : rule;
 }
 
-/** Whether an identity's `issuer` is a URL, and so an OpenID issuer: `isIssuerUrl` accepts no other text. */
+/** Whether a text begins like an issuer's URL. */
 export const hasUrlScheme = (issuer: string): boolean => /^https?:\/\//.test(issuer);
 
 /**
@@ -71,3 +71,6 @@ export function isKeySetUrl(text: string): boolean {
   const [beforeQuery = ""] = text.split("?");
   return isIssuerUrl(beforeQuery) && !/[#\s]/.test(text);
 }
+
+/** `URL.parse`, which Node 20.12 does not have. */
+const parseUrl = (text: string): URL | null => (URL.canParse(text) ? new URL(text) : null);
