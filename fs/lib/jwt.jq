@@ -2,6 +2,6 @@
 # of jwt/v2's ClaimsData are refused: Go reads "ISS" and even "iſs" as "iss", so nsc would read another issuer.
 def claims:
   try (rtrimstr("\n") | if test("^[A-Za-z0-9_-]+([.][A-Za-z0-9_-]+){2}$") then split(".")[1] else error end
-    | gsub("-"; "+") | gsub("_"; "/") | @base64d | fromjson | objects
+    | split("-") | join("+") | split("_") | join("/") | @base64d | fromjson | objects
     | if keys - ["aud", "exp", "iat", "iss", "jti", "name", "nats", "nbf", "sub"] == [] then . else error end)
   catch null;

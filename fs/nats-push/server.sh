@@ -1,9 +1,8 @@
 # shellcheck shell=sh
 # Requests to the servers. The nats tool exits with 0 on error responses and timeouts too, so every response is read.
 #
-# State: $servers            how many servers there are
-#        $scratch/servers    a response about themselves of those that responded last
-#        $patience           seconds to wait for a server
+# State: $servers    how many servers there are
+#        $patience   seconds to wait for a server
 servers=
 patience=${PUSH_PATIENCE:-30}
 
@@ -34,23 +33,22 @@ last_error() { tail -n 1 "$scratch/error"; }
 
 now() { date +%s; }
 
-# wait_for_server: waits until a server responds, and sets $servers and $scratch/servers
+# wait_for_server: waits until a server responds, and sets $servers
 wait_for_server() {
   local deadline
   deadline=$(($(now) + patience))
-  until request_system '$SYS.REQ.SERVER.PING.STATSZ' '' >"$scratch/servers" &&
-    servers=$(jq -r .statsz.active_servers "$scratch/servers" 2>/dev/null) && [ -n "$servers" ]; do
+  until servers=$(request_system '$SYS.REQ.SERVER.PING.STATSZ' '' | jq -r .statsz.active_servers 2>/dev/null) && [ -n "$servers" ]; do
     [ "$(now)" -lt "$deadline" ] ||
       fail "nats-server did not answer at $NATS_URL within $patience s ($(last_error)). See its log for the reason"
     sleep 0.1
   done
 }
 
-# poll_config TAG: after wait_for_server, writes $scratch/configured, a line for each server that responds: its id, and
-# whether it runs with the configuration of that tag
+# poll_config TAG: writes $scratch/configured, a line for each server that responds: its id, and whether it runs with the
+# configuration of that tag
 poll_config() {
-  [ "$servers" = 1 ] || request_system '$SYS.REQ.SERVER.PING.STATSZ' '' --replies "$servers" >"$scratch/servers" || true
-  jq -r --arg tag "$1" '.server | "\(.id) \(.tags // [] | any(. == $tag))"' "$scratch/servers" >"$scratch/configured"
+  request_system '$SYS.REQ.SERVER.PING.STATSZ' '' --replies "$servers" |
+    jq -r --arg tag "$1" '.server | "\(.id) \(.tags // [] | any(. == $tag))"' >"$scratch/configured"
 }
 
 # all_configured: a server that does not respond, because it restarts, does not count as configured
@@ -105,9 +103,10 @@ update_account_jwt() {
 # wait_for_account NAME ID: "jwt updated" is not enough, since a server responds so to a JWT that it won't accept either.
 # A server that has not loaded the account yet reads it from the resolver at the first login.
 wait_for_account() {
-  local deadline
+  local jti deadline
+  jti=$(query_jwt "$(account_file "$1")" 'claims.jti')
   deadline=$(($(now) + patience))
-  until poll_account "$2" && [ "$(count_in_force "$2" "$(account_file "$1")")" = "$servers" ]; do
+  until poll_account "$2" && [ "$(count_in_force "$2" "$jti")" = "$servers" ]; do
     [ "$(now)" -lt "$deadline" ] || fail "account $1 was pushed, but is not in force on every server after $patience s. See their logs for the reason"
     sleep 0.2
   done
@@ -120,8 +119,7 @@ poll_account() {
 
 account_state() { printf '%s/account-%s' "$scratch" "$1"; }
 
-# count_in_force ID JWT_FILE: on how many servers the account had that JWT, or was not loaded, at the last poll_account
+# count_in_force ID JTI: on how many servers the account had the JWT of that JTI, or was not loaded, at the last poll_account
 count_in_force() {
-  jq -rs -L "$lib" --rawfile jwt "$2" 'include "jwt"; ($jwt | claims.jti) as $jti
-    | map(.data.account_detail | select(. == null or .decoded_jwt.jti == $jti)) | length' "$(account_state "$1")"
+  jq -rs --arg jti "$2" 'map(.data.account_detail | select(. == null or .decoded_jwt.jti == $jti)) | length' "$(account_state "$1")"
 }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { Hono } from "hono";
 import { connect, credsAuthenticator, type NatsConnection } from "nats";
 import { readLocalConfig } from "../../src/config/local.ts";
+import { createApiKey, hashApiKey } from "../../src/core/api-key/key.ts";
 import { formatCreds } from "../../src/core/keys/creds-file.ts";
 import type { CredsResponse } from "../../src/http/creds/response.ts";
 import { freePorts } from "../ports.ts";
@@ -360,8 +361,28 @@ test("the guide's lines mount the mint in an application", async () => {
   });
 });
 
+test("the library's other door issues credentials, with its own limits and report", async () => {
+  const snippet = block(read("docs/library.md"), "credentialFor", "ts")
+    .replace('"nats-mint"', JSON.stringify(join(projectDir, "src/index.ts")))
+    .replace('".data/keys"', JSON.stringify(join(recipe.dir, "keys")));
+  const { key, id } = createApiKey();
+  const apiKeys = [{ id, description: "", hash: hashApiKey(key), roles: ["service"], createdAt: 0 }];
+  const file = join(recipe.dir, "door.ts");
+  const [imports = "", ...body] = snippet.split("\n");
+  writeFileSync(file, `${imports}\nconst apiKeys = ${JSON.stringify(apiKeys)};\n${body.join("\n")}`);
+  const { credentialFor } = await import(file);
+  const { response, error } = await credentialFor(key, "printer", "192.0.2.1");
+  expect(error).toBeUndefined();
+  writeFileSync(join(recipe.dir, "door.creds"), formatCreds(response.jwt, response.seed));
+  const nc = await logIn("door.creds");
+  await nc.close();
+  expect((await credentialFor(`${key}x`, "printer", "192.0.2.1")).error).toMatchObject({
+    code: "unauthorized",
+  });
+});
+
 test("the guide's lines issue credentials without HTTP", async () => {
-  const snippet = block(read("docs/library.md"), "createMint", "ts")
+  const snippet = block(read("docs/library.md"), "printer", "ts")
     .replace('"nats-mint"', JSON.stringify(join(projectDir, "src/index.ts")))
     .replace('".data/keys"', JSON.stringify(join(recipe.dir, "keys")));
   const file = join(recipe.dir, "sign.ts");

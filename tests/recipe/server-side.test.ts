@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createUser, fromSeed } from "nkeys.js";
+import { createUserKeyPair } from "../../src/core/keys/ed25519.ts";
 import { expectSuccess, makeRecipe, type Recipe, startRecipe } from "./recipe.ts";
 
 /** Another machine with a copy of the nsc store as it is now. */
@@ -294,7 +295,7 @@ describe("nats-push", () => {
   test("pushes an account with thousands of revocations", async () => {
     await using recipe = await startRecipe();
     const revocations = Object.fromEntries(
-      Array.from({ length: 2500 }, () => [createUser().getPublicKey(), 1]),
+      Array.from({ length: 2500 }, () => [createUserKeyPair().publicKey, 1]),
     );
     const signer = expectSuccess(await recipe.nsc("describe", "operator", "--json"));
     const key = (JSON.parse(signer) as { nats: { signing_keys: string[] } }).nats.signing_keys[0] as string;
