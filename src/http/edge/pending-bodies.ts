@@ -46,22 +46,32 @@ export function pendingBodies({
   }
 
   return {
-    async receive(body, network) {
+    receive(body, network) {
       makeRoom(network);
-      const { promise: refused, reject } = Promise.withResolvers<never>();
-      const refuse = (message: string) => reject(new RequestTimeoutError(message));
-      const evict = () => {
-        pending.delete(network, evict);
-        refuse("the body did not arrive before its place was needed for other requests");
-      };
-      const timer = setTimeout(() => refuse("the body did not arrive in time"), deadline);
-      pending.add(network, evict);
-      try {
-        return await Promise.race([body, refused]);
-      } finally {
-        clearTimeout(timer);
-        pending.delete(network, evict);
-      }
+      // The place is free as soon as the body has arrived: each further step would leave time for other requests.
+      return new Promise((resolve, reject) => {
+        const leave = () => {
+          clearTimeout(timer);
+          pending.delete(network, evict);
+        };
+        const refuse = (message: string) => {
+          leave();
+          reject(new RequestTimeoutError(message));
+        };
+        const evict = () => refuse("the body did not arrive before its place was needed for other requests");
+        const timer = setTimeout(() => refuse("the body did not arrive in time"), deadline);
+        pending.add(network, evict);
+        body.then(
+          (value) => {
+            leave();
+            resolve(value);
+          },
+          (error) => {
+            leave();
+            reject(error);
+          },
+        );
+      });
     },
   };
 }
