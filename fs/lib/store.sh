@@ -161,21 +161,19 @@ link_default_paths() {
 
 # store_problem: why the recipe can't work with $store, as a sentence; nothing for a good store
 store_problem() {
-  local account unreadable=false
-  # jq reads no line of an empty file, so find reports these.
-  find "$store/stores" "$store/recipe" -name '*.jwt' \( -size 0 -print -o -exec jq -nRr -L "$lib" 'include "jwt";
-    [inputs | { file: input_filename, ok: (claims != null) }] | group_by(.file)[]
-    | select(length > 1 or any(.[]; .ok | not)) | .[0].file' {} + \) >"$scratch/broken" || unreadable=true
+  local jwt account
+  # One line for each file: jq 1.6 joins the last line of a file without a line end with the next file.
+  find "$store/stores" "$store/recipe" -name '*.jwt' | while IFS= read -r jwt; do
+    printf '%s\t%s\n' "${jwt##*/}" "$(cat "$jwt")"
+  done | jq -Rr -L "$lib" 'include "jwt"; split("\t") | select((.[1] | claims) == null) | .[0]' >"$scratch/broken"
   if [ -s "$scratch/broken" ]; then
-    printf '%s is not a JWT' "$(sed -n '1s|.*/||p' "$scratch/broken")"
+    printf '%s is not a JWT' "$(head -n 1 "$scratch/broken")"
   elif ! find_operator; then
     printf 'it should hold one operator'
   elif ! account=$(application_account 2>/dev/null); then
     printf 'recipe/account is missing'
   elif [ ! -f "$(account_file "$account")" ]; then
     printf 'account %s is missing' "$account"
-  elif $unreadable; then
-    printf 'a file in it is not readable'
   fi
 }
 
@@ -196,13 +194,12 @@ account_file() { printf '%s/accounts/%s/%s.jwt' "$operator_dir" "$1" "$1"; }
 
 # list_accounts: writes $scratch/accounts
 list_accounts() {
-  local dir
-  set --
+  local dir account
   for dir in "$operator_dir"/accounts/*/; do
-    dir=${dir%/}
-    set -- "$@" "$dir/${dir##*/}.jwt"
-  done
-  jq -Rr -L "$lib" 'include "jwt"; "\(claims.sub) \(input_filename | split("/")[-1] | rtrimstr(".jwt"))"' "$@" >"$scratch/accounts"
+    account=${dir%/}
+    account=${account##*/}
+    printf '%s\t%s\n' "$account" "$(cat "$dir$account.jwt")"
+  done | jq -Rr -L "$lib" 'include "jwt"; split("\t") | "\(.[1] | claims.sub) \(.[0])"' >"$scratch/accounts"
 }
 
 # account_id NAME
