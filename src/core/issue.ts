@@ -1,3 +1,4 @@
+import { asError } from "../util/as-error.ts";
 import type { DecidedCredential, Decision } from "./decision.ts";
 import { MintError, UnauthorizedError } from "./errors.ts";
 import {
@@ -163,7 +164,3 @@ const decidedCredential = ({
   jti,
   expiresAt,
 });
-
-/** An application's functions may throw anything. */
-const asError = (thrown: unknown): Error =>
-  thrown instanceof Error ? thrown : new Error("something other than an Error was thrown", { cause: thrown });

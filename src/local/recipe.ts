@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { buildDemo } from "../../demo/build.ts";
 import type { LocalConfig } from "../config/local.ts";
 import { urlHost } from "../config/shared.ts";
+import { aborted } from "../util/aborted.ts";
 import { LaunchError } from "./launch-error.ts";
 import { pidFile } from "./pid-file.ts";
 import { type Running, runScript, startService } from "./processes.ts";
@@ -115,13 +116,6 @@ const isReady = (mintUrl: string): Promise<boolean> =>
     (response) => response.ok,
     () => false,
   );
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
-}
 
 /** Stops the services one by one, the last one first. */
 async function stopAll(services: readonly Running[]): Promise<void> {

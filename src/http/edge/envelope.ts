@@ -1,6 +1,7 @@
 import type { Context, ErrorHandler, Handler } from "hono";
 import { routePath } from "hono/route";
 import type { HandledRequest } from "../../core/decision.ts";
+import { asError } from "../../util/as-error.ts";
 import type { RouteHandler } from "../routes.ts";
 import type { Client } from "./client-address.ts";
 import type { Cors } from "./cors.ts";
@@ -82,7 +83,3 @@ function complete(response: Response): Response {
 export function errorResponder(onError: ErrorHandler): ErrorResponder {
   return async (thrown, c) => complete(await onError(asError(thrown), c));
 }
-
-/** Hono passes only Errors to its error handler; an application's functions may throw anything. */
-const asError = (thrown: unknown): Error =>
-  thrown instanceof Error ? thrown : new Error("something other than an Error was thrown", { cause: thrown });

@@ -54,11 +54,8 @@ export const INTERNAL: Problem = { status: 500, title: "Something went wrong" };
 /** The problem for an error's response; null for an error that the caller didn't cause. */
 export function problemOf(error: Error): Problem | null {
   // An application may throw a MintError of its own, with a code that isn't in the table.
-  return error instanceof MintError
-    ? Object.hasOwn(PROBLEMS, error.code)
-      ? PROBLEMS[error.code as ProblemCode]
-      : null
-    : null;
+  const isListed = error instanceof MintError && Object.hasOwn(PROBLEMS, error.code);
+  return isListed ? PROBLEMS[error.code as ProblemCode] : null;
 }
 
 /**

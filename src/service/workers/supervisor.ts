@@ -1,5 +1,6 @@
 import type { MintConfig } from "../../config/mint.ts";
 import { createLog, type Logger, logCrashes } from "../../telemetry/log.ts";
+import { aborted } from "../../util/aborted.ts";
 import { withTimeout } from "../../util/timeout.ts";
 import { createPool, type Pool } from "./pool.ts";
 import { keepRunning } from "./restart.ts";
@@ -87,6 +88,3 @@ async function firstEnded(first: WorkerProcess, log: Logger, stopping: AbortSign
   }
   return "failed";
 }
-
-const aborted = (signal: AbortSignal) =>
-  new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
