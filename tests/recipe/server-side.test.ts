@@ -441,3 +441,55 @@ PATH=\${PATH#*:} exec nats "$@"
     expect(output).toContain("a user of role browser can't log in at ws://127.0.0.1:1");
   });
 });
+
+describe("what nats-push records about the server", () => {
+  /** Puts a script before a program on the PATH of the recipe's scripts. */
+  function wrap(recipe: Recipe, program: string, script: string): Record<string, string> {
+    const bin = join(recipe.dir, `wrapped-${program}`);
+    mkdirSync(bin);
+    const path = recipe.env.PATH ?? "";
+    writeFileSync(join(bin, program), `#!/bin/sh\nPATH='${path}'\n${script}\nexec ${program} "$@"\n`, {
+      mode: 0o755,
+    });
+    return { PATH: `${bin}:${path}` };
+  }
+
+  const edit = ["/bin/sh", join(import.meta.dirname, "../../fs/nsc/nsc.sh"), "edit", "account", "-n", "app"];
+
+  test("is not lost to an edit that began before", async () => {
+    await using recipe = await startRecipe();
+    recipe.writeRole("browser", role("new"));
+    expectSuccess(await recipe.init());
+    const pipe = join(recipe.dir, "pipe");
+    expectSuccess(await recipe.run(["mkfifo", pipe]));
+    const slow = wrap(recipe, "nsc", `case "$*" in *--tag*) : >'${pipe}'; read -r _ <'${pipe}' ;; esac`);
+    const editing = recipe.run([...edit, "--tag", "late"], slow);
+    // The edit has its copy of the store once it opens the pipe.
+    expectSuccess(await recipe.run(["sh", "-c", `read -r _ <'${pipe}' || :`]));
+    expectSuccess(await recipe.push());
+    expectSuccess(await recipe.run(["sh", "-c", `echo >'${pipe}'`]));
+    const { code, output } = await editing;
+    expect(output).toContain("was changed by another run at the same time");
+    expect(code).toBe(1);
+    expect(await recipe.up()).toContain("nothing to push");
+  });
+
+  test("is in the store that an edit made meanwhile", async () => {
+    await using recipe = await startRecipe();
+    recipe.writeRole("browser", role("new"));
+    expectSuccess(await recipe.init());
+    const done = join(recipe.dir, "done");
+    const edits = [...edit, "--tag", "meanwhile"].map((word) => `'${word}'`).join(" ");
+    const script = `case "$*" in *CLAIMS.UPDATE*) [ -e '${done}' ] || { : >'${done}'; ${edits} >/dev/null 2>&1; } ;; esac`;
+    expectSuccess(
+      await recipe.run(
+        ["/bin/sh", join(import.meta.dirname, "../../fs/nats-push/push.sh")],
+        wrap(recipe, "nats", script),
+      ),
+    );
+    expect(recipe.account().nats.tags).toEqual(["meanwhile"]);
+    expect(recipe.accountOnServer().nats.tags).toBeUndefined();
+    expect(await recipe.up()).toContain("nats-push: pushed account app");
+    expect(recipe.accountOnServer().nats.tags).toEqual(["meanwhile"]);
+  });
+});
