@@ -37,4 +37,5 @@ wait_until_in_force
 report_deleted_accounts
 remove_foreign_consumers
 make_streams
-if $pushed; then log "all is in force"; else log "nothing to push: all is in force"; fi
+if $pushed; then result="all is in force"; else result="nothing to push: all is in force"; fi
+log "$result${refused_roles:+, but the server refuses users of:$refused_roles}"

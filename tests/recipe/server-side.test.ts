@@ -3,6 +3,7 @@ import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, truncateSync, writ
 import { join } from "node:path";
 import { createUser, fromSeed } from "nkeys.js";
 import { createUserKeyPair } from "../../src/core/keys/ed25519.ts";
+import { watchKeys } from "../../src/files/watch-keys.ts";
 import { expectSuccess, makeRecipe, type Recipe, startRecipe } from "./recipe.ts";
 
 /** Another machine with a copy of the nsc store as it is now. */
@@ -432,6 +433,49 @@ PATH=\${PATH#*:} exec nats "$@"
     await recipe.stopServer("SIGKILL");
     truncateSync(join(recipe.dir, "nats/jwt", `${recipe.account().sub}.jwt`), 0);
     expect(await recipe.up()).toContain("pushed account app");
+  });
+
+  test("logs in to each role with a value for each function and tag of its subjects", async () => {
+    await using recipe = await startRecipe();
+    recipe.writeRole("chat", {
+      pub: { allow: ["chat.{{tag(org)}}.{{name()}}"] },
+      sub: { allow: ["chat.{{tag(org)}}.*"], deny: ["chat.{{tag(org)}}.*.>"] },
+    });
+    recipe.writeRole("more", {
+      pub: {
+        allow: ["a.{{tag(a)}}.{{tag(b-c)}}"],
+        deny: ["a.{{tag(d_1)}}.{{subject()}}.{{account-subject()}}"],
+      },
+      sub: { allow: [">"], deny: ["{{account-name()}}.{{tag(e)}}", "no.{{name()}}.{{tag(e)}}.>"] },
+      connection_types: ["WEBSOCKET"],
+    });
+    const output = await recipe.up();
+    expect(output).toContain("nats-push: all is in force\n");
+    expect(output).toContain("wrote the keys of browser chat more room service");
+    const log = readFileSync(join(recipe.dir, "nats-server.log"), "utf8");
+    expect(log).not.toContain("Violation");
+  });
+
+  test("names a role whose users the server refuses, and the others are in force", async () => {
+    await using recipe = await startRecipe();
+    expectSuccess(await recipe.nsc("edit", "account", "-n", "app", "--tag", "org:acme"));
+    recipe.writeRole("acme", {
+      pub: { allow: ["x"] },
+      sub: { allow: ["y"], deny: ["y.{{account-tag(org)}}"] },
+    });
+    expect(await recipe.up()).toContain("all is in force\n");
+    expectSuccess(await recipe.nsc("edit", "account", "-n", "app", "--rm-tag", "org:acme"));
+    const output = await recipe.up();
+    expect(output).toContain("role acme: its file can't be applied; its last good one stays in force");
+    expect(output).toContain("role acme: the server refuses its users");
+    expect(output).toContain("all is in force, but the server refuses users of: acme");
+    const refused: string[] = [];
+    const keys = await watchKeys(join(recipe.dir, "keys"), {
+      onUnusableRole: ({ message }) => refused.push(message),
+    });
+    expect([...keys.mint().roles].sort()).toEqual(["browser", "room", "service"]);
+    expect(refused).toEqual([expect.stringContaining("acme")]);
+    keys.close();
   });
 
   test("fails when a role's users can't log in", async () => {
