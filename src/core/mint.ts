@@ -67,8 +67,8 @@ export interface Credentials {
   readonly issuedAt: number;
   readonly expiresAt: number;
   readonly permissions: Permissions;
-  /** The `inboxPrefix` for the client. With a shared `_INBOX`, users could read each other's replies. */
-  readonly inboxPrefix: string;
+  /** The `inboxPrefix` for the client, which the role permits; undefined if the role permits no inbox. */
+  readonly inboxPrefix: string | undefined;
   /** How the user may connect (`WEBSOCKET`, `STANDARD`, …); none listed means any way. */
   readonly connectionTypes: readonly string[];
 }
@@ -114,7 +114,8 @@ export function createMint({ accountJwt, roles, onUnusableRole, now = Date.now }
       const pair: Pick<UserKeyPair, "publicKey"> & Partial<UserKeyPair> =
         publicKey === undefined ? createUserKeyPair() : { publicKey };
       const tag = (name: string) => (Object.hasOwn(tags, name) ? tags[name] : undefined);
-      const permissions = key.role.permissionsOf({ name: user, subject: pair.publicKey, tag });
+      const templateUser = { name: user, subject: pair.publicKey, tag };
+      const permissions = key.role.permissionsOf(templateUser);
       const { jwt, jti } = encodeJwt(
         userClaims({ user, subject: pair.publicKey, tags, account, issuedAt, expiresAt }),
         key.signer,
@@ -131,7 +132,7 @@ export function createMint({ accountJwt, roles, onUnusableRole, now = Date.now }
         issuedAt,
         expiresAt,
         permissions,
-        inboxPrefix: `_INBOX_${user}`,
+        inboxPrefix: key.role.inboxPrefixOf(templateUser, permissions),
         connectionTypes: key.role.connectionTypes,
       };
     },

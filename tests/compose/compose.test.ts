@@ -110,7 +110,7 @@ async function useCredential(granted: CredsResponse, key: ReturnType<typeof crea
   const nc = await connectWebSocket({
     servers: granted.servers,
     authenticator: jwtAuthenticator(granted.jwt, key.getSeed()),
-    inboxPrefix: granted.inbox_prefix,
+    inboxPrefix: granted.inbox_prefix ?? "",
     maxReconnectAttempts: 0,
   });
   const subject = `users.${granted.user}.test`;
