@@ -4,10 +4,13 @@ import { DEFAULT_RATE_LIMITS, isRateLimit, type RateLimits } from "../core/rate-
 import { isRoleName } from "../core/role-name.ts";
 import { isAddressRange } from "../util/address.ts";
 import { ALWAYS, type Block, type Env, envReader, variablesOf } from "./env.ts";
+import { origins, servedOrigins } from "./origins.ts";
 import {
   checkIssuer,
   ISSUER,
   MINT_AUTH,
+  MINT_DEV_HOSTS,
+  MINT_POLICY_FILE,
   MINT_PORT,
   NATS_BIND,
   NATS_PORT,
@@ -15,13 +18,15 @@ import {
   toIssuer,
   urlHost,
 } from "./shared.ts";
-import { jsonList, list, text, urls, variable, wholeNumber } from "./values.ts";
+import { list, port, text, urls, variable, wholeNumber } from "./values.ts";
 
 /** The configuration of the mint's service. */
 export interface MintConfig {
   readonly auth: AuthConfig;
   readonly host: string;
   readonly port: number;
+  /** Where browsers on this machine reach the mint, if that is known; in a container it is another address. */
+  readonly publishedUrl?: string | undefined;
   /** The number of processes that serve the port together. */
   readonly workers: number;
   /** The directory that the keys are exported to. */
@@ -39,7 +44,7 @@ export type AuthConfig = { readonly [Method in AuthMethodName]?: z.output<(typeo
 
 const AUTH = {
   oidc: z
-    .object({ MINT_POLICY_FILE: text, ...ISSUER })
+    .object({ MINT_POLICY_FILE, ...ISSUER })
     .superRefine(checkIssuer, ALWAYS)
     .transform((values) => ({
       policyFile: values.MINT_POLICY_FILE,
@@ -57,10 +62,7 @@ const AUTH = {
         "a role's name",
         z.string().refine((text): boolean => isRoleName(text)),
       ).default("browser"),
-      MINT_DEV_HOSTS: list(
-        "a comma-separated list of host names, without ports",
-        z.string().regex(/^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)$/i),
-      ).default([]),
+      MINT_DEV_HOSTS,
       MINT_DEMO_DIR: text.optional(),
     })
     .transform((values) => ({
@@ -91,15 +93,14 @@ const limits = z
   .pipe(z.tuple([limit, limit]))
   .transform(([address, subject]) => ({ address, subject }));
 
-/** As a browser sends it: scheme, host and port in normal form, and nothing else. */
-const origin = z.string().refine((text) => /^https?:/.test(text) && URL.parse(text)?.origin === text);
-
 const SERVICE = z.object({
   MINT_HOST: text.default("127.0.0.1"),
   MINT_PORT,
   MINT_WORKERS: wholeNumber(`a number of processes, 1 to ${MAX_WORKERS}`, MAX_WORKERS).default(1),
   MINT_KEYS_DIR: text,
-  MINT_ALLOWED_ORIGINS: jsonList('a JSON list of origins, ["https://app.example.com"]', origin).default([]),
+  MINT_ALLOWED_ORIGINS: origins().optional(),
+  NATS_WS_ORIGINS: origins(1).default([]),
+  MINT_PUBLISHED_PORT: port.optional(),
   MINT_RATE_LIMIT: variable(
     "requests a minute for each address and for each caller, 600,60, or off",
     z.union([z.literal("off"), limits]),
@@ -133,16 +134,25 @@ export function readMintConfig(env: Env = process.env): MintConfig {
     auth: pick(settings, methods),
     host: service.MINT_HOST,
     port: service.MINT_PORT,
+    publishedUrl:
+      service.MINT_PUBLISHED_PORT === undefined ? undefined : `http://${host}:${service.MINT_PUBLISHED_PORT}`,
     workers: service.MINT_WORKERS,
     keysDir: service.MINT_KEYS_DIR,
     rateLimit: service.MINT_RATE_LIMIT,
     trustedProxies: service.MINT_TRUSTED_PROXIES,
-    allowedOrigins: service.MINT_ALLOWED_ORIGINS,
+    allowedOrigins: allowedOrigins(service, settings.dev?.hosts ?? []),
     servers: {
       websocket: service.NATS_WS_URLS ?? [`ws://${host}:${service.NATS_WS_PORT}`],
       tcp: service.NATS_TCP_URLS ?? [`nats://${host}:${service.NATS_PORT}`],
     },
   };
+}
+
+/** Those that are configured, and those of the pages that the mint serves itself under these host names. */
+function allowedOrigins(service: z.output<typeof SERVICE>, hosts: readonly string[]): string[] {
+  const configured = service.MINT_ALLOWED_ORIGINS ?? service.NATS_WS_ORIGINS;
+  const published = service.MINT_PUBLISHED_PORT;
+  return [...new Set([...configured, ...(published ? servedOrigins(published, hosts) : [])])];
 }
 
 type Picked<T, K extends keyof T> = { [Name in K]?: NonNullable<T[Name]> };

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { z } from "zod";
@@ -26,6 +27,11 @@ export const NATS_HTTP_BIND = bindAddress;
 export const NATS_HTTP_PORT = port.default(8222);
 export const MINT_PORT = port.default(8080);
 
+export const MINT_DEV_HOSTS = list(
+  "a comma-separated list of host names, without ports",
+  z.string().regex(/^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)$/i),
+).default([]);
+
 /** Absolute; a relative path starts at the checkout. */
 export const DATA_DIR = text.default(".data").transform((path) => resolve(projectDir, path));
 
@@ -33,6 +39,12 @@ export const MINT_AUTH = list(
   `a comma-separated list of ${AUTH_METHODS.join(", ")} (dev accepts every caller without proof, so there is no default)`,
   z.enum(AUTH_METHODS),
 );
+
+/** The policy: `policy.local.json`, which is one's own, if there is one beside it. */
+export const MINT_POLICY_FILE = text.transform((path) => {
+  const own = path.replace(/\.json$/, ".local.json");
+  return existsSync(own) ? own : path;
+});
 
 /** The OpenID issuer that the policy file does not list: both variables are set, or neither. */
 export const ISSUER = {

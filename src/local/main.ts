@@ -1,4 +1,5 @@
 import { readLocalConfig } from "../config/local.ts";
+import { checkSettings } from "../config/settings.ts";
 import { ConfigError } from "../core/errors.ts";
 import { checkPorts, claimDataDir } from "./checks.ts";
 import { serviceEnvironment } from "./environment.ts";
@@ -22,6 +23,7 @@ process.exit(0);
 
 async function launch(signal: AbortSignal): Promise<void> {
   const config = readLocalConfig();
+  checkSettings(config.environment);
   const release = claimDataDir(config);
   try {
     const path = await prepareTools(config, signal);

@@ -1,5 +1,6 @@
 import { getEventListeners, once } from "node:events";
 import type { Context, Hono } from "hono";
+import type { MintConfig } from "../config/mint.ts";
 import { ConfigError } from "../core/errors.ts";
 import { pathOf } from "../http/edge/path.ts";
 import { findPortProblem } from "../util/port.ts";
@@ -33,6 +34,13 @@ export async function checkPort(host: string, port: number): Promise<void> {
       ? `port ${port} on ${address} is in use${address === host ? "" : ", which clients of localhost may reach"}; MINT_PORT chooses another`
       : `can't listen on ${host}, port ${port}: ${code}; see MINT_HOST and MINT_PORT`,
   );
+}
+
+/** For the log: the address, and where browsers reach it if that is another one. */
+export function listensOn({ host, port, publishedUrl }: MintConfig): string {
+  const url = `http://${host}:${port}`;
+  const elsewhere = publishedUrl !== undefined && publishedUrl !== url;
+  return `mint listens on ${url}${elsewhere ? `; open ${publishedUrl} in a browser` : ""}`;
 }
 
 export interface StopOptions {

@@ -6,7 +6,7 @@ import { devAuthentication } from "../http/dev.ts";
 import type { Route } from "../http/routes.ts";
 import { logUnexpected } from "../telemetry/log.ts";
 import { demoRoutes } from "./demo-page.ts";
-import { listen, peerAddress } from "./listen.ts";
+import { listen, listensOn, peerAddress } from "./listen.ts";
 import { makeParts, type Parts, version } from "./parts.ts";
 import type { Worker } from "./workers/worker.ts";
 
@@ -31,7 +31,7 @@ export async function serve({ config, stopping, worker }: ServeOptions): Promise
   const app = makeApp(config, parts, { stopping, render: worker?.aggregate ?? metrics.render });
   const server = listen({ host, port, app, stopping, shared: worker !== undefined });
   if (worker) worker.ready(metrics.snapshot);
-  else log.info(`mint listens on http://${host}:${port}`);
+  else log.info(listensOn(config));
   await server.stopped;
 }
 
