@@ -1,5 +1,5 @@
-import type { Policy } from "../core/identity.ts";
-import { devIdentity, devPolicy } from "../core/policy/dev.ts";
+import type { Authorizer } from "../core/identity.ts";
+import { devAuthorizer, devIdentity } from "../core/policy/dev.ts";
 import type { Authenticator } from "./creds/proof.ts";
 import { HostNotAllowedError } from "./errors.ts";
 
@@ -18,7 +18,7 @@ const OWN_HOSTS = ["localhost", "127.0.0.1", "[::1]"];
  */
 export function devAuthentication({ defaultRole, hosts = [] }: DevOptions): {
   readonly authenticate: Authenticator;
-  readonly grant: Policy;
+  readonly grant: Authorizer;
 } {
   const known = new Set([...OWN_HOSTS, ...hosts.map((host) => host.toLowerCase())]);
   return {
@@ -32,7 +32,7 @@ export function devAuthentication({ defaultRole, hosts = [] }: DevOptions): {
       }
       return devIdentity(requested);
     },
-    grant: devPolicy(defaultRole),
+    grant: devAuthorizer(defaultRole),
   };
 }
 

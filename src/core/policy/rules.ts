@@ -52,20 +52,21 @@ export interface RuleGrant {
  */
 export type TagSource = { readonly claim: ClaimPath } | { readonly value: SubjectToken };
 
-/** A synchronous `Policy`. */
-export type RulePolicy = (identity: Identity, requested: Requested) => Grant;
+/** A synchronous `Authorizer`. */
+export type SyncAuthorizer = (identity: Identity, requested: Requested) => Grant;
 
 /**
- * Makes a policy from rules. The first rule that matches decides: the identity meets its conditions, and its role is the
- * requested one, or no role is requested. Every user name and tag in a grant is one literal subject token.
+ * Makes an authorizer from the rules of a policy. The first rule that matches decides: the identity meets its
+ * conditions, and its role is the requested one, or no role is requested. Every user name and tag in a grant is one
+ * literal subject token.
  *
- * The policy throws `UnauthorizedError` for an identity of another issuer, `RoleNotAllowedError` when no rule matches,
+ * It throws `UnauthorizedError` for an identity of another issuer, `RoleNotAllowedError` when no rule matches,
  * `UserNotAllowedError` when the identity has no valid name or the request has another one, `TagNotAllowedError` for a
  * tag that the rule doesn't grant or has no value for.
  * @param issuers every issuer in use
  * @throws {InvalidPolicyError} when names come from a claim and there are several issuers: each may have an `alice`
  */
-export function compilePolicy({ user, rules }: PolicyRules, issuers: readonly string[]): RulePolicy {
+export function compilePolicy({ user, rules }: PolicyRules, issuers: readonly string[]): SyncAuthorizer {
   const known = new Set(issuers);
   if (user && known.size > 1) {
     throw new InvalidPolicyError(
