@@ -154,18 +154,18 @@ function makeCredsRoute(
  */
 function routed(routes: readonly Route[], everyRequest: Envelope, crossOrigin: Cors): Hono {
   const app = new Hono({ getPath: pathOf });
-  for (const { method, path, handler, bare } of routes) {
-    app.on(method, path, bare ? everyRequest.bare(handler) : everyRequest.full(handler));
+  for (const { method, path, handler, setsOwnHeaders } of routes) {
+    app.on(method, path, setsOwnHeaders ? everyRequest.wrap(handler) : everyRequest.wrapAndComplete(handler));
   }
   for (const [path, methods] of methodsByPath(routes)) {
     const refuse = onlyMethods(methods);
     app.on(
       methodsBut(methods),
       path,
-      everyRequest.full((c, context) => crossOrigin.preflight(c) ?? refuse(c, context)),
+      everyRequest.wrapAndComplete((c, context) => crossOrigin.preflight(c) ?? refuse(c, context)),
     );
   }
-  const other = everyRequest.full((c) => {
+  const other = everyRequest.wrapAndComplete((c) => {
     const preflight = crossOrigin.preflight(c);
     if (preflight) return preflight;
     throw new NotFoundError("no such path");
