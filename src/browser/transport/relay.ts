@@ -6,8 +6,8 @@ import { makeSwap, type Swap } from "./swap.ts";
 /** A connection to a server. */
 export interface Link {
   /**
-   * What to do at each PONG that is due, in their order. A server answers the PINGs of one connection in their order, and
-   * each after everything that was sent before it.
+   * What to do at each PONG that is due, in their order. A server responds to the PINGs of one connection in their
+   * order, and to each after everything that was sent before it.
    */
   readonly pongs: (() => void)[];
   send(bytes: Uint8Array): void;
@@ -89,7 +89,7 @@ export function makeRelay<L extends Link>(first: L, output: RelayOutput): Relay<
       else if (verb === "SUB") subscribe(frame);
       else if (verb === "UNSUB") unsubscribe(frame);
       else if (verb === "PING") void passPing();
-      // PINGs of servers are answered by the relay.
+      // The relay itself responds to PINGs of servers.
       else if (verb !== "PONG") link.send(frame.bytes);
     }
   }
