@@ -175,7 +175,11 @@ for (const client of ["nats.ws", "nats-core"] as const) {
           code: "unauthorized",
         });
         expect(user.site.requests.length).toBe(requests);
-        expect(user.proxy.open()).toEqual([]);
+        await within(
+          user.proxy.until(() => user.proxy.open().length === 0),
+          "the connection to close",
+          TIMEOUT,
+        );
         expectValidLogins(user);
       });
     }
