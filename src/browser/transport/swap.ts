@@ -1,4 +1,4 @@
-import { type Frame, fingerprint, isMessage, words } from "./frames.ts";
+import { binaryText, type Frame, isMessage, words } from "./frames.ts";
 import { type Entry, makeLedger, matchOld, type Side } from "./ledger.ts";
 
 /** How far a swap has come. docs/renewal.md shows it as a diagram. */
@@ -40,7 +40,7 @@ export function makeSwap(deliver: (frame: Frame) => void): Swap {
   const queueSids = new Set<string | undefined>();
   /** A message that every subscribed connection gets; of a queue group, only one member does. */
   const isForAll = (frame: Frame) => isMessage(frame) && !queueSids.has(words(frame.line)[2]);
-  const count = (side: Side, frame: Frame) => ledger.count(side, fingerprint(frame.bytes));
+  const count = (side: Side, frame: Frame) => ledger.count(side, binaryText(frame.bytes));
 
   const swap: Swap = {
     stage: "joining",
