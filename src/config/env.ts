@@ -1,9 +1,9 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { parse } from "dotenv";
 import type { z } from "zod";
 import { ConfigError } from "../core/errors.ts";
 import { quote } from "../util/quote.ts";
+import { readEnvFile } from "./env-file.ts";
 
 /** Turns environment variables into values, by schema. Only this folder reads the environment. */
 
@@ -84,9 +84,17 @@ export const projectDir = join(import.meta.dirname, "../..");
 
 const envFile = join(projectDir, ".env");
 
-/** The environment and `.env`. As in docker compose, a variable of the environment wins over `.env`. */
+/**
+ * The environment, `.env.local`, which is one's own, and `.env`. As in docker compose, a variable of the environment wins
+ * over both.
+ */
 export function withEnvFile(): Env {
-  return { ...parse(readFileSync(envFile)), ...process.env };
+  if (!existsSync(envFile)) {
+    throw new ConfigError(`${envFile} is missing: it has all settings. Restore it: git checkout .env`);
+  }
+  const shipped = readEnvFile(envFile, process.env);
+  const own = readEnvFile(`${envFile}.local`, { ...shipped, ...process.env });
+  return { ...shipped, ...own, ...process.env };
 }
 
 /** The same, but `.env` may be missing, as it is in the image. */

@@ -48,6 +48,7 @@ export async function makeParts(config: MintConfig, worker?: number): Promise<Pa
         log.info(`keys ${path} loaded, roles: ${mint.roles.join(", ")}`);
         metrics.keysLoaded();
       },
+      onUnusableRole: ({ message }) => log.warn(`left out, since no credential of it would work: ${message}`),
       onRefused: ({ message }) => {
         log.warn(`no new keys: ${message}`);
         metrics.keysRefused();
