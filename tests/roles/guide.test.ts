@@ -114,7 +114,7 @@ const usersOf: Record<string, string> = {
 };
 
 test("the guide names the kind of users of each role in its section and in the table", () => {
-  const shipped = ["browser", "room", "service"];
+  const shipped = ["backend", "browser", "page", "room", "service"];
   expect(Object.keys(usersOf).toSorted()).toEqual([...Object.keys(roleFiles), ...shipped].toSorted());
   for (const [role, text] of Object.entries(roleFiles)) {
     const heading =
@@ -124,7 +124,13 @@ test("the guide names the kind of users of each role in its section and in the t
         ?.at(-1) ?? "";
     expect([role, section(guide, heading)]).toEqual([role, expect.stringContaining(usersOf[role] ?? "?")]);
   }
-  expect([usersOf.browser, usersOf.room, usersOf.service]).toEqual([UNTRUSTED, MUTUALLY_TRUSTING, UNTRUSTED]);
+  expect(shipped.map((role) => usersOf[role])).toEqual([
+    MUTUALLY_TRUSTING,
+    UNTRUSTED,
+    UNTRUSTED,
+    MUTUALLY_TRUSTING,
+    UNTRUSTED,
+  ]);
   expect(section(reference, "## Rooms")).toContain(`The role is for ${MUTUALLY_TRUSTING}.`);
 });
 
@@ -139,7 +145,7 @@ test("roles for untrusted users have no JetStream subjects and no stored subject
       (subject) => subject.startsWith("$") || kept.some((each) => first(each) === first(subject)),
     );
     if (users === UNTRUSTED) expect([role, more, responses]).toEqual([role, [], undefined]);
-    else if (role !== "orders-service") expect([role, more]).not.toEqual([role, []]);
+    else if (!["orders-service", "backend"].includes(role)) expect([role, more]).not.toEqual([role, []]);
   }
 });
 
