@@ -3,6 +3,7 @@ import type { AuthMethodName } from "../core/identity.ts";
 import { DEFAULT_RATE_LIMITS, isRateLimit, type RateLimits } from "../core/rate-limit.ts";
 import { isRoleName } from "../core/role-name.ts";
 import { isAddressRange } from "../util/address.ts";
+import { withDevOrigins } from "./dev-origins.ts";
 import { ALWAYS, type Block, type Env, envReader, variablesOf } from "./env.ts";
 import {
   checkIssuer,
@@ -31,6 +32,8 @@ export interface MintConfig {
   /** Addresses and CIDR ranges of the proxies whose `X-Forwarded-For` is trusted. */
   readonly trustedProxies: readonly string[];
   readonly allowedOrigins: readonly string[];
+  /** Those of `MINT_ALLOWED_ORIGINS`; the others are allowed because of `dev`. */
+  readonly configuredOrigins: readonly string[];
   readonly servers: { readonly websocket: readonly string[]; readonly tcp: readonly string[] };
 }
 
@@ -137,7 +140,12 @@ export function readMintConfig(env: Env = process.env): MintConfig {
     keysDir: service.MINT_KEYS_DIR,
     rateLimit: service.MINT_RATE_LIMIT,
     trustedProxies: service.MINT_TRUSTED_PROXIES,
-    allowedOrigins: service.MINT_ALLOWED_ORIGINS,
+    allowedOrigins: withDevOrigins(service.MINT_ALLOWED_ORIGINS, {
+      auth: methods,
+      // In a container the mint listens on all addresses, and NATS_BIND says where its port is published.
+      bind: env.NATS_BIND?.trim() ? service.NATS_BIND : service.MINT_HOST,
+    }),
+    configuredOrigins: service.MINT_ALLOWED_ORIGINS,
     servers: {
       websocket: service.NATS_WS_URLS ?? [`ws://${host}:${service.NATS_WS_PORT}`],
       tcp: service.NATS_TCP_URLS ?? [`nats://${host}:${service.NATS_PORT}`],

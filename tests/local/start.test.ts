@@ -12,6 +12,7 @@ import {
   truncateSync,
   writeFileSync,
 } from "node:fs";
+import { request } from "node:http";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -227,6 +228,54 @@ describe("npm start", () => {
       env: others,
     });
     expect(String(later.stdout) + String(later.stderr)).not.toContain(String(mint));
+  });
+
+  /** The statuses of the mint's preflight and of the WebSocket handshake, for a page of this origin. */
+  async function statuses(origin: string): Promise<number[]> {
+    const preflight = await fetch(`http://127.0.0.1:${mint}/creds`, {
+      method: "OPTIONS",
+      headers: { Origin: origin, "Access-Control-Request-Method": "POST" },
+    });
+    const handshake = request(`http://127.0.0.1:${webSocket}/`, {
+      headers: {
+        Origin: origin,
+        Connection: "Upgrade",
+        Upgrade: "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+      },
+    }).end();
+    const response = await new Promise<number>((resolve) => {
+      handshake.on("upgrade", ({ statusCode = 0 }, socket) => {
+        socket.destroy();
+        resolve(statusCode);
+      });
+      handshake.on("response", ({ statusCode = 0 }) => resolve(statusCode));
+    });
+    handshake.destroy();
+    return [preflight.status, response];
+  }
+
+  test("with dev lets pages of development servers in, and logs how to allow others", async () => {
+    const start = npmStart();
+    await start.until(ready);
+    for (const port of [3000, 4173, 5173, 5180, 8080]) {
+      for (const host of ["localhost", "127.0.0.1"])
+        expect([port, await statuses(`http://${host}:${port}`)]).toEqual([port, [204, 101]]);
+    }
+    expect(await statuses("http://localhost:4444")).toEqual([403, 403]);
+    expect(await statuses("https://localhost:5173")).toEqual([403, 403]);
+    await start.until(`8080","http://127.0.0.1:8080","http://localhost:3000"`);
+    await start.until(`"http://localhost:4444"]'`);
+    start.child.kill("SIGTERM");
+    await start.end();
+    const other = npmStart({ MINT_AUTH: "api-key", NATS_WS_ORIGINS: '["http://localhost:3000"]' });
+    await other.until(ready);
+    expect(await statuses("http://localhost:3000")).toEqual([204, 101]);
+    expect(await statuses("http://localhost:5174")).toEqual([403, 403]);
+    other.child.kill("SIGTERM");
+    await other.end();
+    expect(other.output()).not.toContain("a page of");
   });
 
   test.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)(
