@@ -4,6 +4,7 @@ import { DEFAULT_RATE_LIMITS, isRateLimit, type RateLimits } from "../core/rate-
 import { isRoleName } from "../core/role-name.ts";
 import { isAddressRange } from "../util/address.ts";
 import { isHostName } from "../util/host-name.ts";
+import { withDevOrigins } from "./dev-origins.ts";
 import { ALWAYS, type Block, type Env, envReader, variablesOf } from "./env.ts";
 import {
   checkIssuer,
@@ -32,6 +33,8 @@ export interface MintConfig {
   /** Addresses and CIDR ranges of the proxies whose `X-Forwarded-For` is trusted. */
   readonly trustedProxies: readonly string[];
   readonly allowedOrigins: readonly string[];
+  /** Those of `MINT_ALLOWED_ORIGINS`; the others are allowed because of `dev`. */
+  readonly configuredOrigins: readonly string[];
   readonly servers: { readonly websocket: readonly string[]; readonly tcp: readonly string[] };
 }
 
@@ -138,7 +141,12 @@ export function readMintConfig(env: Env = process.env): MintConfig {
     keysDir: service.MINT_KEYS_DIR,
     rateLimit: service.MINT_RATE_LIMIT,
     trustedProxies: service.MINT_TRUSTED_PROXIES,
-    allowedOrigins: service.MINT_ALLOWED_ORIGINS,
+    allowedOrigins: withDevOrigins(service.MINT_ALLOWED_ORIGINS, {
+      auth: methods,
+      // In a container the mint listens on all addresses, and NATS_BIND says where its port is published.
+      bind: env.NATS_BIND?.trim() ? service.NATS_BIND : service.MINT_HOST,
+    }),
+    configuredOrigins: service.MINT_ALLOWED_ORIGINS,
     servers: {
       websocket: service.NATS_WS_URLS ?? [`ws://${host}:${service.NATS_WS_PORT}`],
       tcp: service.NATS_TCP_URLS ?? [`nats://${host}:${service.NATS_PORT}`],

@@ -43,6 +43,8 @@ export interface AppOptions {
   readonly servers: Servers;
   /** Origins whose pages may send requests (`https://app.example.com`), compared exactly. None by default. */
   readonly allowedOrigins?: readonly string[];
+  /** Receives the `Origin` of each preflight that is refused because it is not allowed: any text that a client sent. */
+  readonly onOriginRefused?: (origin: string) => void;
   /** Whether those pages may send cookies along, for an application whose login is a cookie. Not by default. */
   readonly allowCredentials?: boolean;
   /**
@@ -109,6 +111,7 @@ export function createApp(options: AppOptions): Hono {
     allowedOrigins: options.allowedOrigins ?? [],
     allowCredentials: options.allowCredentials ?? false,
     methods: routes.map(({ method }) => method),
+    onRefused: options.onOriginRefused,
   });
   const everyRequest = envelope({
     clientOf: clientAddress({ peerAddress, trustedProxies }),

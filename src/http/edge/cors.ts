@@ -10,6 +10,8 @@ export interface CorsOptions {
   readonly allowCredentials: boolean;
   /** The methods of all routes. */
   readonly methods: readonly string[];
+  /** Receives the origin of each preflight that is refused: any text that a client sent. */
+  readonly onRefused?: ((origin: string) => void) | undefined;
 }
 
 /** CORS headers and responses for pages of other origins. */
@@ -30,7 +32,7 @@ const READABLE = ["Retry-After", "RateLimit", "RateLimit-Policy", "WWW-Authentic
  * Lets pages of exactly these origins read responses, errors included. Responses to other origins have no CORS headers.
  * `Access-Control-Request-Private-Network` in a preflight is ignored: browsers ask for their user's permission instead.
  */
-export function cors({ allowedOrigins, allowCredentials, methods }: CorsOptions): Cors {
+export function cors({ allowedOrigins, allowCredentials, methods, onRefused }: CorsOptions): Cors {
   const allowed = new Set(allowedOrigins);
   const readable = READABLE.join(",");
   const respondToPreflight = honoCors({
@@ -52,6 +54,7 @@ export function cors({ allowedOrigins, allowCredentials, methods }: CorsOptions)
       if (c.req.method !== "OPTIONS" || !origin || !c.req.header("Access-Control-Request-Method"))
         return undefined;
       if (!allowed.has(origin)) {
+        onRefused?.(origin);
         throw new OriginNotAllowedError(
           `pages of ${quote(origin)} may not send requests: it is not an allowed origin`,
         );
