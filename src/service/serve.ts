@@ -41,7 +41,7 @@ function makeApp(
   { stopping, render }: { readonly stopping: AbortSignal; readonly render: Parts["metrics"]["render"] },
 ) {
   const { authenticateToken, authenticate, grant } = methods;
-  const { servers, allowedOrigins, trustedProxies } = config;
+  const { servers, allowedOrigins, allowedHeaders, trustedProxies } = config;
   return createApp({
     mint: keys.mint,
     ...(authenticateToken && { authenticateToken }),
@@ -49,6 +49,7 @@ function makeApp(
     grant,
     servers,
     allowedOrigins,
+    allowedHeaders,
     rateLimit: limits,
     trustedProxies,
     peerAddress,
