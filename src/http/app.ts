@@ -48,6 +48,11 @@ export interface AppOptions {
   /** Whether those pages may send cookies along, for an application whose login is a cookie. Not by default. */
   readonly allowCredentials?: boolean;
   /**
+   * Request headers that those pages may send, besides `Authorization`, `Content-Type` and the tracing headers
+   * `traceparent`, `tracestate`, `baggage` and `sentry-trace`. None by default.
+   */
+  readonly allowedHeaders?: readonly string[];
+  /**
    * Whether a 401 has the header `WWW-Authenticate: Bearer` (RFC 6750). True by default; an application whose login is
    * a cookie doesn't need it.
    */
@@ -110,6 +115,7 @@ export function createApp(options: AppOptions): Hono {
   const crossOrigin = cors({
     allowedOrigins: options.allowedOrigins ?? [],
     allowCredentials: options.allowCredentials ?? false,
+    allowedHeaders: options.allowedHeaders ?? [],
     methods: routes.map(({ method }) => method),
     onRefused: options.onOriginRefused,
   });

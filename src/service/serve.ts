@@ -42,7 +42,7 @@ function makeApp(
   { stopping, render }: { readonly stopping: AbortSignal; readonly render: Parts["metrics"]["render"] },
 ) {
   const { authenticateToken, authenticate, grant } = methods;
-  const { servers, allowedOrigins, trustedProxies } = config;
+  const { servers, allowedOrigins, allowedHeaders, trustedProxies } = config;
   return createApp({
     mint: keys.mint,
     ...(authenticateToken && { authenticateToken }),
@@ -51,6 +51,7 @@ function makeApp(
     servers,
     allowedOrigins,
     ...(config.auth.dev && { onOriginRefused: originLogger(log, config.configuredOrigins) }),
+    allowedHeaders,
     rateLimit: limits,
     trustedProxies,
     peerAddress,
