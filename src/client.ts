@@ -36,7 +36,7 @@ try {
   const nc = (await connect({
     servers,
     authenticator: jwtAuthenticator(credentials.jwt, key.getSeed()),
-    inboxPrefix: credentials.inbox_prefix,
+    ...(credentials.inbox_prefix !== undefined && { inboxPrefix: credentials.inbox_prefix }),
     timeout: TIMEOUT,
   })) as NatsConnection;
   console.log(`connected to ${nc.getServer()} as ${credentials.user}, role ${credentials.role}`);

@@ -3,6 +3,7 @@ import type { AuthMethodName } from "../core/identity.ts";
 import { DEFAULT_RATE_LIMITS, isRateLimit, type RateLimits } from "../core/rate-limit.ts";
 import { isRoleName } from "../core/role-name.ts";
 import { isAddressRange } from "../util/address.ts";
+import { isHostName } from "../util/host-name.ts";
 import { withDevOrigins } from "./dev-origins.ts";
 import { ALWAYS, type Block, type Env, envReader, variablesOf } from "./env.ts";
 import {
@@ -34,6 +35,8 @@ export interface MintConfig {
   readonly allowedOrigins: readonly string[];
   /** Those of `MINT_ALLOWED_ORIGINS`; the others are allowed because of `dev`. */
   readonly configuredOrigins: readonly string[];
+  /** Request headers that pages may send, besides the usual ones. */
+  readonly allowedHeaders: readonly string[];
   readonly servers: { readonly websocket: readonly string[]; readonly tcp: readonly string[] };
 }
 
@@ -42,12 +45,22 @@ export type AuthConfig = { readonly [Method in AuthMethodName]?: z.output<(typeo
 
 const AUTH = {
   oidc: z
-    .object({ MINT_POLICY_FILE: text, ...ISSUER })
+    .object({ MINT_POLICY_FILE: text, NODE_ENV: z.string().optional(), ...ISSUER })
     .superRefine(checkIssuer, ALWAYS)
+    .refine(({ OIDC_ALLOW_HTTP, NODE_ENV }) => !(OIDC_ALLOW_HTTP && NODE_ENV === "production"), {
+      path: ["OIDC_ALLOW_HTTP"],
+      message:
+        "false where NODE_ENV is production: with plain http, anyone in between can replace an issuer's keys",
+      ...ALWAYS,
+    })
     .transform((values) => ({
       policyFile: values.MINT_POLICY_FILE,
       /** The issuer of `OIDC_ISSUER`, which the policy file does not list. */
       issuer: toIssuer(values),
+      /** Whether issuers may be reached by plain http. */
+      allowHttp: values.OIDC_ALLOW_HTTP,
+      /** A file of authorities, in PEM, that certificates of issuers may be from, besides the usual ones. */
+      caFile: values.OIDC_CA_FILE,
     })),
 
   "api-key": z.object({ MINT_API_KEYS_FILE: text }).transform((values) => ({
@@ -62,7 +75,7 @@ const AUTH = {
       ).default("browser"),
       MINT_DEV_HOSTS: list(
         "a comma-separated list of host names, without ports",
-        z.string().regex(/^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)$/i),
+        z.string().refine(isHostName),
       ).default([]),
       MINT_DEMO_DIR: text.optional(),
     })
@@ -97,12 +110,18 @@ const limits = z
 /** As a browser sends it: scheme, host and port in normal form, and nothing else. */
 const origin = z.string().refine((text) => /^https?:/.test(text) && URL.parse(text)?.origin === text);
 
+/** RFC 9110, section 5.1, without `*`: in a preflight's response it would mean every header. */
+const headerName = z.string().regex(/^[\w!#$%&'+.^`|~-]+$/);
+
 const SERVICE = z.object({
   MINT_HOST: text.default("127.0.0.1"),
   MINT_PORT,
   MINT_WORKERS: wholeNumber(`a number of processes, 1 to ${MAX_WORKERS}`, MAX_WORKERS).default(1),
   MINT_KEYS_DIR: text,
   MINT_ALLOWED_ORIGINS: jsonList('a JSON list of origins, ["https://app.example.com"]', origin).default([]),
+  MINT_ALLOWED_HEADERS: list("a comma-separated list of header names, x-request-source", headerName).default(
+    [],
+  ),
   MINT_RATE_LIMIT: variable(
     "requests a minute for each address and for each caller, 600,60, or off",
     z.union([z.literal("off"), limits]),
@@ -146,6 +165,7 @@ export function readMintConfig(env: Env = process.env): MintConfig {
       bind: env.NATS_BIND?.trim() ? service.NATS_BIND : service.MINT_HOST,
     }),
     configuredOrigins: service.MINT_ALLOWED_ORIGINS,
+    allowedHeaders: service.MINT_ALLOWED_HEADERS,
     servers: {
       websocket: service.NATS_WS_URLS ?? [`ws://${host}:${service.NATS_WS_PORT}`],
       tcp: service.NATS_TCP_URLS ?? [`nats://${host}:${service.NATS_PORT}`],

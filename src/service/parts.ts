@@ -62,6 +62,7 @@ export async function makeParts(config: MintConfig, worker?: number): Promise<Pa
         roles = mint.roles;
         warnOfRoles();
       },
+      onUnusableRole: ({ message }) => log.warn(`left out, since no credential of it would work: ${message}`),
       onRefused: ({ message }) => {
         log.warn(`no new keys: ${message}`);
         metrics.keysRefused();

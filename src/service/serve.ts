@@ -1,7 +1,7 @@
 import type { MintConfig } from "../config/mint.ts";
 import type { AuthMethodName } from "../core/identity.ts";
 import { parseSubjectToken } from "../core/subject-token.ts";
-import { createApp } from "../http/app.ts";
+import { createDoor } from "../http/app.ts";
 import { devAuthentication } from "../http/dev.ts";
 import type { Route } from "../http/routes.ts";
 import { logUnexpected } from "../telemetry/log.ts";
@@ -29,21 +29,21 @@ export async function serve({ config, stopping, worker }: ServeOptions): Promise
   await using parts = await makeParts(config, worker?.number);
   const { log, metrics } = parts;
   const { host, port } = config;
-  const app = makeApp(config, parts, { stopping, render: worker?.aggregate ?? metrics.render });
-  const server = listen({ host, port, app, stopping, shared: worker !== undefined });
+  const door = makeDoor(config, parts, { stopping, render: worker?.aggregate ?? metrics.render });
+  const server = listen({ host, port, door, stopping, shared: worker !== undefined });
   if (worker) worker.ready(metrics.snapshot);
   else log.info(`mint listens on http://${host}:${port}`);
   await server.stopped;
 }
 
-function makeApp(
+function makeDoor(
   config: MintConfig,
   { log, metrics, keys, methods, limits, onDecision }: Parts,
   { stopping, render }: { readonly stopping: AbortSignal; readonly render: Parts["metrics"]["render"] },
 ) {
   const { authenticateToken, authenticate, grant } = methods;
-  const { servers, allowedOrigins, trustedProxies } = config;
-  return createApp({
+  const { servers, allowedOrigins, allowedHeaders, trustedProxies } = config;
+  return createDoor({
     mint: keys.mint,
     ...(authenticateToken && { authenticateToken }),
     ...(authenticate && { authenticate }),
@@ -51,6 +51,7 @@ function makeApp(
     servers,
     allowedOrigins,
     ...(config.auth.dev && { onOriginRefused: originLogger(log, config.configuredOrigins) }),
+    allowedHeaders,
     rateLimit: limits,
     trustedProxies,
     peerAddress,
