@@ -10,7 +10,7 @@ import {
   APPLICATION,
   AUTH_METHODS,
   type AuthMethodName,
-  type Policy,
+  type Authorizer,
   type TokenAuthenticator,
 } from "../core/identity.ts";
 import { type ActivePolicy, activatePolicy } from "../core/policy/active.ts";
@@ -28,15 +28,15 @@ export interface AuthMethods extends Disposable {
   readonly authenticateToken: TokenAuthenticator | undefined;
   /** Authenticates a request without a token; undefined when every method has tokens. */
   readonly authenticate: Authenticator | undefined;
-  /** Applies the policy of the identity's method. */
-  readonly grant: Policy;
+  /** Calls the authorizer of the identity's method. */
+  readonly grant: Authorizer;
   /** For each issuer whose keys were fetched, the seconds since the last fetch. */
   readonly keyAges: () => readonly { readonly issuer: string; readonly seconds: number }[];
 }
 
-/** One authentication method, and the policy for its identities. */
+/** One authentication method, and the authorizer of its identities. */
 interface AuthMethod extends Partial<Disposable> {
-  readonly grant: Policy;
+  readonly grant: Authorizer;
   /** Issuers whose JWTs prove identities of this method. */
   readonly issuers?: () => readonly JwtIssuer[];
   /** Verifies other tokens of this method. */

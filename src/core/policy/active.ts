@@ -1,14 +1,14 @@
 import { InvalidPolicyError } from "../errors.ts";
 import type { PolicyFile } from "./file.ts";
 import type { OidcIssuer } from "./issuer.ts";
-import { compilePolicy, type RulePolicy } from "./rules.ts";
+import { compilePolicy, type SyncAuthorizer } from "./rules.ts";
 
 /** A policy together with the issuer from the settings. */
 export interface ActivePolicy {
   readonly file: PolicyFile;
   /** The issuers of the file and of the settings, each once. */
   readonly issuers: readonly OidcIssuer[];
-  readonly grant: RulePolicy;
+  readonly grant: SyncAuthorizer;
 }
 
 /**

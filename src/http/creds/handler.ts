@@ -88,7 +88,7 @@ export function credsRoute(options: CredsOptions): Route {
     }
   }
 
-  return { method: "POST", path: "/creds", handler, bare: true, operation: describeCreds };
+  return { method: "POST", path: "/creds", handler, setsOwnHeaders: true, operation: describeCreds };
 }
 
 const statusOf = (error: Error | undefined): number => (error ? (problemOf(error) ?? INTERNAL).status : 200);
