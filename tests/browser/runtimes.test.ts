@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Environment, makeEnvironment, type User } from "./environment.ts";
+import { type User, useEnvironment } from "./environment.ts";
 import type { ClientName } from "./page/clients.ts";
 import type { Outcome, Task } from "./page/program.ts";
 import { disturbances } from "./scenario.ts";
@@ -10,17 +10,13 @@ import { bundle } from "./site.ts";
 
 /** Live credentials where there is no page: in a worker, and in runtimes without a browser. */
 
-let environment: Environment;
+const environment = useEnvironment();
 let dir: string;
 beforeAll(async () => {
-  environment = await makeEnvironment();
   dir = mkdtempSync(join(tmpdir(), "program-"));
   writeFileSync(join(dir, "program.mjs"), await bundle("page/program.ts", "esm", "node"));
 });
-afterAll(async () => {
-  rmSync(dir, { recursive: true, force: true });
-  await environment?.[Symbol.asyncDispose]();
-});
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 const RUN = `
   import { work } from "./program.mjs";

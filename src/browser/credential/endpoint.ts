@@ -47,8 +47,8 @@ export function credentials({ url, token, ...fields }: Endpoint): CredentialSour
     const headers: Record<string, string> = { "Content-Type": "application/json" };
     if (token) headers.Authorization = `Bearer ${await token({ fresh })}`;
     const body = JSON.stringify({ ...fields, public_key: publicKey });
-    const response = await fetch(url, { method: "POST", headers, body, signal }).catch(() => {
-      throw new CredentialError("unavailable", `no response from ${url}`);
+    const response = await fetch(url, { method: "POST", headers, body, signal }).catch((cause) => {
+      throw new CredentialError("unavailable", describeFailure(url), { cause });
     });
     if (response.ok) {
       fresh = false;
@@ -78,6 +78,17 @@ export function credentials({ url, token, ...fields }: Endpoint): CredentialSour
     end = creds?.expires_at as number;
     return creds as CredsResponse;
   };
+}
+
+/**
+ * What a page can know of a request without a response: a browser does not tell scripts that it was blocked by CORS, which
+ * concerns other origins only. (A request in the mode `no-cors` would not show it: the mint's responses are same-origin.)
+ */
+function describeFailure(url: string | URL): string {
+  const { location, navigator } = globalThis;
+  const mayBeBlocked =
+    location && navigator?.onLine && new URL(url, location.href).origin !== location.origin;
+  return `no response from ${url}${mayBeBlocked ? `: not reachable, or CORS does not allow ${location.origin}` : ""}`;
 }
 
 /** `Retry-After` in milliseconds; the header has seconds or a date. Negative for a past date, NaN without the header. */
