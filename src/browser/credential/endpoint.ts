@@ -28,6 +28,18 @@ export interface TokenRequest {
   readonly fresh: boolean;
 }
 
+/** A problem document: RFC 9457. */
+interface Problem {
+  readonly detail?: string;
+  readonly code?: string;
+}
+
+/** What only pages and workers have. */
+interface PageGlobals {
+  readonly location?: { readonly href: string; readonly origin: string };
+  readonly navigator?: { readonly onLine?: boolean };
+}
+
 /**
  * A source that requests credentials from a mint. If a token is refused, or gives nothing new, it requests again with a
  * fresh one. The source throws
@@ -52,13 +64,10 @@ export function credentials({ url, token, ...fields }: Endpoint): CredentialSour
     });
     if (response.ok) {
       fresh = false;
-      return response.json();
+      return response.json() as Promise<CredsResponse>;
     }
-    // A problem document: RFC 9457.
     const { status, statusText } = response;
-    const problem: { detail?: string; code?: string } | null | undefined = await response
-      .json()
-      .catch(() => {});
+    const problem = (await response.json().catch(() => {})) as Problem | null | undefined;
     if (status === 401 && token && !fresh) return;
     const message = `${status}: ${problem?.detail ?? statusText}`;
     if (status === 401 || status === 403)
@@ -85,7 +94,7 @@ export function credentials({ url, token, ...fields }: Endpoint): CredentialSour
  * concerns other origins only. (A request in the mode `no-cors` would not show it: the mint's responses are same-origin.)
  */
 function describeFailure(url: string | URL): string {
-  const { location, navigator } = globalThis;
+  const { location, navigator } = globalThis as PageGlobals;
   const mayBeBlocked =
     location && navigator?.onLine && new URL(url, location.href).origin !== location.origin;
   return `no response from ${url}${mayBeBlocked ? `: not reachable, or CORS does not allow ${location.origin}` : ""}`;
