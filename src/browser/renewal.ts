@@ -69,8 +69,8 @@ export async function startRenewal(
         credential = await readCredential(await withTimeout(ask, SOURCE_TIMEOUT, late, abort), key, age);
         return;
       } catch (error) {
-        const { isTokenExpired } = error as Partial<UnauthorizedError>;
-        if (!isTokenExpired || (since() > TOKEN_PATIENCE && !credential?.isUsable())) throw error;
+        const isOver = since() > TOKEN_PATIENCE && !credential?.isUsable();
+        if (!(error as UnauthorizedError).isTokenExpired || isOver) throw error;
         await delayNext(attempt, error as Error);
       }
     }

@@ -454,7 +454,7 @@ describe("the numbers are those of the code:", () => {
       "SETTLE_SERVER = 100",
       "SETTLE_CLUSTER = 300",
     ],
-    "does not respond for 3 s": ["transport/socket.ts", "PROBE_TIMEOUT = 3000"],
+    "does not respond for 3 s": ["transport/liveness.ts", "PROBE_TIMEOUT = 3000"],
   };
 
   test.each(Object.keys(stated))("%s", (text) => {

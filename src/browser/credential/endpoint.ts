@@ -71,7 +71,7 @@ export function credentials({ url, token, ...fields }: Endpoint): CredentialSour
     if (status === 401 && token && !fresh) return;
     const message = `${status}: ${problem?.detail ?? statusText}`;
     if (status === 401 || status === 403)
-      throw new UnauthorizedError(message, /^token_expir/.test(problem?.code ?? ""));
+      throw new UnauthorizedError(message, /^token_expir/.test(problem?.code as string));
     throw new CredentialError("unavailable", message, { retryAfter: readRetryAfter(response) });
   }
 
