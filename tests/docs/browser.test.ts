@@ -63,9 +63,9 @@ afterAll(async () => {
 
 /** Builds the package, and installs it as `npm install` would. */
 async function install(): Promise<void> {
-  const home = join(dir, "node_modules/nats-mint");
+  const home = join(dir, "node_modules/nats-mint-browser");
   mkdirSync(home, { recursive: true });
-  cpSync(join(projectDir, "package.json"), join(home, "package.json"));
+  cpSync(join(projectDir, "packages/browser/package.json"), join(home, "package.json"));
   for (const name of ["nats.ws", "nkeys.js", "@nats-io"]) {
     symlinkSync(join(projectDir, "node_modules", name), join(dir, "node_modules", name));
   }
@@ -121,7 +121,7 @@ async function expectToWork({ live, nc }: { live: LiveCredentials; nc: NatsConne
 /** Declarations that blocks need from other blocks or from the application. */
 const NEEDED = {
   connect: 'import { connect } from "nats.ws";',
-  live: 'declare const live: import("nats-mint/browser").LiveCredentials;',
+  live: 'declare const live: import("nats-mint-browser").LiveCredentials;',
   nc: 'declare const nc: import("nats.ws").NatsConnection;',
   authority: "declare const authority: string;",
   auth: "declare const auth: { getAccessToken(options: { fresh: boolean }): Promise<string> };",
@@ -232,7 +232,7 @@ describe("the quick start", () => {
   test("without a bundler works in a browser, from the files that it copies", async () => {
     const checkout = join(dir, "checkout");
     mkdirSync(checkout);
-    symlinkSync(join(dir, "node_modules/nats-mint/dist"), join(checkout, "dist"));
+    symlinkSync(join(dir, "node_modules/nats-mint-browser/dist"), join(checkout, "dist"));
     symlinkSync(join(projectDir, "node_modules"), join(checkout, "node_modules"));
     expectSuccess(
       await recipe.run(["/bin/sh", "-c", `cd '${checkout}' && set -e\n${block("cp -R dist/browser")}`]),
@@ -436,8 +436,8 @@ describe("the tables have exactly the module's", () => {
     const named = codeSpans(section(guide, "## Limits"));
     const all = members("src/browser/live-credentials.ts", "ConnectionOptions");
     expect(all.filter((name) => name !== "servers" && !named.includes(name))).toEqual([]);
-    const { exports } = JSON.parse(read("package.json"));
-    expect(Object.keys(exports)).toContain("./browser");
+    const { exports } = JSON.parse(read("packages/browser/package.json"));
+    expect(Object.keys(exports)).toContain(".");
   });
 });
 
@@ -475,7 +475,7 @@ describe("the numbers are those of the code:", () => {
   });
 
   test("the tarball's name and the variables", () => {
-    const { name, version } = JSON.parse(read("package.json"));
+    const { name, version } = JSON.parse(read("packages/browser/package.json"));
     expect(guide).toContain(`${name}-${version}.tgz`);
     const variables = codeSpans(guide).filter((span) => /^(NATS|MINT)_[A-Z_]+$/.test(span));
     expect(variables.length).toBeGreaterThan(1);
