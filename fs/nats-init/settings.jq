@@ -86,15 +86,23 @@ def origins_problem:
         else "\($form), without paths or wildcards, as browsers send them: \(tojson) instead of \($wrong | tojson)" end
     end;
 
-# served_origins: of the pages that the mint serves itself
-def served_origins:
-  (["localhost", "127.0.0.1", "[::1]"] + (.MINT_DEV_HOSTS // "" | split(",") | map(gsub("^\\s+|\\s+$"; "") | select(. != ""))))[] as $host
-  | "http://\($host):\(.MINT_PUBLISHED_PORT)" | browser_origin | strings;
+# dev_origins: those that the method dev adds, by the rules of src/config/dev-origins.ts: the demo page's, and those of the
+# development servers on this machine if only this machine reaches the ports
+def dev_origins:
+  def items: split(",") | map(gsub("^\\s+|\\s+$"; "") | select(. != ""));
+  if .MINT_AUTH // "" | items | index("dev") then
+    (if (.MINT_PUBLISHED_PORT // "") == "" then empty
+     else .MINT_PUBLISHED_PORT as $port
+       | (["localhost", "127.0.0.1", "[::1]"] + (.MINT_DEV_HOSTS // "" | items))[] | "http://\(.):\($port)" | browser_origin | strings end),
+    (if .NATS_BIND // "" | test("^(127\\..*|\\[?::1\\]?|)$") then
+       ("localhost", "127.0.0.1") as $host
+       | (1234, 3000, 3001, 4173, 4200, 4321, 5000, range(5173; 5181), 8000, 8080, 8081) | "http://\($host):\(.)"
+     else empty end)
+  else empty end;
 
 # allowed_origins: what nats-server compares the origin of a page with, as text for nats.conf
 def allowed_origins:
-  (.NATS_WS_ORIGINS | fromjson) + (if (.MINT_PUBLISHED_PORT // "") == "" then [] else [served_origins] end)
-  | reduce .[] as $origin ([]; if index([$origin]) then . else . + [$origin] end) | tojson;
+  reduce ((.NATS_WS_ORIGINS | fromjson)[], dev_origins) as $origin ([]; if index([$origin]) then . else . + [$origin] end) | tojson;
 
 # problem: why the settings can't be used, as a sentence; nothing for good ones. Clients of the account can't use up
 # everything that the server has.

@@ -9,8 +9,8 @@ import { readText } from "../files/read.ts";
 /** The files of the mint, as the service uses them. */
 
 /** @throws {InvalidPolicyError} that lists everything wrong, one line per place */
-export async function loadPolicy({ policyFile, issuer }: CliConfig): Promise<ActivePolicy> {
-  return activatePolicy(parsePolicyFile(await readText(policyFile)), issuer);
+export async function loadPolicy({ policyFile, issuer, allowHttp }: CliConfig): Promise<ActivePolicy> {
+  return activatePolicy(parsePolicyFile(await readText(policyFile), { allowHttp }), issuer);
 }
 
 /**

@@ -32,7 +32,12 @@ function settingsOf(env: Env): Env {
   const ignored = settings.filter(([name, value]) => env[name] !== undefined && env[name] !== value);
   if (ignored.length > 0 && !env.COMPOSE_ENV_FILES?.includes(".env.local")) {
     throw new ConfigError(
-      `.env.local is not in use, so its ${ignored.map(([name]) => name).join(", ")} would not apply: Docker Compose reads it only if it is named. Run: export COMPOSE_ENV_FILES=.env,.env.local`,
+      `.env.local is not in use, so its ${ignored
+        .map(([name]) => name)
+        .sort()
+        .join(
+          ", ",
+        )} would not apply: Docker Compose reads it only if it is named. Run: export COMPOSE_ENV_FILES=.env,.env.local`,
     );
   }
   return { ...env, ...Object.fromEntries(settings) };

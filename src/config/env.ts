@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { z } from "zod";
 import { ConfigError } from "../core/errors.ts";
 import { quote } from "../util/quote.ts";
-import { readEnvFile } from "./env-file.ts";
+import { readEnvFile as readFile } from "./env-file.ts";
 
 /** Turns environment variables into values, by schema. Only this folder reads the environment. */
 
@@ -85,16 +85,22 @@ export const projectDir = join(import.meta.dirname, "../..");
 const envFile = join(projectDir, ".env");
 
 /**
- * The environment, `.env.local`, which is one's own, and `.env`. As in docker compose, a variable of the environment wins
- * over both.
+ * The variables of `.env`, and those of `.env.local`, which is one's own and wins over it.
+ * @throws {ConfigError} when `.env` is missing
  */
-export function withEnvFile(): Env {
+export function readEnvFile(): Env {
   if (!existsSync(envFile)) {
-    throw new ConfigError(`${envFile} is missing: it has all settings. Restore it: git checkout .env`);
+    throw new ConfigError(
+      `${envFile} is missing. It has all settings of the recipe. Restore it: git checkout .env`,
+    );
   }
-  const shipped = readEnvFile(envFile, process.env);
-  const own = readEnvFile(`${envFile}.local`, { ...shipped, ...process.env });
-  return { ...shipped, ...own, ...process.env };
+  const shipped = readFile(envFile, process.env);
+  return { ...shipped, ...readFile(`${envFile}.local`, { ...shipped, ...process.env }) };
+}
+
+/** The environment and the files. As in docker compose, a variable of the environment wins over them. */
+export function withEnvFile(): Env {
+  return { ...readEnvFile(), ...process.env };
 }
 
 /** The same, but `.env` may be missing, as it is in the image. */

@@ -3,8 +3,9 @@ import type { AuthMethodName } from "../core/identity.ts";
 import { DEFAULT_RATE_LIMITS, isRateLimit, type RateLimits } from "../core/rate-limit.ts";
 import { isRoleName } from "../core/role-name.ts";
 import { isAddressRange } from "../util/address.ts";
+import { withDevOrigins } from "./dev-origins.ts";
 import { ALWAYS, type Block, type Env, envReader, variablesOf } from "./env.ts";
-import { origins, servedOrigins } from "./origins.ts";
+import { origins } from "./origins.ts";
 import {
   checkIssuer,
   ISSUER,
@@ -36,6 +37,10 @@ export interface MintConfig {
   /** Addresses and CIDR ranges of the proxies whose `X-Forwarded-For` is trusted. */
   readonly trustedProxies: readonly string[];
   readonly allowedOrigins: readonly string[];
+  /** Those of `MINT_ALLOWED_ORIGINS`; the others are allowed because of `dev`. */
+  readonly configuredOrigins: readonly string[];
+  /** Request headers that pages may send, besides the usual ones. */
+  readonly allowedHeaders: readonly string[];
   readonly servers: { readonly websocket: readonly string[]; readonly tcp: readonly string[] };
 }
 
@@ -44,12 +49,22 @@ export type AuthConfig = { readonly [Method in AuthMethodName]?: z.output<(typeo
 
 const AUTH = {
   oidc: z
-    .object({ MINT_POLICY_FILE, ...ISSUER })
+    .object({ MINT_POLICY_FILE, NODE_ENV: z.string().optional(), ...ISSUER })
     .superRefine(checkIssuer, ALWAYS)
+    .refine(({ OIDC_ALLOW_HTTP, NODE_ENV }) => !(OIDC_ALLOW_HTTP && NODE_ENV === "production"), {
+      path: ["OIDC_ALLOW_HTTP"],
+      message:
+        "false where NODE_ENV is production: with plain http, anyone in between can replace an issuer's keys",
+      ...ALWAYS,
+    })
     .transform((values) => ({
       policyFile: values.MINT_POLICY_FILE,
       /** The issuer of `OIDC_ISSUER`, which the policy file does not list. */
       issuer: toIssuer(values),
+      /** Whether issuers may be reached by plain http. */
+      allowHttp: values.OIDC_ALLOW_HTTP,
+      /** A file of authorities, in PEM, that certificates of issuers may be from, besides the usual ones. */
+      caFile: values.OIDC_CA_FILE,
     })),
 
   "api-key": z.object({ MINT_API_KEYS_FILE: text }).transform((values) => ({
@@ -93,6 +108,9 @@ const limits = z
   .pipe(z.tuple([limit, limit]))
   .transform(([address, subject]) => ({ address, subject }));
 
+/** RFC 9110, section 5.1, without `*`: in a preflight's response it would mean every header. */
+const headerName = z.string().regex(/^[\w!#$%&'+.^`|~-]+$/);
+
 const SERVICE = z.object({
   MINT_HOST: text.default("127.0.0.1"),
   MINT_PORT,
@@ -101,6 +119,9 @@ const SERVICE = z.object({
   MINT_ALLOWED_ORIGINS: origins().optional(),
   NATS_WS_ORIGINS: origins(1).default([]),
   MINT_PUBLISHED_PORT: port.optional(),
+  MINT_ALLOWED_HEADERS: list("a comma-separated list of header names, x-request-source", headerName).default(
+    [],
+  ),
   MINT_RATE_LIMIT: variable(
     "requests a minute for each address and for each caller, 600,60, or off",
     z.union([z.literal("off"), limits]),
@@ -130,6 +151,7 @@ export function readMintConfig(env: Env = process.env): MintConfig {
     ...pick(AUTH, [...methods, "dev"]),
   });
   const host = urlHost(service.NATS_BIND);
+  const configuredOrigins = service.MINT_ALLOWED_ORIGINS ?? service.NATS_WS_ORIGINS;
   return {
     auth: pick(settings, methods),
     host: service.MINT_HOST,
@@ -140,19 +162,20 @@ export function readMintConfig(env: Env = process.env): MintConfig {
     keysDir: service.MINT_KEYS_DIR,
     rateLimit: service.MINT_RATE_LIMIT,
     trustedProxies: service.MINT_TRUSTED_PROXIES,
-    allowedOrigins: allowedOrigins(service, settings.dev?.hosts ?? []),
+    allowedOrigins: withDevOrigins(configuredOrigins, {
+      auth: methods,
+      // In a container the mint listens on all addresses, and NATS_BIND says where its port is published.
+      bind: env.NATS_BIND?.trim() ? service.NATS_BIND : service.MINT_HOST,
+      port: service.MINT_PUBLISHED_PORT,
+      hosts: settings.dev?.hosts ?? [],
+    }),
+    configuredOrigins,
+    allowedHeaders: service.MINT_ALLOWED_HEADERS,
     servers: {
       websocket: service.NATS_WS_URLS ?? [`ws://${host}:${service.NATS_WS_PORT}`],
       tcp: service.NATS_TCP_URLS ?? [`nats://${host}:${service.NATS_PORT}`],
     },
   };
-}
-
-/** Those that are configured, and those of the pages that the mint serves itself under these host names. */
-function allowedOrigins(service: z.output<typeof SERVICE>, hosts: readonly string[]): string[] {
-  const configured = service.MINT_ALLOWED_ORIGINS ?? service.NATS_WS_ORIGINS;
-  const published = service.MINT_PUBLISHED_PORT;
-  return [...new Set([...configured, ...(published ? servedOrigins(published, hosts) : [])])];
 }
 
 type Picked<T, K extends keyof T> = { [Name in K]?: NonNullable<T[Name]> };

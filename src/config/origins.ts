@@ -35,7 +35,7 @@ function browserOrigin(text: string): string | undefined {
   return url !== null && /^https?:$/.test(url.protocol) ? url.origin : undefined;
 }
 
-/** The origins of the pages that the mint serves itself, on this port under these host names. */
+/** The origins of the pages that the mint serves with `dev`, on this port under these host names. */
 export function servedOrigins(port: number, hosts: readonly string[]): string[] {
   return ["localhost", "127.0.0.1", "[::1]", ...hosts].flatMap(
     (host) => browserOrigin(`http://${host}:${port}`) ?? [],

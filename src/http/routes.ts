@@ -13,8 +13,8 @@ export interface Route {
   readonly handler: RouteHandler;
   /** Its part of the OpenAPI document, which does not show a route without it, such as an HTML page. */
   readonly operation?: () => Operation;
-  /** Whether the handler's responses already have the headers of every response (`respondWith`), which is faster. */
-  readonly bare?: boolean;
+  /** Whether the handler's responses already have the headers of every response. */
+  readonly setsOwnHeaders?: boolean;
 }
 
 /** The methods of each path, as the header `Allow` lists them. */

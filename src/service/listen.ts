@@ -1,15 +1,13 @@
-import { getEventListeners, once } from "node:events";
-import type { Context, Hono } from "hono";
+import type { Context } from "hono";
 import type { MintConfig } from "../config/mint.ts";
 import { ConfigError } from "../core/errors.ts";
+import type { HttpDoor } from "../http/app.ts";
 import { pathOf } from "../http/edge/path.ts";
 import { findPortProblem } from "../util/port.ts";
-import { withTimeout } from "../util/timeout.ts";
+import { closeAfter } from "./shutdown.ts";
 
-/** Opens, serves and closes the service's port. */
+/** Checks, opens and serves the service's port. */
 
-/** Milliseconds to finish the requests that have begun; a container is killed 10 s after its stop signal. */
-const GRACE = 8000;
 /** Seconds without data from the client after which its connection is closed. */
 const IDLE_TIMEOUT = 10;
 
@@ -43,35 +41,10 @@ export function listensOn({ host, port, publishedUrl }: MintConfig): string {
   return `mint listens on ${url}${elsewhere ? `; open ${publishedUrl} in a browser` : ""}`;
 }
 
-export interface StopOptions {
-  /** Another event of the process that has the effect of a signal. */
-  readonly orOn?: "disconnect";
-  /** Called at the second signal; by default it ends the process at once. */
-  readonly onSecond?: () => void;
-}
-
-/**
- * Aborted by the first SIGTERM or SIGINT, so that requests can be finished. As long as the signal has no listener,
- * nothing is served yet, and the process ends at once.
- */
-export function stopSignal({ orOn, onSecond = () => process.exit(0) }: StopOptions = {}): AbortSignal {
-  const controller = new AbortController();
-  const stop = () => {
-    if (controller.signal.aborted) onSecond();
-    else if (hasListeners(controller.signal)) controller.abort();
-    else process.exit(0);
-  };
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, stop);
-  if (orOn) process.on(orOn, stop);
-  return controller.signal;
-}
-
-const hasListeners = (signal: AbortSignal) => getEventListeners(signal, "abort").length > 0;
-
 export interface ListenOptions {
   readonly host: string;
   readonly port: number;
-  readonly app: Hono;
+  readonly door: HttpDoor;
   /** When aborted, the port and idle connections are closed, and requests are finished, or cut off after 8 s. */
   readonly stopping: AbortSignal;
   /** Whether other processes of this service serve the same port. The kernel then chooses one for each connection. */
@@ -89,7 +62,8 @@ export interface Listening {
  * `/./metrics` to `/metrics`, which would get past a proxy's rule for `/metrics`; but it compares its table of routes
  * with the path as it was sent.
  */
-export function listen({ host, port, app, stopping, shared = false }: ListenOptions): Listening {
+export function listen({ host, port, door, stopping, shared = false }: ListenOptions): Listening {
+  const { app, creds } = door;
   const paths = new Set(app.routes.map(({ path }) => path));
 
   /** @param path a path of the application; undefined for every other path */
@@ -97,6 +71,7 @@ export function listen({ host, port, app, stopping, shared = false }: ListenOpti
     const address = server.requestIP(request)?.address;
     // The connection was reset meanwhile. A request without an address would escape every limit.
     if (address === undefined) return new Response(null, { status: 400 });
+    if (path === "/creds" && request.method === "POST") return creds(request, address);
     const connection: Connection = { peerAddress: address };
     const received = withUrl(request);
     const pathInUrl = pathOf(received);
@@ -120,16 +95,10 @@ export function listen({ host, port, app, stopping, shared = false }: ListenOpti
     routes: Object.fromEntries([...paths].map((path) => [path, handler(path)])),
     fetch: handler(),
   });
-  return { port: server.port as number, stopped: stopped(server, stopping) };
+  return { port: server.port as number, stopped: closeAfter(stopping, server) };
 }
 
 /** HTTP/1.0, which some health checks use, needs no Host. Bun's URL is then only a path. */
 function withUrl(request: Request): Request {
   return request.url.startsWith("/") ? new Request(`http://localhost${request.url}`, request) : request;
-}
-
-async function stopped(server: Bun.Server<undefined>, stopping: AbortSignal): Promise<void> {
-  if (!stopping.aborted) await once(stopping, "abort");
-  await withTimeout(server.stop(), GRACE, () => {});
-  await server.stop(true);
 }

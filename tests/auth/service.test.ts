@@ -45,12 +45,13 @@ function launch(auth: string, settings: Record<string, string> = {}) {
   });
 }
 
-async function start(auth: string) {
+async function start(auth: string, settings: Record<string, string> = {}) {
   const [port] = await freePorts(1);
-  const service = launch(auth, { MINT_PORT: String(port) });
+  const service = launch(auth, { MINT_PORT: String(port), ...settings });
   await service.waitFor(/mint listens on/);
   return {
     ...service,
+    get: (path: string) => fetch(`http://127.0.0.1:${port}${path}`),
     async requestCreds(proof?: string, body: object = {}) {
       const response = await fetch(`http://127.0.0.1:${port}/creds`, {
         method: "POST",
@@ -174,4 +175,43 @@ describe("the service does not start", () => {
       "issuers: must not be empty when OIDC_ISSUER is not set",
     );
   });
+});
+
+test.each([
+  ["oidc", "a token of an OpenID provider"],
+  ["api-key", "an API key"],
+  ["oidc,api-key", "a token of an OpenID provider or an API key"],
+])("with %s the page at / says what the service is and where to go", async (auth, proofs) => {
+  writePolicy({ rules: [RULE] });
+  await using service = await start(auth);
+  const response = await service.get("/");
+  expect(response.status).toBe(200);
+  expect(response.headers.get("Content-Type")).toStartWith("text/html");
+  expect(response.headers.get("Content-Security-Policy")).toContain("default-src 'none'");
+  const text = await response.text();
+  expect(text).toContain(`requests a credential with <code>POST /creds</code> and ${proofs}.`);
+  const [, link = ""] = /href="(.*?)"/.exec(text) ?? [];
+  expect((await service.get(`/${link}`)).status).toBe(200);
+  for (const path of ["/index.html", "/demo/main.js"]) expect((await service.get(path)).status).toBe(404);
+});
+
+test("a role without a key that the policy, an API key or MINT_DEFAULT_ROLE names is warned of, at start and later", async () => {
+  writePolicy({
+    rules: [RULE, { when: { claims: [{ claim: "a", present: true }] }, grant: { role: "admin" } }],
+  });
+  const key = { description: "", hash: `sha256:${"0".repeat(64)}`, created_at: "2026-01-01T00:00:00Z" };
+  writeFileSync(
+    join(dir, "api-keys.json"),
+    JSON.stringify([{ ...key, id: "k".repeat(8), roles: ["browser", "report"] }]),
+  );
+  await using service = await start("oidc,api-key,dev", { MINT_DEFAULT_ROLE: "guest" });
+  const warning = (place: string, role: string) =>
+    new RegExp(`${place}: the mint has no key for ."${role}.", so it is refused`);
+  await service.waitFor(warning("policy.json: rules.1..grant.role", "admin"));
+  await service.waitFor(warning("api-keys.json: key k+", "report"));
+  await service.waitFor(warning("MINT_DEFAULT_ROLE", "guest"));
+  writePolicy({ rules: [{ when: {}, grant: { role: "later" } }] });
+  await service.waitFor(warning("policy.json: rules.0..grant.role", "later"));
+  expect(service.output().match(/the mint has no key/g)).toHaveLength(4);
+  rmSync(join(dir, "api-keys.json"));
 });
