@@ -7,7 +7,7 @@ export { type JwtAuthentication, type JwtOptions, jwtAuthentication } from "./au
 export type { ApiKey } from "./core/api-key/key.ts";
 export type { DecidedCredential, Decision, HandledRequest } from "./core/decision.ts";
 export * from "./core/errors.ts";
-export type { Grant, Identity, Policy, Proof, Requested, TokenAuthenticator } from "./core/identity.ts";
+export type { Authorizer, Grant, Identity, Proof, Requested, TokenAuthenticator } from "./core/identity.ts";
 export {
   type DoorRequest,
   type IssueParts,
@@ -22,7 +22,7 @@ export { parseLifetime, type Seconds } from "./core/lifetime.ts";
 export { type Credentials, createMint, findMint, type Mint, type MintOptions } from "./core/mint.ts";
 export { deriveUser } from "./core/policy/derived-user.ts";
 export type { OidcIssuer } from "./core/policy/issuer.ts";
-export { compilePolicy, type PolicyRules, type RulePolicy } from "./core/policy/rules.ts";
+export { compilePolicy, type PolicyRules, type SyncAuthorizer } from "./core/policy/rules.ts";
 export { type LimitState, type RateLimiter, type RateLimits, rateLimiter } from "./core/rate-limit.ts";
 export type { Permissions, SubjectRules } from "./core/roles/role.ts";
 export { parseSubjectToken, type SubjectToken } from "./core/subject-token.ts";

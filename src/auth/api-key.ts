@@ -1,7 +1,7 @@
 import { timingSafeEqual } from "node:crypto";
 import { API_KEY_START, type ApiKey, apiKeyId, hashApiKey } from "../core/api-key/key.ts";
 import { InvalidRequestError, RoleNotAllowedError, UnauthorizedError } from "../core/errors.ts";
-import type { Policy, TokenAuthenticator } from "../core/identity.ts";
+import type { Authorizer, TokenAuthenticator } from "../core/identity.ts";
 import { parseSubjectToken } from "../core/subject-token.ts";
 
 /** The `issuer` of these identities is this prefix and the key's id. It can't be equal to an OpenID issuer's URL. */
@@ -24,7 +24,7 @@ const NO_HASH = `sha256:${"0".repeat(64)}`;
  */
 export function apiKeyAuthentication({ keys, now = Date.now }: ApiKeyOptions): {
   readonly authenticateToken: TokenAuthenticator;
-  readonly grant: Policy;
+  readonly grant: Authorizer;
 } {
   function validKey(id: string): ApiKey | undefined {
     const key = keys().find((key) => key.id === id);

@@ -14,12 +14,13 @@ export async function loadPolicy({ policyFile, issuer, allowHttp }: CliConfig): 
 }
 
 /**
- * A mint with the exported keys; undefined when nothing has been exported yet.
+ * A mint with the roles that can be used, of the exported keys; undefined when nothing has been exported yet.
  * @throws {InvalidKeysError} when the keys can't be used
  */
 export async function loadMint({ keysDir }: CliConfig): Promise<Mint | undefined> {
   try {
-    return createMint((await readKeys(keysDir)).mint);
+    const { mint } = await readKeys(keysDir);
+    return createMint({ ...mint, onUnusableRole: ({ message }) => console.error(`warning: ${message}`) });
   } catch (error) {
     if (error instanceof KeysUnavailableError) return undefined;
     throw error;

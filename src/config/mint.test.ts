@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { AUTH_METHODS } from "../core/identity.ts";
+import { withDevOrigins } from "./dev-origins.ts";
 import { readMintConfig } from "./mint.ts";
 import { mistakes } from "./mistakes.fixture.ts";
 
@@ -15,8 +16,9 @@ describe("the configuration of the mint", () => {
       keysDir: "/keys",
       rateLimit: { address: 600, subject: 60 },
       trustedProxies: [],
-      allowedOrigins: [],
       allowedHeaders: [],
+      allowedOrigins: withDevOrigins([], { auth: ["dev"], bind: "127.0.0.1" }),
+      configuredOrigins: [],
       servers: { websocket: ["ws://127.0.0.1:9222"], tcp: ["nats://127.0.0.1:4222"] },
     });
   });

@@ -3,6 +3,8 @@ import type { AuthMethodName } from "../core/identity.ts";
 import { DEFAULT_RATE_LIMITS, isRateLimit, type RateLimits } from "../core/rate-limit.ts";
 import { isRoleName } from "../core/role-name.ts";
 import { isAddressRange } from "../util/address.ts";
+import { isHostName } from "../util/host-name.ts";
+import { withDevOrigins } from "./dev-origins.ts";
 import { ALWAYS, type Block, type Env, envReader, variablesOf } from "./env.ts";
 import {
   checkIssuer,
@@ -33,6 +35,8 @@ export interface MintConfig {
   readonly allowedOrigins: readonly string[];
   /** Request headers that pages may send, besides the usual ones. */
   readonly allowedHeaders: readonly string[];
+  /** Those of `MINT_ALLOWED_ORIGINS`; the others are allowed because of `dev`. */
+  readonly configuredOrigins: readonly string[];
   readonly servers: { readonly websocket: readonly string[]; readonly tcp: readonly string[] };
 }
 
@@ -71,7 +75,7 @@ const AUTH = {
       ).default("browser"),
       MINT_DEV_HOSTS: list(
         "a comma-separated list of host names, without ports",
-        z.string().regex(/^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)$/i),
+        z.string().refine(isHostName),
       ).default([]),
       MINT_DEMO_DIR: text.optional(),
     })
@@ -155,8 +159,13 @@ export function readMintConfig(env: Env = process.env): MintConfig {
     keysDir: service.MINT_KEYS_DIR,
     rateLimit: service.MINT_RATE_LIMIT,
     trustedProxies: service.MINT_TRUSTED_PROXIES,
-    allowedOrigins: service.MINT_ALLOWED_ORIGINS,
     allowedHeaders: service.MINT_ALLOWED_HEADERS,
+    allowedOrigins: withDevOrigins(service.MINT_ALLOWED_ORIGINS, {
+      auth: methods,
+      // In a container the mint listens on all addresses, and NATS_BIND says where its port is published.
+      bind: env.NATS_BIND?.trim() ? service.NATS_BIND : service.MINT_HOST,
+    }),
+    configuredOrigins: service.MINT_ALLOWED_ORIGINS,
     servers: {
       websocket: service.NATS_WS_URLS ?? [`ws://${host}:${service.NATS_WS_PORT}`],
       tcp: service.NATS_TCP_URLS ?? [`nats://${host}:${service.NATS_PORT}`],

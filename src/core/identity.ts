@@ -10,7 +10,7 @@ export type AuthMethodName = (typeof AUTH_METHODS)[number];
 export interface Identity {
   /**
    * The method that established it: `oidc`, `api-key`, `dev`, or by default `application`, an application's own login.
-   * It selects the policy, and is a field of audit records and a label of metrics.
+   * It selects the authorizer, and is a field of audit records and a label of metrics.
    */
   readonly method?: string;
   /** The authority that issued the identity: an OpenID issuer's URL, `api-key:<id>`, an application's name. */
@@ -35,7 +35,7 @@ export type Proof =
   /** An identity that the door itself established, for example from a session cookie. */
   | { readonly kind: "identity"; readonly identity: Identity };
 
-/** What the caller requests. The values are well-formed; whether they are allowed is for the policy to decide. */
+/** What the caller requests. The values are well-formed; whether they are allowed is for the authorizer to decide. */
 export interface Requested {
   /** The user that the credential is for. With `oidc` it can only be the caller's own user name. */
   readonly user?: SubjectToken;
@@ -44,7 +44,7 @@ export interface Requested {
   readonly ttl?: Seconds;
 }
 
-/** What a policy grants to an identity. */
+/** What an authorizer grants to an identity. */
 export interface Grant {
   /** The name of the account that the credential is for. Absent: the service's first account. */
   readonly account?: string | undefined;
@@ -70,4 +70,4 @@ export type TokenAuthenticator = (
  * Decides what an identity is granted.
  * @throws {MintError} to refuse: `RoleNotAllowedError`, `UserNotAllowedError`, `TagNotAllowedError`
  */
-export type Policy = (identity: Identity, requested: Requested) => Grant | Promise<Grant>;
+export type Authorizer = (identity: Identity, requested: Requested) => Grant | Promise<Grant>;

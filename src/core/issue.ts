@@ -3,9 +3,9 @@ import type { DecidedCredential, Decision } from "./decision.ts";
 import { MintError, UnauthorizedError } from "./errors.ts";
 import {
   APPLICATION,
+  type Authorizer,
   type Grant,
   type Identity,
-  type Policy,
   type Proof,
   type Requested,
   type TokenAuthenticator,
@@ -23,7 +23,7 @@ import type { LimitState, RateLimiter } from "./rate-limit.ts";
 export interface IssueParts {
   /** Verifies a proof of the kind `token`. Absent: no such proof is accepted. */
   readonly authenticateToken?: TokenAuthenticator | undefined;
-  readonly grant: Policy;
+  readonly grant: Authorizer;
   /** The mint of an account; see `Grant.account`. @throws {MintError} when there is no such mint */
   readonly mintFor: (account: string | undefined) => Mint;
   readonly limits: RateLimiter;
@@ -106,7 +106,7 @@ async function decide<T>(
   if (!identity) throw unknownKind(proof);
   draft.identity = identity;
   limits.subject(identity, draft.limits);
-  // Read before the policy runs, which may be an application's code and could change the identity.
+  // Read before the authorizer runs, which may be an application's code and could change the identity.
   const { expiresAt } = identity;
   const granted = withinProof(await grant(identity, requested), expiresAt);
   const mint = mintFor(granted.account);

@@ -1,6 +1,6 @@
 import { type Context, Hono } from "hono";
 import type { Decision, HandledRequest } from "../core/decision.ts";
-import type { Policy, TokenAuthenticator } from "../core/identity.ts";
+import type { Authorizer, TokenAuthenticator } from "../core/identity.ts";
 import { findMint, type Mint } from "../core/mint.ts";
 import { DEFAULT_RATE_LIMITS, type RateLimiter, type RateLimits, rateLimiter } from "../core/rate-limit.ts";
 import { formatTrace, traceOf } from "../util/trace.ts";
@@ -24,7 +24,7 @@ import { pendingBodies } from "./edge/pending-bodies.ts";
 import { problems } from "./edge/problems.ts";
 import { NotFoundError } from "./errors.ts";
 import { healthzRoute, readyzRoute } from "./health.ts";
-import { type Metrics, metricsRoute } from "./metrics.ts";
+import { metricsRoute, type RenderMetrics } from "./metrics.ts";
 import { methodsByPath, type Route } from "./routes.ts";
 
 export interface AppOptions {
@@ -38,11 +38,13 @@ export interface AppOptions {
   /** A login of the application's own, for requests without a Bearer token. */
   readonly authenticate?: Authenticator;
   /** Decides what an identity is granted. */
-  readonly grant: Policy;
+  readonly grant: Authorizer;
   /** The NATS servers that clients connect to. */
   readonly servers: Servers;
   /** Origins whose pages may send requests (`https://app.example.com`), compared exactly. None by default. */
   readonly allowedOrigins?: readonly string[];
+  /** Receives the `Origin` of each preflight that is refused because it is not allowed: any text that a client sent. */
+  readonly onOriginRefused?: (origin: string) => void;
   /** Whether those pages may send cookies along, for an application whose login is a cookie. Not by default. */
   readonly allowCredentials?: boolean;
   /**
@@ -75,7 +77,7 @@ export interface AppOptions {
   /** Further routes, such as pages. */
   readonly routes?: readonly Route[];
   /** Renders `GET /metrics`, which doesn't exist without it. It responds 404 to requests through a proxy. */
-  readonly metrics?: Metrics;
+  readonly metrics?: RenderMetrics;
   /** The service's version and login methods, for `/openapi.json` and `/docs`. */
   readonly document?: DocumentOptions;
   /**
@@ -115,6 +117,7 @@ export function createApp(options: AppOptions): Hono {
     allowCredentials: options.allowCredentials ?? false,
     allowedHeaders: options.allowedHeaders ?? [],
     methods: routes.map(({ method }) => method),
+    onRefused: options.onOriginRefused,
   });
   const everyRequest = envelope({
     clientOf: clientAddress({ peerAddress, trustedProxies }),
@@ -160,18 +163,18 @@ function makeCredsRoute(
  */
 function routed(routes: readonly Route[], everyRequest: Envelope, crossOrigin: Cors): Hono {
   const app = new Hono({ getPath: pathOf });
-  for (const { method, path, handler, bare } of routes) {
-    app.on(method, path, bare ? everyRequest.bare(handler) : everyRequest.full(handler));
+  for (const { method, path, handler, setsOwnHeaders } of routes) {
+    app.on(method, path, setsOwnHeaders ? everyRequest.wrap(handler) : everyRequest.wrapAndComplete(handler));
   }
   for (const [path, methods] of methodsByPath(routes)) {
     const refuse = onlyMethods(methods);
     app.on(
       methodsBut(methods),
       path,
-      everyRequest.full((c, context) => crossOrigin.preflight(c) ?? refuse(c, context)),
+      everyRequest.wrapAndComplete((c, context) => crossOrigin.preflight(c) ?? refuse(c, context)),
     );
   }
-  const other = everyRequest.full((c) => {
+  const other = everyRequest.wrapAndComplete((c) => {
     const preflight = crossOrigin.preflight(c);
     if (preflight) return preflight;
     throw new NotFoundError("no such path");

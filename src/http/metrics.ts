@@ -5,7 +5,7 @@ import { NotFoundError } from "./errors.ts";
 import type { Route } from "./routes.ts";
 
 /** Renders the metrics as text; `contentType` is the text's format. */
-export type Metrics = () => Promise<{ readonly body: string; readonly contentType: string }>;
+export type RenderMetrics = () => Promise<{ readonly body: string; readonly contentType: string }>;
 
 /** The headers that a proxy adds to the requests that it passes on. */
 const PROXIED = ["X-Forwarded-For", "Forwarded", "Via"];
@@ -15,7 +15,7 @@ const PROXIED = ["X-Forwarded-For", "Forwarded", "Via"];
  * gets a 404, so that an ingress for the whole service does not publish the metrics. An encoded form of the path also
  * gets a 404: an application in which this one is mounted may decode paths.
  */
-export function metricsRoute(render: Metrics): Route {
+export function metricsRoute(render: RenderMetrics): Route {
   return {
     method: "GET",
     path: "/metrics",

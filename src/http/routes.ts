@@ -14,7 +14,7 @@ export interface Route {
   /** Its part of the OpenAPI document, which does not show a route without it, such as an HTML page. */
   readonly operation?: () => Operation;
   /** Whether the handler's responses already have the headers of every response (`respondWith`), which is faster. */
-  readonly bare?: boolean;
+  readonly setsOwnHeaders?: boolean;
 }
 
 /** The methods of each path, as the header `Allow` lists them. */

@@ -11,7 +11,7 @@ import {
   APPLICATION,
   AUTH_METHODS,
   type AuthMethodName,
-  type Policy,
+  type Authorizer,
   type TokenAuthenticator,
 } from "../core/identity.ts";
 import { type ActivePolicy, activatePolicy } from "../core/policy/active.ts";
@@ -31,15 +31,24 @@ export interface AuthMethods extends Disposable {
   readonly authenticateToken: TokenAuthenticator | undefined;
   /** Authenticates a request without a token; undefined when every method has tokens. */
   readonly authenticate: Authenticator | undefined;
-  /** Applies the policy of the identity's method. */
-  readonly grant: Policy;
+  /** Calls the authorizer of the identity's method. */
+  readonly grant: Authorizer;
   /** For each issuer whose keys were fetched, the seconds since the last fetch. */
   readonly keyAges: () => readonly { readonly issuer: string; readonly seconds: number }[];
+  /** The roles that the settings, the policy and the API keys name now. */
+  readonly namedRoles: () => readonly NamedRole[];
 }
 
-/** One authentication method, and the policy for its identities. */
+/** A role, and the place that names it: `/fs/mint/policy.json: rules[0].grant.role`. */
+export interface NamedRole {
+  readonly role: string;
+  readonly place: string;
+}
+
+/** One authentication method, and the authorizer of its identities. */
 interface AuthMethod extends Partial<Disposable> {
-  readonly grant: Policy;
+  readonly grant: Authorizer;
+  readonly namedRoles: () => readonly NamedRole[];
   /** Issuers whose JWTs prove identities of this method. */
   readonly issuers?: () => readonly JwtIssuer[];
   /** Verifies other tokens of this method. */
@@ -88,6 +97,7 @@ export async function makeAuthMethods({ auth }: MintConfig, watch: Watch): Promi
       return method.grant(identity, requested);
     },
     keyAges: () => jwt?.keyAges() ?? [],
+    namedRoles: () => all.flatMap(({ namedRoles }) => namedRoles()),
     [Symbol.dispose]: () => disposables.dispose(),
   };
 }
@@ -175,13 +185,25 @@ async function oidc({ policyFile, issuer, allowHttp }: Settings<"oidc">, watch: 
   return {
     issuers: () => policy.current().issuers,
     grant: (identity, requested) => policy.current().grant(identity, requested),
+    namedRoles: () =>
+      policy.current().file.rules.map(({ grant: { role } }, i) => ({
+        role,
+        place: `${policyFile}: rules[${i}].grant.role`,
+      })),
     [Symbol.dispose]: policy.close,
   };
 }
 
 async function apiKey({ keysFile }: Settings<"api-key">, watch: Watch): Promise<AuthMethod> {
   const keys = await follow("api_keys", keysFile, watch, parseApiKeys);
-  return { ...apiKeyAuthentication({ keys: keys.current }), [Symbol.dispose]: keys.close };
+  return {
+    ...apiKeyAuthentication({ keys: keys.current }),
+    namedRoles: () =>
+      keys
+        .current()
+        .flatMap(({ id, roles }) => roles.map((role) => ({ role, place: `${keysFile}: key ${id}` }))),
+    [Symbol.dispose]: keys.close,
+  };
 }
 
 function dev({ defaultRole, hosts }: Settings<"dev">, { log }: Watch, isOnly: boolean): AuthMethod {
@@ -189,6 +211,7 @@ function dev({ defaultRole, hosts }: Settings<"dev">, { log }: Watch, isOnly: bo
   const { authenticate, grant } = devAuthentication({ defaultRole, hosts });
   return {
     grant,
+    namedRoles: () => [{ role: defaultRole, place: "MINT_DEFAULT_ROLE" }],
     // Beside other methods, a request with a proof of any kind must not be accepted as one without a proof.
     authenticate: (request, requested) =>
       isOnly || !request.headers.has("authorization") ? authenticate(request, requested) : null,

@@ -7,6 +7,7 @@ import type { Route } from "../http/routes.ts";
 import { logUnexpected } from "../telemetry/log.ts";
 import { demoRoutes } from "./demo-page.ts";
 import { listen, peerAddress } from "./listen.ts";
+import { originLogger } from "./origin-log.ts";
 import { makeParts, type Parts, version } from "./parts.ts";
 import type { Worker } from "./workers/worker.ts";
 
@@ -50,6 +51,7 @@ function makeApp(
     servers,
     allowedOrigins,
     allowedHeaders,
+    ...(config.auth.dev && { onOriginRefused: originLogger(log, config.configuredOrigins) }),
     rateLimit: limits,
     trustedProxies,
     peerAddress,

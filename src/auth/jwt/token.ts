@@ -138,7 +138,7 @@ function readSubject(sub: unknown): string {
     throw unusable("sub", sub, `at most ${MAX_SUBJECT_LENGTH}`, `a text of ${sub.length} characters`);
   }
   // Half a surrogate pair has no form in UTF-8, so two such subjects could become the same.
-  if (/\p{Cs}/u.test(sub)) throw unusable("sub", sub, "a text", "not valid Unicode");
+  if (!sub.isWellFormed()) throw unusable("sub", sub, "a text", "not valid Unicode");
   return sub;
 }
 

@@ -2,7 +2,7 @@ import { InvalidPolicyError } from "../errors.ts";
 import type { When } from "./conditions.ts";
 import type { PolicyFile } from "./file.ts";
 import { issuerNames, type OidcIssuer } from "./issuer.ts";
-import { compilePolicy, type RulePolicy } from "./rules.ts";
+import { compilePolicy, type SyncAuthorizer } from "./rules.ts";
 
 /** A policy together with the issuer from the settings. */
 export interface ActivePolicy {
@@ -11,7 +11,7 @@ export interface ActivePolicy {
   readonly issuers: readonly OidcIssuer[];
   /** The values of `iss` that tokens of these issuers may have. */
   readonly names: readonly string[];
-  readonly grant: RulePolicy;
+  readonly grant: SyncAuthorizer;
 }
 
 /**

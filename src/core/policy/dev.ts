@@ -1,5 +1,5 @@
 import { InvalidRequestError } from "../errors.ts";
-import type { Identity, Policy, Requested } from "../identity.ts";
+import type { Authorizer, Identity, Requested } from "../identity.ts";
 import { parseSubjectToken } from "../subject-token.ts";
 
 /**
@@ -12,7 +12,7 @@ export function devIdentity({ user }: Requested): Identity {
   return { method: "dev", issuer: "dev", subject: user, claims: {} };
 }
 
-/** The policy of `dev`: role, tags and lifetime as requested. */
-export const devPolicy =
-  (defaultRole: string): Policy =>
+/** The authorizer of `dev`: role, tags and lifetime as requested. */
+export const devAuthorizer =
+  (defaultRole: string): Authorizer =>
   ({ subject }, { role = defaultRole, tags, ttl }) => ({ role, user: parseSubjectToken(subject), tags, ttl });

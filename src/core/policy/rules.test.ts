@@ -20,7 +20,7 @@ import { activatePolicy } from "./active.ts";
 import type { Condition } from "./conditions.ts";
 import { deriveUser } from "./derived-user.ts";
 import { parsePolicy } from "./file.ts";
-import { compilePolicy, type PolicyRules, type Rule, type RulePolicy } from "./rules.ts";
+import { compilePolicy, type PolicyRules, type Rule, type SyncAuthorizer } from "./rules.ts";
 
 const ISSUER = "https://login.example.com";
 const alice = (claims: Identity["claims"] = {}): Identity => ({
@@ -35,7 +35,7 @@ const room = (tags: object, more: object = {}) => [{ when: {}, grant: { role: "r
 const tags = (values: Record<string, string>) => ({ tags: parseTags(values) });
 
 /** The granted role, or the class of the error. */
-function outcome(policy: RulePolicy, identity: Identity, requested: Requested = {}): unknown {
+function outcome(policy: SyncAuthorizer, identity: Identity, requested: Requested = {}): unknown {
   try {
     return policy(identity, requested).role;
   } catch (error) {
@@ -277,7 +277,7 @@ describe("a user", () => {
 
 describe("a tag", () => {
   const fromClaim = compile(room({ room: { claim: "rooms" } }));
-  const grantedTags = (policy: RulePolicy, claims: object, requested: Requested = {}) =>
+  const grantedTags = (policy: SyncAuthorizer, claims: object, requested: Requested = {}) =>
     policy(alice(claims as Identity["claims"]), requested).tags as unknown;
 
   test("of one text is that text", () => {
@@ -511,7 +511,7 @@ describe("whatever the token contains and the caller requests", async () => {
     let grants = 0;
     fc.assert(
       fc.property(policyRules, identity, requested, (rules, identity, requested) => {
-        const grant = result(rules, identity, requested) as ReturnType<RulePolicy>;
+        const grant = result(rules, identity, requested) as ReturnType<SyncAuthorizer>;
         if (typeof grant === "string") return;
         const { user, tags: values = {} } = grant;
         expect([user, ...Object.values(values)].every(isSubjectToken)).toBe(true);

@@ -10,7 +10,7 @@ import type { Grant, Identity, Requested } from "../identity.ts";
 import type { Seconds } from "../lifetime.ts";
 import { isSubjectToken, type SubjectToken } from "../subject-token.ts";
 import type { Tags } from "../tags.ts";
-import { type ClaimPath, claimAt, showPath } from "./claims.ts";
+import { type ClaimPath, claimAt, showClaim } from "./claims.ts";
 import { matches, type When } from "./conditions.ts";
 import { deriveUser, looksDerived } from "./derived-user.ts";
 
@@ -60,20 +60,21 @@ export type TagSource =
     }
   | { readonly value: SubjectToken };
 
-/** A synchronous `Policy`. */
-export type RulePolicy = (identity: Identity, requested: Requested) => Grant;
+/** A synchronous `Authorizer`. */
+export type SyncAuthorizer = (identity: Identity, requested: Requested) => Grant;
 
 /**
- * Makes a policy from rules. The first rule that matches decides: the identity meets its conditions, and its role is the
- * requested one, or no role is requested. Every user name and tag in a grant is one literal subject token.
+ * Makes an authorizer from the rules of a policy. The first rule that matches decides: the identity meets its
+ * conditions, and its role is the requested one, or no role is requested. Every user name and tag in a grant is one
+ * literal subject token.
  *
- * The policy throws `UnauthorizedError` for an identity of another issuer, `RoleNotAllowedError` when no rule matches,
+ * It throws `UnauthorizedError` for an identity of another issuer, `RoleNotAllowedError` when no rule matches,
  * `UserNotAllowedError` when the identity has no valid name or the request has another one, `TagNotAllowedError` for a
  * tag that the rule doesn't grant or has no value for.
  * @param issuers every issuer in use
  * @throws {InvalidPolicyError} when names come from a claim and there are several issuers: each may have an `alice`
  */
-export function compilePolicy({ user, rules }: PolicyRules, issuers: readonly string[]): RulePolicy {
+export function compilePolicy({ user, rules }: PolicyRules, issuers: readonly string[]): SyncAuthorizer {
   const known = new Set(issuers);
   if (user && known.size > 1) {
     throw new InvalidPolicyError(
@@ -114,11 +115,11 @@ function userOf(identity: Identity, source: UserSource | undefined): SubjectToke
   // There is no fallback to a derived name: the claim's presence would then decide which user a caller is.
   const name = claimAt(identity.claims, source.claim);
   if (!isSubjectToken(name)) {
-    throw new UserNotAllowedError(`the claim ${showPath(source.claim)} is missing or not one subject token`);
+    throw new UserNotAllowedError(`the claim ${showClaim(source.claim)} is missing or not one subject token`);
   }
   // It may be the name that another caller had before `user` was set in the policy.
   if (looksDerived(name)) {
-    throw new UserNotAllowedError(`the claim ${showPath(source.claim)} has the form of a derived user name`);
+    throw new UserNotAllowedError(`the claim ${showClaim(source.claim)} has the form of a derived user name`);
   }
   return name;
 }

@@ -88,7 +88,7 @@ export function credsRoute(options: CredsOptions): Route {
     }
   }
 
-  return { method: "POST", path: "/creds", handler, bare: true, operation: describeCreds };
+  return { method: "POST", path: "/creds", handler, setsOwnHeaders: true, operation: describeCreds };
 }
 
 const statusOf = (error: Error | undefined): number => (error ? (problemOf(error) ?? INTERNAL).status : 200);
@@ -107,7 +107,7 @@ function formatBody(credentials: Credentials, type: Type, servers: Servers): Bod
 }
 
 function toResponse(credentials: Credentials, servers: Servers): CredsResponse {
-  const { jwt, seed, user, role, tags, account, issuedAt, expiresAt } = credentials;
+  const { jwt, seed, user, role, tags, account, issuedAt, expiresAt, inboxPrefix } = credentials;
   return {
     jwt,
     ...(seed !== undefined && { seed }),
@@ -119,7 +119,7 @@ function toResponse(credentials: Credentials, servers: Servers): CredsResponse {
     expires_at: expiresAt,
     server_time: Date.now(),
     servers: serversFor(credentials.connectionTypes, servers),
-    inbox_prefix: credentials.inboxPrefix,
+    ...(inboxPrefix !== undefined && { inbox_prefix: inboxPrefix }),
     permissions: credentials.permissions,
   };
 }

@@ -40,7 +40,7 @@ interface ResponseObject {
   readonly content?: Readonly<Record<string, { readonly schema?: Schema }>>;
 }
 
-interface Operation {
+interface OperationObject {
   readonly summary?: string;
   readonly description?: string;
   readonly operationId?: string;
@@ -88,7 +88,7 @@ function page({ info, paths = {}, components = {} }: Document): Html {
   const schemes = Object.entries((components.securitySchemes ?? {}) as Record<string, Scheme>);
   const schemas = (components.schemas ?? {}) as Record<string, Schema>;
   const operations = Object.entries(paths).flatMap(([path, item]) =>
-    Object.entries(item as Record<string, Operation>).map(([method, operation]) => ({
+    Object.entries(item as Record<string, OperationObject>).map(([method, operation]) => ({
       path,
       method,
       operation,
@@ -129,7 +129,12 @@ function logins(schemes: readonly [string, Scheme][]): Html {
   )}</dl></section>`;
 }
 
-function section(path: string, method: string, operation: Operation, schemas: Record<string, Schema>): Html {
+function section(
+  path: string,
+  method: string,
+  operation: OperationObject,
+  schemas: Record<string, Schema>,
+): Html {
   const { operationId, summary, description, requestBody, responses } = operation;
   const bodies = Object.entries(requestBody?.content ?? {});
   return html`<section aria-labelledby="${operationId}">

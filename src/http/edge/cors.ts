@@ -12,6 +12,8 @@ export interface CorsOptions {
   readonly allowedHeaders: readonly string[];
   /** The methods of all routes. */
   readonly methods: readonly string[];
+  /** Receives the origin of each preflight that is refused: any text that a client sent. */
+  readonly onRefused?: ((origin: string) => void) | undefined;
 }
 
 /** CORS headers and responses for pages of other origins. */
@@ -38,7 +40,13 @@ const READABLE = ["Retry-After", "RateLimit", "RateLimit-Policy", "WWW-Authentic
  * Lets pages of exactly these origins read responses, errors included. Responses to other origins have no CORS headers.
  * `Access-Control-Request-Private-Network` in a preflight is ignored: browsers ask for their user's permission instead.
  */
-export function cors({ allowedOrigins, allowCredentials, allowedHeaders, methods }: CorsOptions): Cors {
+export function cors({
+  allowedOrigins,
+  allowCredentials,
+  allowedHeaders,
+  methods,
+  onRefused,
+}: CorsOptions): Cors {
   const allowed = new Set(allowedOrigins);
   const readable = READABLE.join(",");
   const respondToPreflight = honoCors({
@@ -60,6 +68,7 @@ export function cors({ allowedOrigins, allowCredentials, allowedHeaders, methods
       if (c.req.method !== "OPTIONS" || !origin || !c.req.header("Access-Control-Request-Method"))
         return undefined;
       if (!allowed.has(origin)) {
+        onRefused?.(origin);
         throw new OriginNotAllowedError(
           `pages of ${quote(origin)} may not send requests: it is not an allowed origin`,
         );

@@ -25,9 +25,12 @@ export interface EnvelopeOptions {
  */
 export interface Envelope {
   /** For a handler whose responses come from `respondWith` or `complete`. */
-  readonly bare: (handler: RouteHandler) => Handler;
-  /** For every other handler. @param route the path's name in reports; by default its pattern */
-  readonly full: (handler: RouteHandler, route?: string) => Handler;
+  readonly wrap: (handler: RouteHandler) => Handler;
+  /**
+   * For every other handler: adds the headers of every response.
+   * @param route the path's name in reports; by default its pattern
+   */
+  readonly wrapAndComplete: (handler: RouteHandler, route?: string) => Handler;
 }
 
 /** Makes a response, with all headers, from what a handler threw. */
@@ -65,8 +68,9 @@ export function envelope(options: EnvelopeOptions): Envelope {
   }
 
   return {
-    bare: (handler) => wrap(handler),
-    full: (handler, route) => wrap(async (c, context) => complete(await handler(c, context)), route),
+    wrap,
+    wrapAndComplete: (handler, route) =>
+      wrap(async (c, context) => complete(await handler(c, context)), route),
   };
 }
 
