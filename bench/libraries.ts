@@ -5,7 +5,7 @@ import { table } from "./report.ts";
 import { type Contender, type Measurement, measureInTurn, type Rounds, spreadOf } from "./rounds.ts";
 import type { PartOptions } from "./targets.ts";
 
-/** Compares libraries with hand-made code for the same work, each in its own process, in turn. */
+/** Compares libraries with hand-written code for the same work, each in its own process, in turn. */
 
 /** Microseconds of processor time per request, when the machine is fast: see "Where the time of a request goes" in docs/performance.md. */
 const REQUEST = 115;
@@ -42,10 +42,10 @@ export function librariesTable(rounds: Rounds): string[] {
   });
   const head = [
     "what",
-    "hand-made",
+    "hand-written",
     "library",
     `difference, relative to a request of ${REQUEST} µs`,
-    "memory, hand-made",
+    "memory, hand-written",
     "memory, library",
   ];
   return table(head, rows);
@@ -53,7 +53,7 @@ export function librariesTable(rounds: Rounds): string[] {
 
 type Side = keyof Pick<Pair, "library" | "handMade">;
 
-const nameOf = (pair: string, side: Side) => `${pair}, ${side === "library" ? "library" : "hand-made"}`;
+const nameOf = (pair: string, side: Side) => `${pair}, ${side === "library" ? "library" : "hand-written"}`;
 
 function measuredOf(rounds: Rounds, pair: string, side: Side) {
   const perSecond = spreadOf(rounds, nameOf(pair, side), "perProcessorSecond");

@@ -3,7 +3,7 @@ import { Counter, Histogram, Registry } from "prom-client";
 import { FastCounter, FastHistogram } from "./fast-metrics.ts";
 import { TwoMaps } from "./two-maps.ts";
 
-/** The work of a library and of hand-made code for one request, with the same input. */
+/** The work of a library and of hand-written code for one request, with the same input. */
 
 /** Does the work of request number `i`. */
 type Work = (i: number) => void;

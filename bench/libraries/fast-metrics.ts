@@ -1,5 +1,5 @@
 /**
- * The hand-made alternative to prom-client's Counter and Histogram: series are found by one joined string, and labels
+ * The hand-written alternative to prom-client's Counter and Histogram: series are found by one joined string, and labels
  * are not sorted or checked. It is measured here and not used in the service.
  */
 

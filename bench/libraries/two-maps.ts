@@ -1,5 +1,5 @@
 /**
- * The hand-made alternative to lru-cache: two maps that are filled in turn. When the newer one holds half of the keys,
+ * The hand-written alternative to lru-cache: two maps that are filled in turn. When the newer one holds half of the keys,
  * the older one is dropped as a whole. It is measured here and not used in the service.
  */
 export class TwoMaps<Value> {

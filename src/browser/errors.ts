@@ -4,7 +4,7 @@ export class CredentialError extends Error {
   /**
    * - `unavailable`: no credential for now, a later request may succeed
    * - `unauthorized`: the mint refused; always an `UnauthorizedError`
-   * - `unsupported`: this page cannot make an Ed25519 key
+   * - `unsupported`: there is no Ed25519 or no WebSocket here, and none was passed
    * - `closed`: `close()` was called
    */
   declare readonly code: "unavailable" | "unauthorized" | "unsupported" | "closed";

@@ -16,3 +16,4 @@ export {
   type LiveCredentialsOptions,
   liveCredentials,
 } from "./live-credentials.ts";
+export type { PlainWebSocket } from "./transport/link.ts";

@@ -1,15 +1,19 @@
 import type { CredentialSource, CredsResponse } from "./credential/credential.ts";
 import { makeUserKey, type Nkeys } from "./credential/key.ts";
+import { CredentialError } from "./errors.ts";
 import type { Listener, LiveCredentialsEvent } from "./events.ts";
 import { startRenewal } from "./renewal.ts";
 import { backoff, stopwatch } from "./time.ts";
+import type { PlainWebSocket } from "./transport/link.ts";
 import { type ClientSocket, openClientSocket } from "./transport/socket.ts";
 
 export interface LiveCredentialsOptions {
   /** Called with every event, from the first request on. */
   readonly on?: Listener;
-  /** The module `nkeys.js` or `@nats-io/nkeys`, for browsers whose WebCrypto has no Ed25519. */
+  /** The module `nkeys.js` or `@nats-io/nkeys`, where WebCrypto has no Ed25519. */
   readonly nkeys?: Nkeys;
+  /** Opens a WebSocket, where there is none (Node before version 22) or where it needs settings. */
+  readonly webSocket?: (url: string) => PlainWebSocket;
 }
 
 /**
@@ -48,7 +52,7 @@ export interface LiveCredentials {
   close(): void;
 }
 
-/** Before these events, timers may have stood still, or the network may have changed. */
+/** Before these events, timers may have stood still, or the network may have changed. Only browsers have them. */
 const WAKE_EVENTS = ["visibilitychange", "resume", "online"];
 
 /**
@@ -56,12 +60,16 @@ const WAKE_EVENTS = ["visibilitychange", "resume", "online"];
  * @param source  `credentials({ url })` for a mint's `POST /creds`; another function that gets one credential for each
  *   call; or one credential with its `seed`, which cannot be renewed
  * @throws {UnauthorizedError} if the user may not have a credential
- * @throws {CredentialError} `unavailable` if there is no credential now; `unsupported` if this page cannot make a key
+ * @throws {CredentialError} `unavailable` if there is no credential now; `unsupported` if Ed25519 or WebSocket is missing
  * @throws {TypeError} if the response of the source cannot be used
  */
 export async function liveCredentials(
   source: CredentialSource | CredsResponse,
-  { on, nkeys }: LiveCredentialsOptions = {},
+  {
+    on,
+    nkeys,
+    webSocket = globalThis.WebSocket && ((url) => new WebSocket(url)),
+  }: LiveCredentialsOptions = {},
 ): Promise<LiveCredentials> {
   /** Milliseconds between two checks of the clocks and the connections. */
   const TICK = 1000;
@@ -70,6 +78,7 @@ export async function liveCredentials(
   /** Milliseconds between two dials of a client, at most. */
   const LONGEST_DIAL_DELAY = 4000;
 
+  if (!webSocket) throw new CredentialError("unsupported", "no WebSocket here: pass `webSocket`");
   const listeners = new Set<Listener>(on && [on]);
   const sockets = new Set<ClientSocket>();
   let isClosed = false;
@@ -105,6 +114,7 @@ export async function liveCredentials(
     dialDelay = backoff(dials++, LONGEST_DIAL_DELAY);
     const socket = openClientSocket(url, {
       credential: renewal.usable,
+      webSocket,
       emit,
       // Browsers may throttle the timer of a hidden page.
       heard: () => sinceTick() > TICK && tick(false),
@@ -116,7 +126,7 @@ export async function liveCredentials(
 
   const ticking = setInterval(tick, TICK);
   // Capturing: some of these events are the document's, and reach the window only on their way down.
-  for (const type of WAKE_EVENTS) addEventListener(type, onWake, true);
+  for (const type of WAKE_EVENTS) globalThis.addEventListener?.(type, onWake, true);
   return {
     get current() {
       return renewal.credential().response;
@@ -155,7 +165,7 @@ export async function liveCredentials(
       if (isClosed) return;
       isClosed = true;
       clearInterval(ticking);
-      for (const type of WAKE_EVENTS) removeEventListener(type, onWake, true);
+      for (const type of WAKE_EVENTS) globalThis.removeEventListener?.(type, onWake, true);
       renewal.close();
       emit({ type: "closed" });
       listeners.clear();

@@ -3,6 +3,7 @@ import type { AuthMethodName } from "../core/identity.ts";
 import { DEFAULT_RATE_LIMITS, isRateLimit, type RateLimits } from "../core/rate-limit.ts";
 import { isRoleName } from "../core/role-name.ts";
 import { isAddressRange } from "../util/address.ts";
+import { isHostName } from "../util/host-name.ts";
 import { ALWAYS, type Block, type Env, envReader, variablesOf } from "./env.ts";
 import {
   checkIssuer,
@@ -59,7 +60,7 @@ const AUTH = {
       ).default("browser"),
       MINT_DEV_HOSTS: list(
         "a comma-separated list of host names, without ports",
-        z.string().regex(/^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)$/i),
+        z.string().refine(isHostName),
       ).default([]),
       MINT_DEMO_DIR: text.optional(),
     })

@@ -1,5 +1,6 @@
 import type { Authorizer } from "../core/identity.ts";
 import { devAuthorizer, devIdentity } from "../core/policy/dev.ts";
+import { nameOfHost } from "../util/host-name.ts";
 import type { Authenticator } from "./creds/proof.ts";
 import { HostNotAllowedError } from "./errors.ts";
 
@@ -25,7 +26,7 @@ export function devAuthentication({ defaultRole, hosts = [] }: DevOptions): {
     authenticate(request, requested) {
       // A web page can make its own host name point to this machine and then send requests as if it were served from
       // here (DNS rebinding). It can't choose the Host header.
-      if (!known.has(hostName(request) ?? "")) {
+      if (!known.has(nameOfHost(request.headers.get("host") ?? "") ?? "")) {
         throw new HostNotAllowedError(
           "dev authentication does not accept this Host; add its name to MINT_DEV_HOSTS",
         );
@@ -34,10 +35,4 @@ export function devAuthentication({ defaultRole, hosts = [] }: DevOptions): {
     },
     grant: devAuthorizer(defaultRole),
   };
-}
-
-/** The name in the Host header, without its port; undefined when the header is missing or not valid. */
-function hostName(request: Request): string | undefined {
-  const host = request.headers.get("host") ?? "";
-  return /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?$/i.exec(host)?.[1]?.toLowerCase();
 }

@@ -1,15 +1,12 @@
-import { getEventListeners, once } from "node:events";
 import type { Context } from "hono";
 import { ConfigError } from "../core/errors.ts";
 import type { HttpDoor } from "../http/app.ts";
 import { pathOf } from "../http/edge/path.ts";
 import { findPortProblem } from "../util/port.ts";
-import { withTimeout } from "../util/timeout.ts";
+import { closeAfter } from "./shutdown.ts";
 
-/** Opens, serves and closes the service's port. */
+/** Checks, opens and serves the service's port. */
 
-/** Milliseconds to finish the requests that have begun; a container is killed 10 s after its stop signal. */
-const GRACE = 8000;
 /** Seconds without data from the client after which its connection is closed. */
 const IDLE_TIMEOUT = 10;
 
@@ -35,31 +32,6 @@ export async function checkPort(host: string, port: number): Promise<void> {
       : `can't listen on ${host}, port ${port}: ${code}; see MINT_HOST and MINT_PORT`,
   );
 }
-
-export interface StopOptions {
-  /** Another event of the process that has the effect of a signal. */
-  readonly orOn?: "disconnect";
-  /** Called at the second signal; by default it ends the process at once. */
-  readonly onSecond?: () => void;
-}
-
-/**
- * Aborted by the first SIGTERM or SIGINT, so that requests can be finished. As long as the signal has no listener,
- * nothing is served yet, and the process ends at once.
- */
-export function stopSignal({ orOn, onSecond = () => process.exit(0) }: StopOptions = {}): AbortSignal {
-  const controller = new AbortController();
-  const stop = () => {
-    if (controller.signal.aborted) onSecond();
-    else if (hasListeners(controller.signal)) controller.abort();
-    else process.exit(0);
-  };
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, stop);
-  if (orOn) process.on(orOn, stop);
-  return controller.signal;
-}
-
-const hasListeners = (signal: AbortSignal) => getEventListeners(signal, "abort").length > 0;
 
 export interface ListenOptions {
   readonly host: string;
@@ -115,16 +87,10 @@ export function listen({ host, port, door, stopping, shared = false }: ListenOpt
     routes: Object.fromEntries([...paths].map((path) => [path, handler(path)])),
     fetch: handler(),
   });
-  return { port: server.port as number, stopped: stopped(server, stopping) };
+  return { port: server.port as number, stopped: closeAfter(stopping, server) };
 }
 
 /** HTTP/1.0, which some health checks use, needs no Host. Bun's URL is then only a path. */
 function withUrl(request: Request): Request {
   return request.url.startsWith("/") ? new Request(`http://localhost${request.url}`, request) : request;
-}
-
-async function stopped(server: Bun.Server<undefined>, stopping: AbortSignal): Promise<void> {
-  if (!stopping.aborted) await once(stopping, "abort");
-  await withTimeout(server.stop(), GRACE, () => {});
-  await server.stop(true);
 }

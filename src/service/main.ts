@@ -1,6 +1,7 @@
 import { readMintConfig } from "../config/mint.ts";
 import { ConfigError } from "../core/errors.ts";
-import { checkPort, stopSignal } from "./listen.ts";
+import { checkPort } from "./listen.ts";
+import { stopSignal } from "./shutdown.ts";
 import { thisWorker } from "./workers/worker.ts";
 
 /**

@@ -11,9 +11,9 @@ async function samples(metrics: ReturnType<typeof make>, name: string): Promise<
 
 test("requests are counted by path, method and status", async () => {
   const metrics = make();
-  const answer = { route: "/creds", method: "POST", status: 200, duration: 3 };
-  for (let i = 0; i < 3; i++) metrics.handled(answer);
-  metrics.handled({ ...answer, status: 401 });
+  const response = { route: "/creds", method: "POST", status: 200, duration: 3 };
+  for (let i = 0; i < 3; i++) metrics.handled(response);
+  metrics.handled({ ...response, status: 401 });
   expect(await samples(metrics, "nats_mint_requests_total")).toEqual([
     'nats_mint_requests_total{route="/creds",method="POST",status="200"} 3',
     'nats_mint_requests_total{route="/creds",method="POST",status="401"} 1',

@@ -1,19 +1,17 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { beforeAll, describe, expect, test } from "bun:test";
 import type { NatsConnection } from "nats";
 import { within } from "../mint/parts.ts";
-import { type Environment, makeEnvironment } from "./environment.ts";
+import { useEnvironment } from "./environment.ts";
 import { disturbances, expectSpacedRequests, expectValidLogins } from "./scenario.ts";
 import { probeSubscription } from "./subscription-probe.ts";
 
 /** Renewal on a machine whose clock is wrong. */
 
-let environment: Environment;
+const environment = useEnvironment();
 let backend: NatsConnection;
 beforeAll(async () => {
-  environment = await makeEnvironment();
   backend = await environment.backend();
 });
-afterAll(() => environment?.[Symbol.asyncDispose]());
 
 const TIMEOUT = 60_000;
 const DAY = 86_400_000;

@@ -1,16 +1,12 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import type { Page } from "playwright-core";
 import { within } from "../mint/parts.ts";
-import { type Environment, makeEnvironment, type User } from "./environment.ts";
+import { type User, useEnvironment } from "./environment.ts";
 import { withBoth } from "./scenario.ts";
 
 /** After the end of live credentials or of a client, nothing of them is left on the page. */
 
-let environment: Environment;
-beforeAll(async () => {
-  environment = await makeEnvironment();
-});
-afterAll(() => environment?.[Symbol.asyncDispose]());
+const environment = useEnvironment();
 
 const TIMEOUT = 60_000;
 

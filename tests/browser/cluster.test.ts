@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { type Cluster, startCluster } from "./cluster.ts";
-import { type Environment, makeEnvironment } from "./environment.ts";
+import { useEnvironment } from "./environment.ts";
 import { measure, printMeasures } from "./measures.ts";
 import { PERFECT } from "./publishers.ts";
 import { disturbances } from "./scenario.ts";
@@ -8,16 +8,13 @@ import { type Outcome, stream, WAYS } from "./stream.ts";
 
 /** Renewal in a cluster: each new connection is to another server than the one before. */
 
-let environment: Environment;
 let cluster: Cluster;
+// Hooks run in this order: the cluster's files are in a directory that the environment removes.
+afterAll(() => cluster?.[Symbol.asyncDispose]());
+const environment = useEnvironment();
 beforeAll(async () => {
-  environment = await makeEnvironment();
   cluster = await startCluster(environment.recipe);
   environment.servers.splice(0, 1, ...cluster.ports.map(({ nats }) => `nats://127.0.0.1:${nats}`));
-});
-afterAll(async () => {
-  await cluster?.[Symbol.asyncDispose]();
-  await environment?.[Symbol.asyncDispose]();
 });
 printMeasures();
 

@@ -1,3 +1,4 @@
+import { afterAll, beforeAll } from "bun:test";
 import type { NatsConnection } from "nats";
 import type { Page } from "playwright-core";
 import { createMint, type Mint } from "../../src/core/mint.ts";
@@ -24,7 +25,9 @@ export const PAGE_ROLE = {
 
 const BACKEND = { pub: { allow: [">"] }, sub: { allow: [">"] } };
 
-export type Environment = Awaited<ReturnType<typeof makeEnvironment>>;
+type MadeEnvironment = Awaited<ReturnType<typeof makeEnvironment>>;
+/** What tests use of it. */
+export type Environment = Omit<MadeEnvironment, typeof Symbol.asyncDispose>;
 export type User = Awaited<ReturnType<Environment["user"]>>;
 
 export interface UserOptions extends Partial<ProxyOptions> {
@@ -42,7 +45,7 @@ const HOSTNAMES = ["localhost", "page.test"] as const;
 
 let userCount = 0;
 
-export async function makeEnvironment() {
+async function makeEnvironment() {
   // Each user's page has an origin of its own, which the server accepts.
   const ports = await freePorts(MAX_USERS);
   const origins = ports.flatMap((port) => HOSTNAMES.map((name) => `http://${name}:${port}`));
@@ -120,4 +123,30 @@ export async function makeEnvironment() {
     },
   };
   return environment;
+}
+
+/**
+ * The environment of a test file, made before its tests and removed after them. Its properties can be read in the tests and
+ * in later hooks.
+ */
+export function useEnvironment(): Environment {
+  let made: MadeEnvironment;
+  beforeAll(async () => {
+    made = await makeEnvironment();
+  });
+  afterAll(() => made?.[Symbol.asyncDispose]());
+  return {
+    get recipe() {
+      return made.recipe;
+    },
+    get browser() {
+      return made.browser;
+    },
+    get servers() {
+      return made.servers;
+    },
+    readMint: () => made.readMint(),
+    backend: () => made.backend(),
+    user: (options) => made.user(options),
+  };
 }

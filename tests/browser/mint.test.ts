@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { beforeAll, describe, expect, test } from "bun:test";
 import type { NatsConnection } from "nats";
 import { within } from "../mint/parts.ts";
-import { type Environment, makeEnvironment } from "./environment.ts";
+import { useEnvironment } from "./environment.ts";
 import { measure, printMeasures } from "./measures.ts";
 import { compare, PERFECT, publish } from "./publishers.ts";
 import { disturbances, expectSpacedRequests, expectValidLogins } from "./scenario.ts";
@@ -9,13 +9,11 @@ import { probeSubscription } from "./subscription-probe.ts";
 
 /** Live credentials and the mint: renewals in time, and mints that fail or refuse. */
 
-let environment: Environment;
+const environment = useEnvironment();
 let backend: NatsConnection;
 beforeAll(async () => {
-  environment = await makeEnvironment();
   backend = await environment.backend();
 });
-afterAll(() => environment?.[Symbol.asyncDispose]());
 printMeasures();
 
 const TIMEOUT = 60_000;
@@ -177,7 +175,11 @@ for (const client of ["nats.ws", "nats-core"] as const) {
           code: "unauthorized",
         });
         expect(user.site.requests.length).toBe(requests);
-        expect(user.proxy.open()).toEqual([]);
+        await within(
+          user.proxy.until(() => user.proxy.open().length === 0),
+          "the connection to close",
+          TIMEOUT,
+        );
         expectValidLogins(user);
       });
     }

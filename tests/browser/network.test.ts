@@ -1,20 +1,18 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { beforeAll, describe, expect, test } from "bun:test";
 import type { NatsConnection } from "nats";
 import { within } from "../mint/parts.ts";
-import { type Environment, makeEnvironment } from "./environment.ts";
+import { useEnvironment } from "./environment.ts";
 import { measure, printMeasures } from "./measures.ts";
 import { disturbances } from "./scenario.ts";
 import { probeSubscription } from "./subscription-probe.ts";
 
 /** Live credentials when the network to the server fails. */
 
-let environment: Environment;
+const environment = useEnvironment();
 let backend: NatsConnection;
 beforeAll(async () => {
-  environment = await makeEnvironment();
   backend = await environment.backend();
 });
-afterAll(() => environment?.[Symbol.asyncDispose]());
 printMeasures();
 
 const TIMEOUT = 60_000;

@@ -1,15 +1,11 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import type { Page } from "playwright-core";
-import { type Environment, makeEnvironment, type User } from "./environment.ts";
+import { type User, useEnvironment } from "./environment.ts";
 import { withBoth } from "./scenario.ts";
 
 /** The private key does not leave the page, and no script can read it. */
 
-let environment: Environment;
-beforeAll(async () => {
-  environment = await makeEnvironment();
-});
-afterAll(() => environment?.[Symbol.asyncDispose]());
+const environment = useEnvironment();
 
 /** Records everything that the page sends, with one character for each byte. */
 function tap(page: Page, { proxy }: User) {

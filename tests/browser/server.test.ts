@@ -1,18 +1,14 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { within } from "../mint/parts.ts";
 import { expectSuccess } from "../recipe/recipe.ts";
-import { type Environment, makeEnvironment, PAGE_ROLE } from "./environment.ts";
+import { PAGE_ROLE, useEnvironment } from "./environment.ts";
 import { measure, printMeasures } from "./measures.ts";
 import type { ClientName } from "./page/clients.ts";
 import { probeSubscription } from "./subscription-probe.ts";
 
 /** Live credentials when the server stops or ends the connection. */
 
-let environment: Environment;
-beforeAll(async () => {
-  environment = await makeEnvironment();
-});
-afterAll(() => environment?.[Symbol.asyncDispose]());
+const environment = useEnvironment();
 printMeasures();
 
 const TIMEOUT = 60_000;

@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { beforeAll, describe, expect, test } from "bun:test";
 import { headers, type NatsConnection } from "nats";
 import { within } from "../mint/parts.ts";
-import { type Environment, makeEnvironment } from "./environment.ts";
+import { useEnvironment } from "./environment.ts";
 import { measure, printMeasures } from "./measures.ts";
 import type { Recorder } from "./page/recorder.ts";
 import { compare, PERFECT } from "./publishers.ts";
@@ -9,13 +9,11 @@ import { midSwap, scenario, withBoth } from "./scenario.ts";
 
 /** Renewals under many kinds of traffic. */
 
-let environment: Environment;
+const environment = useEnvironment();
 let backend: NatsConnection;
 beforeAll(async () => {
-  environment = await makeEnvironment();
   backend = await environment.backend();
 });
-afterAll(() => environment?.[Symbol.asyncDispose]());
 printMeasures();
 
 const TIMEOUT = 60_000;

@@ -5,16 +5,36 @@ import type { Hono } from "hono";
 
 const PAGE = "<!doctype html><title>page</title><script src=/page.js></script>";
 
-let script: Promise<string> | undefined;
+/** Runs the program of page/program.ts. */
+const WORKER = `
+  import { work } from "/program.js";
+  onmessage = async ({ data }) => postMessage(await work(data));
+`;
 
-/** Bundles the page's script. */
-async function bundle(): Promise<string> {
-  const { outputs } = await Bun.build({
-    entrypoints: [join(import.meta.dirname, "page.ts")],
-    target: "browser",
-    format: "iife",
-  });
+/** The scripts by their paths. */
+const SCRIPTS: Record<string, () => Promise<string>> = {
+  "/page.js": once(() => bundle("page.ts", "iife")),
+  "/program.js": once(() => bundle("page/program.ts", "esm")),
+  "/worker.js": async () => WORKER,
+};
+
+/** Bundles a script of this folder. */
+export async function bundle(
+  path: string,
+  format: "iife" | "esm",
+  target: "browser" | "node" = "browser",
+): Promise<string> {
+  const entrypoints = [join(import.meta.dirname, path)];
+  const { outputs } = await Bun.build({ entrypoints, target, format });
   return (outputs[0] as Blob).text();
+}
+
+function once<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
 }
 
 /** A request to `POST /creds`, and the status of its response. */
@@ -27,17 +47,15 @@ export interface CredsRequest {
 export type Site = Awaited<ReturnType<typeof makeSite>>;
 
 export async function makeSite(mint: Hono, hostname: string, port: number) {
-  script ??= bundle();
-  const text = await script;
   const requests: CredsRequest[] = [];
   const waiting = new Set<() => void>();
   let override: ((request: Request) => Response | undefined) | undefined;
 
   async function respond(request: Request): Promise<Response> {
     const { pathname } = new URL(request.url);
-    if (pathname === "/page.js") {
-      return new Response(text, { headers: { "Content-Type": "text/javascript; charset=utf-8" } });
-    }
+    const script = await SCRIPTS[pathname]?.();
+    if (script)
+      return new Response(script, { headers: { "Content-Type": "text/javascript; charset=utf-8" } });
     if (pathname !== "/creds") return new Response(PAGE, { headers: { "Content-Type": "text/html" } });
     const response = override?.(request) ?? (await mint.fetch(request));
     requests.push({ at: Date.now(), status: response.status });

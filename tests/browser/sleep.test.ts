@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { NatsConnection } from "nats";
 import { within } from "../mint/parts.ts";
 import { launchRaw, type RawBrowser } from "./devtools.ts";
-import { type Environment, makeEnvironment, type User } from "./environment.ts";
+import { type User, useEnvironment } from "./environment.ts";
 import { measure, printMeasures } from "./measures.ts";
 import { expectValidLogins } from "./scenario.ts";
 
@@ -12,17 +12,13 @@ import { expectValidLogins } from "./scenario.ts";
  * into it.)
  */
 
-let environment: Environment;
+const environment = useEnvironment();
 let browser: RawBrowser;
 let backend: NatsConnection;
 beforeAll(async () => {
-  [environment, browser] = await Promise.all([makeEnvironment(), launchRaw()]);
-  backend = await environment.backend();
+  [browser, backend] = await Promise.all([launchRaw(), environment.backend()]);
 });
-afterAll(async () => {
-  await browser?.[Symbol.asyncDispose]();
-  await environment?.[Symbol.asyncDispose]();
-});
+afterAll(() => browser?.[Symbol.asyncDispose]());
 printMeasures();
 
 const TIMEOUT = 60_000;

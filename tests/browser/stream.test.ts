@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { type Environment, makeEnvironment } from "./environment.ts";
+import { beforeAll, describe, expect, test } from "bun:test";
+import { useEnvironment } from "./environment.ts";
 import { measure, printMeasures } from "./measures.ts";
 import { PERFECT } from "./publishers.ts";
 import { disturbances } from "./scenario.ts";
@@ -7,11 +7,7 @@ import { type Outcome, stream, WAYS } from "./stream.ts";
 
 /** Renewal under load, compared with a client that reconnects. */
 
-let environment: Environment;
-beforeAll(async () => {
-  environment = await makeEnvironment();
-});
-afterAll(() => environment?.[Symbol.asyncDispose]());
+const environment = useEnvironment();
 printMeasures();
 
 const RENEWALS = 10;

@@ -1,15 +1,11 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { type Environment, makeEnvironment } from "./environment.ts";
+import { describe, expect, test } from "bun:test";
+import { useEnvironment } from "./environment.ts";
 import { withBoth } from "./scenario.ts";
 import { probeSubscription } from "./subscription-probe.ts";
 
 /** Pages without Ed25519 in WebCrypto, and pages whose mint is on another origin. */
 
-let environment: Environment;
-beforeAll(async () => {
-  environment = await makeEnvironment();
-});
-afterAll(() => environment?.[Symbol.asyncDispose]());
+const environment = useEnvironment();
 
 /** Runs before the page's scripts: makes WebCrypto as it was before it had Ed25519. */
 function removeEd25519(): void {

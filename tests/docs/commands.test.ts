@@ -201,7 +201,7 @@ describe("adding a role", () => {
     const nc = await logIn("desk.creds");
     const snippet = block(section(roles, "## Replies are granted by subject"), "noMux", "ts");
     const file = join(recipe.dir, "ask.ts");
-    writeFileSync(file, `export default async function (nc) {\n${snippet}\nreturn answer.string();\n}\n`);
+    writeFileSync(file, `export default async function (nc) {\n${snippet}\nreturn response.string();\n}\n`);
     expect(await (await import(file)).default(nc)).toBe("yes");
     await nc.close();
     page.kill();

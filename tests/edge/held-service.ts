@@ -2,7 +2,8 @@ import { createMint } from "../../src/core/mint.ts";
 import { parseSubjectToken } from "../../src/core/subject-token.ts";
 import { readKeys } from "../../src/files/exported-keys.ts";
 import { createDoor } from "../../src/http/app.ts";
-import { listen, peerAddress, stopSignal } from "../../src/service/listen.ts";
+import { listen, peerAddress } from "../../src/service/listen.ts";
+import { stopSignal } from "../../src/service/shutdown.ts";
 
 /**
  * The mint with an authentication that waits for a response of another service, at `HELD_BY`. It handles at most

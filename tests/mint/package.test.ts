@@ -13,6 +13,7 @@ import { join } from "node:path";
 import { decode, type User } from "@nats-io/jwt";
 import * as browserModule from "../../src/browser/index.ts";
 import type { CredsResponse } from "../../src/http/creds/response.ts";
+import * as nodeModule from "../../src/node/index.ts";
 import { blocks } from "../docs/markdown.ts";
 import { freePorts } from "../ports.ts";
 import { expectSuccess } from "../recipe/recipe.ts";
@@ -26,11 +27,21 @@ let environment: Environment;
 let dir: string;
 let files: string[];
 
+const json = (...path: string[]) => JSON.parse(readFileSync(join(...path), "utf8"));
+/** The newest Hono that was tried, and the oldest that the package accepts. */
+const NEWEST_HONO: string = json(projectDir, "package.json").dependencies.hono;
+const OLDEST_HONO = "4.10.0";
+
 beforeAll(async () => {
   environment = await makeEnvironment();
   dir = mkdtempSync(join(tmpdir(), "package-"));
-  files = await packAndInstall(projectDir, join(dir, "consumer"));
-  writeFileSync(join(dir, "consumer/app.ts"), CONSUMER);
+  const tarball = await pack(join(projectDir, "packages/server"));
+  files = await contentsOf(tarball);
+  await Promise.all([
+    install(join(dir, "consumer"), tarball, `hono@${NEWEST_HONO}`),
+    install(join(dir, "oldest"), tarball, `hono@${OLDEST_HONO}`),
+  ]);
+  for (const consumer of ["consumer", "oldest"]) writeFileSync(join(dir, consumer, "app.ts"), CONSUMER);
 });
 
 afterAll(async () => {
@@ -38,26 +49,37 @@ afterAll(async () => {
   await environment[Symbol.asyncDispose]();
 });
 
-/**
- * Packs the package of a folder, and installs it in a new project.
- * @returns the files in the package
- */
-async function packAndInstall(folder: string, consumer: string): Promise<string[]> {
+/** Packs the package of a folder. */
+async function pack(folder: string): Promise<string> {
   const packed = expectSuccess(await run(["npm", "pack", "--silent", "--pack-destination", dir], folder));
-  const tarball = join(dir, packed.trim().split("\n").at(-1) ?? "");
+  return join(dir, packed.trim().split("\n").at(-1) ?? "");
+}
+
+const contentsOf = async (tarball: string) =>
+  expectSuccess(await run(["tar", "-tzf", tarball]))
+    .trim()
+    .split("\n");
+
+/** Installs packages in a new project. */
+async function install(consumer: string, ...packages: string[]): Promise<void> {
   mkdirSync(consumer);
   writeFileSync(join(consumer, "package.json"), '{ "name": "consumer", "private": true, "type": "module" }');
   expectSuccess(
-    await run(["npm", "install", "--no-audit", "--no-fund", "--prefer-offline", tarball], consumer),
+    await run(["npm", "install", "--no-audit", "--no-fund", "--prefer-offline", ...packages], consumer),
   );
-  return expectSuccess(await run(["tar", "-tzf", tarball]))
-    .trim()
-    .split("\n");
 }
+
+/** The names of the packages that are installed in a project. */
+const installed = (consumer: string) =>
+  Object.keys(json(consumer, "node_modules/.package-lock.json").packages)
+    .map((path) => path.replace(/^node_modules\//, ""))
+    .sort();
 
 /** An application with its own login that mounts the mint under a path. */
 const CONSUMER = `
+import { OpenAPIHono } from "@hono/zod-openapi";
 import { Hono } from "hono";
+import { hc } from "hono/client";
 import {
   type CredsResponse, createApp, createMint, type Identity, type Mint, MintError, parseSubjectToken, readKeys, RoleNotAllowedError,
 } from "nats-mint";
@@ -69,9 +91,7 @@ const mint: Mint = createMint(keys);
 
 const app = new Hono();
 app.get("/", (c) => c.text("home page"));
-app.route(
-  "/nats",
-  createApp({
+const natsApp = createApp({
     mint,
     authenticate: (request): Identity | null => {
       const user = request.headers.get("x-user");
@@ -82,11 +102,21 @@ app.route(
       return { role, user: parseSubjectToken(subject) };
     },
     servers: { websocket: ["ws://localhost:9222"], tcp: [] },
-  }),
-);
+});
+app.route("/nats", natsApp);
 
-const requestCreds = (headers: Record<string, string>, body: object = {}) =>
-  app.request("/nats/creds", {
+// Applications with types of their own, and a client of their routes.
+const typed = new Hono<{ Variables: { user: string }; Bindings: { KEY: string } }>();
+typed.use(async (c, next) => { c.set("user", "alice"); await next(); });
+const api = typed.basePath("/api").route("/nats", natsApp).get("/user", (c) => c.json({ user: c.get("user") }));
+const user: { user: string } = await (await hc<typeof api>("http://localhost", {
+  fetch: (input: string | URL | Request, init?: RequestInit) => Promise.resolve(typed.request(input as string, init)),
+}).api.user.$get()).json();
+if (user.user !== "alice") throw new Error("the application's own route does not work");
+new OpenAPIHono().route("/nats", natsApp);
+
+const requestCreds = (headers: Record<string, string>, body: object = {}, target: { request: Hono["request"] } = app, path = "/nats/creds") =>
+  target.request(path, {
     method: "POST",
     headers: { "Content-Type": "application/json", ...headers },
     body: JSON.stringify(body),
@@ -94,6 +124,7 @@ const requestCreds = (headers: Record<string, string>, body: object = {}) =>
 
 const given: CredsResponse = await (await requestCreds({ "X-User": "alice" })).json();
 const statuses: number[] = [];
+if ((await requestCreds({ "X-User": "alice" }, {}, typed as never, "/api/nats/creds")).status !== 200) throw new Error("not mounted");
 for (const response of [requestCreds({}), requestCreds({ "X-User": "*" }), requestCreds({ "X-User": "alice" }, { role: "service" })]) {
   statuses.push((await response).status);
 }
@@ -144,46 +175,94 @@ test("the package contains the compiled files and nothing else: no tests, no set
   expect(found).toEqual({ code: 1, output: "" });
 });
 
-test("a strict project compiles with its declarations, without Bun's types and with all libraries checked", async () => {
-  writeFileSync(
-    join(dir, "consumer/tsconfig.json"),
-    JSON.stringify({
-      compilerOptions: {
-        strict: true,
-        exactOptionalPropertyTypes: true,
-        skipLibCheck: false,
-        types: [],
-        target: "es2022",
-        lib: ["es2022", "dom", "dom.iterable"],
-        module: "nodenext",
-        outDir: "out",
-      },
-      files: ["app.ts"],
-    }),
-  );
-  expectSuccess(await run([join(projectDir, "node_modules/.bin/tsc")], join(dir, "consumer")));
+test("the package installs what it uses, and not what only the service of the recipe uses", () => {
+  const folder = join(projectDir, "packages/server");
+  const { dependencies, peerDependencies } = json(folder, "package.json");
+  const used = files
+    .filter((file) => file.endsWith(".js"))
+    .flatMap((file) => [
+      ...readFileSync(
+        join(dir, "consumer/node_modules/nats-mint", file.replace("package/", "")),
+        "utf8",
+      ).matchAll(/^(?:import|export)\b.*? from "([^".][^"]*)"/gm),
+    ])
+    .map(([, name = ""]) => name)
+    .filter((name) => !name.startsWith("node:"))
+    .map((name) =>
+      name.startsWith("@") ? name.split("/").slice(0, 2).join("/") : (name.split("/")[0] ?? ""),
+    );
+  expect([...new Set(used)].sort()).toEqual(Object.keys({ ...dependencies, ...peerDependencies }).sort());
+  for (const name of ["pino", "prom-client", "nats", "nats.ws"]) {
+    expect(installed(join(dir, "consumer"))).not.toContain(name);
+  }
+  const { version, license, dependencies: pinned } = json(projectDir, "package.json");
+  expect(json(folder, "package.json")).toMatchObject({ version, license });
+  for (const [name, version] of Object.entries(dependencies))
+    expect([name, pinned[name]]).toEqual([name, version]);
 });
 
-for (const [runtime, command] of [
-  ["Node", ["node", "out/app.js"]],
-  ["Bun", [process.execPath, "--no-env-file", "app.ts"]],
-] as const) {
-  test(`it issues a credential in another application on ${runtime}, and the server accepts it`, async () => {
-    const output = expectSuccess(
-      await run([...command, environment.recipe.env.KEYS_DIR ?? ""], join(dir, "consumer")),
+test.each([
+  ["consumer", NEWEST_HONO],
+  ["oldest", OLDEST_HONO],
+])("the project %s has one Hono, %s", (consumer, version) => {
+  expect(json(dir, consumer, "node_modules/hono/package.json").version).toBe(version);
+  expect(installed(join(dir, consumer)).filter((name) => /(^|\/)hono$/.test(name))).toEqual(["hono"]);
+});
+
+test("the package refuses a Hono that is too old or too new", () => {
+  const { peerDependencies } = json(projectDir, "packages/server/package.json");
+  const accepts = (version: string) => Bun.semver.satisfies(version, peerDependencies.hono);
+  expect(["4.9.12", OLDEST_HONO, "4.12.34", NEWEST_HONO, "5.0.0"].map(accepts)).toEqual([
+    false,
+    true,
+    true,
+    true,
+    false,
+  ]);
+});
+
+describe.each(["consumer", "oldest"])("in the project %s", (consumer) => {
+  test("a strict project compiles with its declarations, without Bun's types and with all libraries checked", async () => {
+    writeFileSync(
+      join(dir, consumer, "tsconfig.json"),
+      JSON.stringify({
+        compilerOptions: {
+          strict: true,
+          exactOptionalPropertyTypes: true,
+          skipLibCheck: false,
+          types: [],
+          target: "es2022",
+          lib: ["es2022", "dom", "dom.iterable"],
+          module: "nodenext",
+          outDir: "out",
+        },
+        files: ["app.ts"],
+      }),
     );
-    const { given, statuses, code, home } = JSON.parse(output) as ConsumerOutput;
-    expect(decode<User>(given.jwt).name).toBe("alice");
-    expect(statuses).toEqual([401, 422, 403]);
-    expect(code).toBe("invalid_user");
-    expect(home).toBe("home page");
-    await using alice = await logIn(given, environment.url("ws"));
-    const received = await alice.subscribe("users.alice.>");
-    alice.nc.publish("users.alice.x", "hello");
-    await alice.nc.flush();
-    expect(received.messages).toEqual(["hello"]);
+    expectSuccess(await run([join(projectDir, "node_modules/.bin/tsc")], join(dir, consumer)));
   });
-}
+
+  for (const [runtime, command] of [
+    ["Node", ["node", "out/app.js"]],
+    ["Bun", [process.execPath, "--no-env-file", "app.ts"]],
+  ] as const) {
+    test(`it issues a credential in another application on ${runtime}, and the server accepts it`, async () => {
+      const output = expectSuccess(
+        await run([...command, environment.recipe.env.KEYS_DIR ?? ""], join(dir, consumer)),
+      );
+      const { given, statuses, code, home } = JSON.parse(output) as ConsumerOutput;
+      expect(decode<User>(given.jwt).name).toBe("alice");
+      expect(statuses).toEqual([401, 422, 403]);
+      expect(code).toBe("invalid_user");
+      expect(home).toBe("home page");
+      await using alice = await logIn(given, environment.url("ws"));
+      const received = await alice.subscribe("users.alice.>");
+      alice.nc.publish("users.alice.x", "hello");
+      await alice.nc.flush();
+      expect(received.messages).toEqual(["hello"]);
+    });
+  }
+});
 
 test("the example issues a credential after its own login, and none without", async () => {
   const [port] = await freePorts(1);
@@ -225,13 +304,14 @@ test("the example issues a credential after its own login, and none without", as
 
 describe("the package nats-mint-browser", () => {
   const folder = join(projectDir, "packages/browser");
-  const json = (...path: string[]) => JSON.parse(readFileSync(join(...path), "utf8"));
   let page: string;
   let contents: string[];
 
   beforeAll(async () => {
     page = join(dir, "page");
-    contents = await packAndInstall(folder, page);
+    const tarball = await pack(folder);
+    contents = await contentsOf(tarball);
+    await install(page, tarball);
   });
 
   test("has the version and the license of nats-mint", () => {
@@ -243,8 +323,7 @@ describe("the package nats-mint-browser", () => {
     const others = contents.filter((file) => !/^package\/dist\/[\w/-]+\.(js|d\.ts)$/.test(file));
     expect(others.sort()).toEqual(["package/LICENSE", "package/README.md", "package/package.json"]);
     expect(contents.filter((file) => /test|fixture/.test(file))).toEqual([]);
-    const installed = join(page, "node_modules/nats-mint-browser");
-    expect(readFileSync(join(installed, "LICENSE"), "utf8")).toBe(
+    expect(readFileSync(join(page, "node_modules/nats-mint-browser", "LICENSE"), "utf8")).toBe(
       readFileSync(join(projectDir, "LICENSE"), "utf8"),
     );
   });
@@ -254,9 +333,18 @@ describe("the package nats-mint-browser", () => {
     expect(packages).toEqual(["nats-mint-browser"]);
   });
 
-  test("exports what nats-mint/browser exports", async () => {
-    const installed = await import(Bun.resolveSync("nats-mint-browser", page));
-    expect(Object.keys(installed).sort()).toEqual(Object.keys(browserModule).sort());
+  test("exports what nats-mint/browser and nats-mint/node export", async () => {
+    for (const [path, module] of [
+      ["", browserModule],
+      ["/node", nodeModule],
+    ] as const) {
+      for (const name of ["nats-mint-browser", "nats-mint"]) {
+        const from = name === "nats-mint" ? join(dir, "consumer") : page;
+        const entry = `${name}${path || (name === "nats-mint" ? "/browser" : "")}`;
+        const exported = await import(Bun.resolveSync(entry, from));
+        expect([entry, Object.keys(exported).sort()]).toEqual([entry, Object.keys(module).sort()]);
+      }
+    }
   });
 
   test("has a program in its README that compiles with its declarations and can be bundled for a page", async () => {

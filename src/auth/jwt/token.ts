@@ -57,7 +57,7 @@ export function checkClaims(claims: JWTPayload, now: number): { subject: string;
   const { sub, exp, iat } = claims;
   // Half a surrogate pair has no form in UTF-8, so two such subjects could become the same.
   const isSubject =
-    typeof sub === "string" && sub !== "" && sub.length <= MAX_SUBJECT_LENGTH && !/\p{Cs}/u.test(sub);
+    typeof sub === "string" && sub !== "" && sub.length <= MAX_SUBJECT_LENGTH && sub.isWellFormed();
   if (!isSubject) throw missing("sub");
   // `1e400` is JSON, and infinite.
   if (typeof exp !== "number" || !Number.isFinite(exp)) throw missing("exp");

@@ -46,7 +46,8 @@ export async function makeUserKey(
     }
     return {
       publicKey,
-      sign: async (data) => new Uint8Array(await subtle.sign(ED25519, privateKey, data as BufferSource)),
+      sign: async (data) =>
+        new Uint8Array(await subtle.sign(ED25519, privateKey, data as Uint8Array<ArrayBuffer>)),
     };
   } catch (cause) {
     const pair = !given && nkeys?.createUser();

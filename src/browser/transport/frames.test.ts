@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { encode, type Frame, fingerprint, makeSplitter } from "./frames.ts";
+import { binaryText, encode, type Frame, makeSplitter } from "./frames.ts";
 import { pieces } from "./server.fixture.ts";
 
 const RUNS = 300;
@@ -87,8 +87,8 @@ describe("a splitter", () => {
           const stream = Buffer.concat(sent.map(({ bytes }) => bytes));
           const found = feed(cut(stream, places));
           expect(found.map(({ verb }) => verb)).toEqual(sent.map(({ verb }) => verb));
-          expect(found.map(({ bytes }) => fingerprint(bytes))).toEqual(
-            sent.map(({ bytes }) => fingerprint(bytes)),
+          expect(found.map(({ bytes }) => binaryText(bytes))).toEqual(
+            sent.map(({ bytes }) => binaryText(bytes)),
           );
           expect(found.map((one) => one.line)).toEqual(pieces(stream).map(({ words }) => words.join(" ")));
         }),
@@ -127,7 +127,7 @@ describe("a splitter", () => {
     const [first] = split(buffer);
     buffer.fill(0);
     const [second] = split(encode("o\r\n"));
-    expect([first, second].map((frame) => fingerprint(frame?.bytes ?? buffer))).toEqual([
+    expect([first, second].map((frame) => binaryText(frame?.bytes ?? buffer))).toEqual([
       "PUB a 2\r\nhi\r\n",
       "PUB a 2\r\nho\r\n",
     ]);
@@ -180,11 +180,19 @@ describe("a splitter", () => {
   });
 });
 
-describe("a fingerprint", () => {
-  test("differs when one byte does", () => {
+describe("bytes as a text", () => {
+  test("differ when one byte does", () => {
     const all = Uint8Array.from({ length: 256 }, (_, i) => i);
-    const prints = [...all].map((byte) => fingerprint(Uint8Array.of(byte)));
+    const prints = [...all].map((byte) => binaryText(Uint8Array.of(byte)));
     expect(new Set(prints).size).toBe(256);
-    expect(fingerprint(all)).toBe(prints.join(""));
+    expect(binaryText(all)).toBe(prints.join(""));
   });
+
+  test.each([0, 1, 4095, 4096, 4097, 8192, 1_048_576])(
+    "are as many characters as there are bytes: %d",
+    (size) => {
+      const bytes = Uint8Array.from({ length: size }, (_, i) => (i * 31) % 256);
+      expect(binaryText(bytes) === Buffer.from(bytes).toString("latin1")).toBe(true);
+    },
+  );
 });

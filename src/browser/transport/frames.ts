@@ -26,16 +26,23 @@ const WITH_PAYLOAD = /^H?(MSG|PUB)$/;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
-/** Unlike UTF-8, maps each byte to one character. */
-const latin1 = new TextDecoder("latin1");
 
 export const encode = (text: string): Uint8Array => encoder.encode(text);
 
 /** A control line as a frame. */
 export const encodeLine = (line: string): Uint8Array => encode(`${line}\r\n`);
 
-/** Bytes as a text. Two texts are equal only if all bytes are. */
-export const fingerprint = (bytes: Uint8Array): string => latin1.decode(bytes);
+/** Bytes as a text of one character each. Not by a `TextDecoder`: those of React Native know only UTF-8. */
+export function binaryText(bytes: Uint8Array): string {
+  /** A call has room for some ten thousand arguments. */
+  const CHUNK = 4096;
+  let text = "";
+  for (let at = 0; at < bytes.length; at += CHUNK) {
+    // Not by spreading, which takes five times as long.
+    text += String.fromCharCode.apply(null, bytes.subarray(at, at + CHUNK) as unknown as number[]);
+  }
+  return text;
+}
 
 /** The words of a control line. The last word of a frame with a payload is the payload's size. */
 export const words = (line: string): string[] => line.split(" ");

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { makeSplitter } from "./frames.ts";
-import { isRepeat, makeLedger } from "./ledger.ts";
+import { makeLedger, matchOld } from "./ledger.ts";
 import { type Link, makeRelay } from "./relay.ts";
 import { bytesOf, Cluster, Connection, pieces } from "./server.fixture.ts";
 
@@ -11,7 +11,7 @@ const { array, constantFrom, nat, record, shuffledSubarray, tuple } = fc;
 
 /**
  * @param old  what the old connection brings
- * @param begin  the place from which on the new connection brings the same
+ * @param begin  the place from which on the next connection brings the same
  * @param marks  the places of the two marks
  * @returns what is not taken for a repeat
  */
@@ -23,7 +23,7 @@ function decide(old: readonly string[], begin: number, marks: readonly number[])
   const bring = (until: number) => {
     for (; freshAt < until - begin; freshAt++) {
       const frame = fresh[freshAt] ?? "";
-      waiting.push([frame, ledger.count("new", frame)]);
+      waiting.push([frame, ledger.count("next", frame)]);
     }
   };
   let oldAt = 0;
@@ -31,10 +31,10 @@ function decide(old: readonly string[], begin: number, marks: readonly number[])
     for (; oldAt < mark; oldAt++) ledger.count("old", old[oldAt] ?? "");
     ledger.mark("old");
     bring(mark);
-    ledger.mark("new");
+    ledger.mark("next");
   }
   bring(old.length);
-  return waiting.filter(([, entry]) => !isRepeat(entry)).map(([frame]) => frame);
+  return waiting.filter(([, entry]) => !matchOld(entry)).map(([frame]) => frame);
 }
 
 describe("a ledger", () => {
@@ -42,35 +42,35 @@ describe("a ledger", () => {
     fc.assert(
       fc.property(
         record({ size: nat(30), begin: nat(30), cut: nat(30) }),
-        array(constantFrom<"old" | "new">("old", "new"), { maxLength: 80 }),
+        array(constantFrom<"old" | "next">("old", "next"), { maxLength: 80 }),
         shuffledSubarray([...Array(30).keys()]),
         ({ size, begin, cut }, turns, order) => {
-          // The new connection lacks the first messages, the old one the last ones. Each has an order of its own.
+          // The next connection lacks the first messages, the old one the last ones. Each has an order of its own.
           const names = [...Array(size).keys()].map(String);
           const streams = {
             old: names.slice(0, Math.max(cut, begin)),
-            new: order.filter((i) => i >= begin && i < size).map(String),
+            next: order.filter((i) => i >= begin && i < size).map(String),
           };
-          const expected = streams.new.filter((name) => !streams.old.includes(name));
+          const expected = streams.next.filter((name) => !streams.old.includes(name));
           const ledger = makeLedger();
           const waiting: [string, ReturnType<typeof ledger.count>][] = [];
-          const bring = (side: "old" | "new") => {
+          const bring = (side: "old" | "next") => {
             const name = streams[side].shift();
             if (name === undefined) return;
             const entry = ledger.count(side, name);
-            if (side === "new") waiting.push([name, entry]);
+            if (side === "next") waiting.push([name, entry]);
           };
           for (const turn of turns) bring(turn);
           ledger.mark("old");
-          ledger.mark("new");
+          ledger.mark("next");
           // Before the second mark, both have brought everything.
-          while (streams.old.length + streams.new.length > 0) {
-            bring("new");
+          while (streams.old.length + streams.next.length > 0) {
+            bring("next");
             bring("old");
           }
-          ledger.mark("new");
+          ledger.mark("next");
           ledger.mark("old");
-          expect(waiting.filter(([, entry]) => !isRepeat(entry)).map(([name]) => name)).toEqual(expected);
+          expect(waiting.filter(([, entry]) => !matchOld(entry)).map(([name]) => name)).toEqual(expected);
         },
       ),
       { numRuns: RUNS },
@@ -101,28 +101,28 @@ describe("a ledger", () => {
     ledger.count("old", "tick");
     ledger.count("old", "tick");
     ledger.mark("old");
-    ledger.mark("new");
-    const [first, second] = [ledger.count("new", "tick"), ledger.count("new", "tick")];
-    ledger.mark("new");
+    ledger.mark("next");
+    const [first, second] = [ledger.count("next", "tick"), ledger.count("next", "tick")];
+    ledger.mark("next");
     ledger.mark("old");
-    expect([first, second].map(isRepeat)).toEqual([true, true]);
+    expect([first, second].map(matchOld)).toEqual([true, true]);
   });
 
   test("expects on both connections what the old one first brings after the first mark", () => {
     const ledger = makeLedger();
     ledger.mark("old");
-    ledger.mark("new");
+    ledger.mark("next");
     ledger.count("old", "tick");
     ledger.mark("old");
-    ledger.mark("new");
-    expect(isRepeat(ledger.count("new", "tick"))).toBe(true);
-    expect(isRepeat(ledger.count("new", "tick"))).toBe(false);
+    ledger.mark("next");
+    expect(matchOld(ledger.count("next", "tick"))).toBe(true);
+    expect(matchOld(ledger.count("next", "tick"))).toBe(false);
   });
 });
 
 /** Milliseconds. */
 interface Network {
-  /** The delay in one direction, for the old and the new connection; and the largest random addition to it. */
+  /** The delay in one direction, for the old and the next connection; and the largest random addition to it. */
   readonly delays: readonly [number, number];
   readonly jitter: number;
   /** Equal messages in a second. */

@@ -1,7 +1,20 @@
 import type { Credential } from "../credential/credential.ts";
-import { encode, encodeLine, type Frame, makeSplitter } from "./frames.ts";
+import { binaryText, encode, encodeLine, type Frame, makeSplitter } from "./frames.ts";
 import type { Link } from "./relay.ts";
 import { isRefusal } from "./server-errors.ts";
+
+/** The part of a WebSocket that is used. The handlers get the events of a WebSocket. */
+export interface PlainWebSocket {
+  binaryType: string;
+  // biome-ignore lint/suspicious/noExplicitAny: the event types of implementations differ
+  onmessage: ((event: any) => void) | null;
+  // biome-ignore lint/suspicious/noExplicitAny: the event types of implementations differ
+  onclose: ((event: any) => void) | null;
+  // biome-ignore lint/suspicious/noExplicitAny: the event types of implementations differ
+  onerror: ((event: any) => void) | null;
+  send(data: ArrayBuffer | Uint8Array<ArrayBuffer>): void;
+  close(): void;
+}
 
 /** One WebSocket to a nats-server. */
 export interface ServerLink extends Link {
@@ -14,21 +27,20 @@ export interface ServerLink extends Link {
 }
 
 /**
- * Opens a WebSocket.
+ * Uses a WebSocket that has just been made.
  * @param getCredential  called at the login; if it rejects, the connection is lost with the message
  * @param onFrames  takes the frames that arrive
  * @param onLost  called when the connection has ended otherwise than by `close`
  */
 export function openLink(
-  url: string,
+  socket: PlainWebSocket,
   getCredential: () => Promise<Credential>,
   onFrames: (frames: Frame[]) => void,
   onLost: (reason: string) => void,
 ): ServerLink {
   const split = makeSplitter();
-  const socket = new WebSocket(url);
   socket.binaryType = "arraybuffer";
-  socket.onmessage = ({ data }) => {
+  socket.onmessage = ({ data }: { data: ArrayBuffer }) => {
     link.heardAt = performance.now();
     const frames = split(new Uint8Array(data));
     for (const { line } of frames) if (link.credential && isRefusal(line)) link.credential.refusal = line;
@@ -36,22 +48,22 @@ export function openLink(
   };
   // Usually an error event and then a close event. Where a Content-Security-Policy forbids the connection, there is no
   // close event.
-  socket.onclose = socket.onerror = (event: Event) =>
-    link.lose((event as CloseEvent).reason || "connection lost");
+  socket.onclose = socket.onerror = (event: { reason?: string }) =>
+    link.lose(event.reason || "connection lost");
 
   const link: ServerLink = {
     heardAt: performance.now(),
     pongs: [],
 
     send(bytes) {
-      socket.send(bytes as BufferSource);
+      socket.send(bytes as Uint8Array<ArrayBuffer>);
     },
 
     async logIn(options, { nonce = "" }) {
       try {
         const credential = await getCredential();
         // The server accepts both base64 alphabets: `server/auth.go`.
-        const sig = btoa(String.fromCharCode(...(await credential.key.sign(encode(nonce)))));
+        const sig = btoa(binaryText(await credential.key.sign(encode(nonce))));
         link.credential = credential;
         link.send(encodeLine(`CONNECT ${JSON.stringify({ ...options, jwt: credential.response.jwt, sig })}`));
       } catch (error) {
@@ -65,7 +77,8 @@ export function openLink(
     },
 
     close() {
-      socket.onmessage = socket.onclose = socket.onerror = null;
+      // Not null: the package `ws` throws an error event for which there is no handler.
+      socket.onmessage = socket.onclose = socket.onerror = () => {};
       socket.close();
     },
   };

@@ -6,8 +6,8 @@ import { makeSwap, type Swap } from "./swap.ts";
 /** A connection to a server. */
 export interface Link {
   /**
-   * What to do at each PONG that is due, in their order. A server answers the PINGs of one connection in their order, and
-   * each after everything that was sent before it.
+   * What to do at each PONG that is due, in their order. A server responds to the PINGs of one connection in their
+   * order, and to each after everything that was sent before it.
    */
   readonly pongs: (() => void)[];
   send(bytes: Uint8Array): void;
@@ -52,7 +52,7 @@ export interface Relay<L extends Link> {
   swap(next: L): Promise<void>;
   /**
    * Gives up a swap. The client goes on with the connection that it has.
-   * @returns false if it cannot: it has left the old connection, and the new one is not in place
+   * @returns false if it cannot: it has left the old connection, and the next one is not in place
    */
   abandon(reason: Error): boolean;
   /** The client closes: what it has sent goes out on the connection on which it is still in order. */
@@ -89,7 +89,7 @@ export function makeRelay<L extends Link>(first: L, output: RelayOutput): Relay<
       else if (verb === "SUB") subscribe(frame);
       else if (verb === "UNSUB") unsubscribe(frame);
       else if (verb === "PING") void passPing();
-      // PINGs of servers are answered by the relay.
+      // The relay itself responds to PINGs of servers.
       else if (verb !== "PONG") link.send(frame.bytes);
     }
   }
@@ -201,7 +201,7 @@ export function makeRelay<L extends Link>(first: L, output: RelayOutput): Relay<
         Promise.race([step, failure]).then((result) => (swap === own ? result : failure));
       const old = link;
       /** Has both servers mark the same moment in what they send. */
-      const mark = () => Promise.all([ping(old, () => own.mark("old")), ping(fresh, () => own.mark("new"))]);
+      const mark = () => Promise.all([ping(old, () => own.mark("old")), ping(fresh, () => own.mark("next"))]);
 
       const nextInfo = await attempt(
         new Promise<ServerInfo>((resolve) => {

@@ -37,6 +37,7 @@ function open(reason: string): ClientSocket {
       if (requests++ > 0) throw new Error(reason);
       return {} as Credential;
     },
+    webSocket: (url) => new WebSocket(url),
     emit() {},
     heard() {},
     closed() {},

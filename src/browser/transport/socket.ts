@@ -1,7 +1,7 @@
 import type { Credential } from "../credential/credential.ts";
 import type { LiveCredentialsEvent } from "../events.ts";
 import { encodeLine, makeSplitter } from "./frames.ts";
-import { openLink, type ServerLink } from "./link.ts";
+import { openLink, type PlainWebSocket, type ServerLink } from "./link.ts";
 import { makeRelay, type Relay } from "./relay.ts";
 import { refusalLine } from "./server-errors.ts";
 
@@ -9,6 +9,8 @@ import { refusalLine } from "./server-errors.ts";
 export interface SocketHost {
   /** Resolves with a usable credential as soon as there is one; rejects if there will be none. */
   credential(): Promise<Credential>;
+  /** Opens a WebSocket. */
+  webSocket(url: string): PlainWebSocket;
   emit(event: LiveCredentialsEvent): void;
   /** Something has arrived, so the page is running. */
   heard(): void;
@@ -144,7 +146,7 @@ export function openClientSocket(url: string, host: SocketHost): ClientSocket {
 
   function open(): ServerLink {
     const link = openLink(
-      url,
+      host.webSocket(url),
       host.credential,
       (frames) => relay?.fromServer(link, frames),
       (reason) => {

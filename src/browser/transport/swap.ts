@@ -1,5 +1,5 @@
-import { type Frame, fingerprint, isMessage, words } from "./frames.ts";
-import { type Entry, isRepeat, makeLedger } from "./ledger.ts";
+import { binaryText, type Frame, isMessage, words } from "./frames.ts";
+import { type Entry, makeLedger, matchOld, type Side } from "./ledger.ts";
 
 /** How far a swap has come. docs/renewal.md shows it as a diagram. */
 export type Stage =
@@ -23,7 +23,7 @@ export interface Swap {
   /** The sids of subscriptions in queue groups, also of those that have ended since. */
   readonly queueSids: Set<string | undefined>;
   /** The PONG of a mark has arrived on a connection. */
-  mark(side: "old" | "new"): void;
+  mark(side: Side): void;
   /** Takes a frame of the connection that the client has. */
   receive(frame: Frame): void;
   /** Takes a frame of the next connection. */
@@ -40,19 +40,19 @@ export function makeSwap(deliver: (frame: Frame) => void): Swap {
   const queueSids = new Set<string | undefined>();
   /** A message that every subscribed connection gets; of a queue group, only one member does. */
   const isForAll = (frame: Frame) => isMessage(frame) && !queueSids.has(words(frame.line)[2]);
-  const count = (side: "old" | "new", frame: Frame) => ledger.count(side, fingerprint(frame.bytes));
+  const count = (side: Side, frame: Frame) => ledger.count(side, binaryText(frame.bytes));
 
   const swap: Swap = {
     stage: "joining",
     queueSids,
     mark(side) {
       ledger.mark(side);
-      if (side === "old" && swap.stage === "cutting") swap.stage = "deaf";
+      if (swap.stage === "cutting" && side === "old") swap.stage = "deaf";
     },
     receive(frame) {
       const { stage } = swap;
       if (stage === "joining" || !isForAll(frame)) deliver(frame);
-      else if (stage === "trailing") isRepeat(count("new", frame)) || deliver(frame);
+      else if (stage === "trailing") matchOld(count("next", frame)) || deliver(frame);
       else if (stage !== "deaf") {
         count("old", frame);
         deliver(frame);
@@ -61,10 +61,10 @@ export function makeSwap(deliver: (frame: Frame) => void): Swap {
     receiveNext(frame) {
       // A message of a queue group that only the next connection got: the client need not wait for it.
       if (isMessage(frame) && !isForAll(frame)) deliver(frame);
-      else waiting.push([frame, isMessage(frame) ? count("new", frame) : undefined]);
+      else waiting.push([frame, isMessage(frame) ? count("next", frame) : undefined]);
     },
     flush() {
-      for (const [frame, entry] of waiting) if (!entry || !isRepeat(entry)) deliver(frame);
+      for (const [frame, entry] of waiting) (entry && matchOld(entry)) || deliver(frame);
     },
   };
   return swap;

@@ -1,4 +1,4 @@
-import { quote } from "../../util/quote.ts";
+import { showPlace } from "../../util/zod-issues.ts";
 
 /**
  * The place of a claim: its name, or the names that lead to it. A name is used as it is, dots and slashes included:
@@ -24,10 +24,6 @@ export function claimAt(claims: Readonly<Record<string, unknown>>, path: ClaimPa
 }
 
 /** The path for a message: `realm_access.roles`. */
-export function showPath(path: ClaimPath): string {
-  return namesOf(path)
-    .map((name) => (/^[A-Za-z0-9_-]{1,64}$/.test(name) ? name : quote(name)))
-    .join(".");
-}
+export const showClaim = (path: ClaimPath): string => showPlace(namesOf(path));
 
 const namesOf = (path: ClaimPath): readonly string[] => (typeof path === "string" ? [path] : path);

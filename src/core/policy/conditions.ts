@@ -1,6 +1,6 @@
 import { quote } from "../../util/quote.ts";
 import type { Identity } from "../identity.ts";
-import { type ClaimPath, claimAt, type Scalar, showPath } from "./claims.ts";
+import { type ClaimPath, claimAt, type Scalar, showClaim } from "./claims.ts";
 
 /** A condition on one claim, with exactly one test. There is no negation, so a missing claim never grants more. */
 export type Condition = { readonly claim: ClaimPath } & (
@@ -45,7 +45,7 @@ export function explainMismatch(when: When, identity: Identity): string[] {
   for (const condition of when.claims ?? []) {
     const value = claimAt(identity.claims, condition.claim);
     if (passes(condition, value)) continue;
-    found.push(`${showPath(condition.claim)} is ${show(value)}, wanted ${wanted(condition)}`);
+    found.push(`${showClaim(condition.claim)} is ${show(value)}, wanted ${wanted(condition)}`);
   }
   return found;
 }

@@ -14,7 +14,6 @@ import { parseSubjectToken, type SubjectToken } from "../subject-token.ts";
 const DERIVED = /^u-[a-z2-7]{32}$/;
 const DIGEST_BYTES = 20;
 const LENGTH_BYTES = 4;
-const SURROGATE = /\p{Surrogate}/u;
 
 /**
  * The derived name: always the same for one issuer and subject, and different for any other pair.
@@ -22,7 +21,7 @@ const SURROGATE = /\p{Surrogate}/u;
  * half
  */
 export function deriveUser({ issuer, subject }: Pick<Identity, "issuer" | "subject">): SubjectToken {
-  if (SURROGATE.test(issuer) || SURROGATE.test(subject)) {
+  if (!issuer.isWellFormed() || !subject.isWellFormed()) {
     throw new UserNotAllowedError("issuer or subject is not valid Unicode");
   }
   const issuerBytes = Buffer.byteLength(issuer);

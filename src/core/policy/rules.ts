@@ -10,7 +10,7 @@ import type { Grant, Identity, Requested } from "../identity.ts";
 import type { Seconds } from "../lifetime.ts";
 import { isSubjectToken, type SubjectToken } from "../subject-token.ts";
 import type { Tags } from "../tags.ts";
-import { type ClaimPath, claimAt, showPath } from "./claims.ts";
+import { type ClaimPath, claimAt, showClaim } from "./claims.ts";
 import { matches, type When } from "./conditions.ts";
 import { deriveUser, looksDerived } from "./derived-user.ts";
 
@@ -107,11 +107,11 @@ function userOf(identity: Identity, source: UserSource | undefined): SubjectToke
   // There is no fallback to a derived name: the claim's presence would then decide which user a caller is.
   const name = claimAt(identity.claims, source.claim);
   if (!isSubjectToken(name)) {
-    throw new UserNotAllowedError(`the claim ${showPath(source.claim)} is missing or not one subject token`);
+    throw new UserNotAllowedError(`the claim ${showClaim(source.claim)} is missing or not one subject token`);
   }
   // It may be the name that another caller had before `user` was set in the policy.
   if (looksDerived(name)) {
-    throw new UserNotAllowedError(`the claim ${showPath(source.claim)} has the form of a derived user name`);
+    throw new UserNotAllowedError(`the claim ${showClaim(source.claim)} has the form of a derived user name`);
   }
   return name;
 }

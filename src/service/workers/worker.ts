@@ -7,8 +7,8 @@ export interface Worker {
   /** From 1. A worker that replaces another has the same number. */
   readonly number: number;
   /**
-   * Reports that requests are accepted now. From then on each `snapshot-request` is answered with the result of
-   * `snapshot`. Exits with 0 when the supervisor is gone.
+   * Reports that requests are accepted now. From then on each `snapshot-request` gets the result of `snapshot`.
+   * Exits with 0 when the supervisor is gone.
    */
   readonly ready: (snapshot: () => Promise<MetricsSnapshot>) => void;
   /**

@@ -1,0 +1,134 @@
+import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { type AddressInfo, createServer, type Socket } from "node:net";
+
+/** The part of a client's WebSocket (src/browser/transport/socket.ts) that is used. */
+interface ClientSide {
+  onmessage: ((event: { data: ArrayBuffer }) => void) | null;
+  // biome-ignore lint/suspicious/noExplicitAny: the same interface as that of a WebSocket
+  onerror: ((event: any) => void) | null;
+  // biome-ignore lint/suspicious/noExplicitAny: the same interface as that of a WebSocket
+  onclose: ((event: any) => void) | null;
+  send(data: Uint8Array<ArrayBuffer>): void;
+  close(): void;
+}
+
+/** A port at 127.0.0.1 for the NATS clients of this process. */
+export interface Gateway {
+  readonly port: number;
+  /** The `token` that a client has to send. */
+  readonly token: string;
+  close(): void;
+}
+
+/** Bytes of a CONNECT line, at most: the server's `max_control_line`. */
+const MAX_CONNECT = 4096;
+/** Milliseconds that a client has to send its CONNECT. */
+const CONNECT_TIMEOUT = 5000;
+const LINE_FEED = 10;
+
+/**
+ * Opens the port. A client that connects to it is connected to the server by `dial`, and logged in there with the live
+ * credentials: so only a client that knows the token is served, and not another program of this machine.
+ */
+export async function openGateway(dial: () => Promise<unknown>): Promise<Gateway> {
+  const token = randomBytes(32).toString("base64url");
+  const connections = new Set<Socket>();
+
+  const server = createServer((connection) => {
+    connections.add(connection);
+    connection.setNoDelay(true);
+    // 'close' follows.
+    connection.on("error", () => {});
+    connection.on("close", () => connections.delete(connection));
+    dial().then(
+      (socket) => join(connection, socket as ClientSide, token),
+      () => connection.destroy(),
+    );
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", resolve);
+  });
+  // The clients keep the process running.
+  server.unref();
+  return {
+    port: (server.address() as AddressInfo).port,
+    token,
+    close() {
+      server.close();
+      for (const connection of connections) connection.end();
+    },
+  };
+}
+
+function join(connection: Socket, socket: ClientSide, token: string): void {
+  let head: Buffer | undefined = Buffer.alloc(0);
+  let isCorked = false;
+  const late = setTimeout(() => connection.destroy(), CONNECT_TIMEOUT);
+
+  connection.on("data", (bytes: Buffer) => {
+    if (!head) return socket.send(bytes as Uint8Array<ArrayBuffer>);
+    head = Buffer.concat([head, bytes]);
+    const end = head.indexOf(LINE_FEED) + 1;
+    if (end === 0 && head.length < MAX_CONNECT) return;
+    const connect = readConnect(head.subarray(0, end).toString(), token);
+    if (!connect) return void connection.end("-ERR 'Authorization Violation'\r\n");
+    clearTimeout(late);
+    const rest = head.subarray(end);
+    head = undefined;
+    socket.send(Buffer.from(connect));
+    socket.send(rest as Uint8Array<ArrayBuffer>);
+  });
+  connection.on("close", () => {
+    clearTimeout(late);
+    socket.close();
+  });
+
+  socket.onmessage = ({ data }) => {
+    // What arrives in one go leaves in one packet.
+    if (!isCorked) {
+      isCorked = true;
+      connection.cork();
+      process.nextTick(() => {
+        isCorked = false;
+        connection.uncork();
+      });
+    }
+    connection.write(forLocalClient(Buffer.from(data)));
+  };
+  socket.onclose = socket.onerror = () => void connection.end();
+}
+
+/**
+ * The CONNECT line for the server.
+ * @returns undefined if the line is not a CONNECT with this token
+ */
+function readConnect(line: string, token: string): string | undefined {
+  try {
+    const [, json = ""] = /^CONNECT (.*)$/i.exec(line.trimEnd()) ?? [];
+    const { auth_token: given, ...options } = JSON.parse(json);
+    return isEqual(String(given), token) ? `CONNECT ${JSON.stringify(options)}\r\n` : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Takes the same time for each `given`. */
+const isEqual = (given: string, token: string) => timingSafeEqual(sha256(given), sha256(token));
+
+const sha256 = (text: string) => createHash("sha256").update(text).digest();
+
+/** INFO as it is true of the port: without TLS, without a challenge and without other servers. Other frames as they are. */
+function forLocalClient(frame: Buffer): Buffer {
+  if (frame.subarray(0, 5).toString("latin1").toUpperCase() !== "INFO ") return frame;
+  const {
+    tls_required: _required,
+    tls_available: _available,
+    tls_verify: _verify,
+    nonce: _nonce,
+    connect_urls: _urls,
+    ws_connect_urls: _wsUrls,
+    ...info
+  } = JSON.parse(frame.subarray(5).toString());
+  return Buffer.from(`INFO ${JSON.stringify({ ...info, auth_required: true })}\r\n`);
+}
