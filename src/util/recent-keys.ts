@@ -19,7 +19,7 @@ const NONE = -1;
 
 /**
  * Remembers the `max` keys that were used last, by 64 bits of a hash. The hash has a secret seed: two keys that share a
- * number can't be searched for, and by chance there is one pair in 10^10 full tables.
+ * number can't be searched for, and by chance there is one pair in 10^11 full tables.
  */
 export function recentKeys(
   max: number,
