@@ -3,6 +3,7 @@ import type { NatsConnection } from "nats";
 import { createUser } from "nkeys.js";
 import { readClientConfig } from "./config/client.ts";
 import type { CredsResponse } from "./http/creds/response.ts";
+import { findRunningMint } from "./local/pid-file.ts";
 import { withTimeout } from "./util/timeout.ts";
 
 /**
@@ -18,7 +19,8 @@ try {
   const { user, role } = readArguments();
   const config = readClientConfig();
   const key = createUser(); // its private half is not sent
-  const credentials = await fetchCredentials(config.mintUrl, {
+  const mintUrl = (!config.namesMint && findRunningMint(config)) || config.mintUrl;
+  const credentials = await fetchCredentials(mintUrl, {
     user,
     role: role ?? (config.useWebSocket ? "browser" : "service"),
     public_key: key.getPublicKey(),
@@ -34,7 +36,7 @@ try {
   const nc = (await connect({
     servers,
     authenticator: jwtAuthenticator(credentials.jwt, key.getSeed()),
-    inboxPrefix: credentials.inbox_prefix,
+    ...(credentials.inbox_prefix !== undefined && { inboxPrefix: credentials.inbox_prefix }),
     timeout: TIMEOUT,
   })) as NatsConnection;
   console.log(`connected to ${nc.getServer()} as ${credentials.user}, role ${credentials.role}`);

@@ -88,6 +88,16 @@ replace_link() {
   move_over "$made" "$1" || fail "$1 can't be replaced. It should be a symbolic link: remove what is there"
 }
 
+# link_copy SOURCE LINK NAME [OWNER]: copies a directory to NAME, beside LINK, and makes LINK a link to it once it is complete
+link_copy() {
+  local copy="${2%/*}/$3"
+  rm -rf "$copy"
+  cp -R "$1" "$copy"
+  chown_to "${4:-}" "$copy"
+  fsync_tree "$copy"
+  replace_link "$2" "$3"
+}
+
 # lock FILE: waits for the lock of FILE and holds it until unlock. The kernel releases the lock of a killed process. The
 # wait is for a background process, since a shell handles a signal only when a foreground one has ended.
 lock() {

@@ -8,19 +8,22 @@
 #   $NSC_DIR/{nats,nkeys}                   where nsc looks by default in a nats-box container
 #   $NSC_DIR/lock                           held while the links change, and while a generation is copied
 #
-# What nats-push records about the server (recipe/pushed) is written into the store in force, without a copy: it is no
-# change that an operator would want to go back from.
+# What nats-push records about the server (recipe/pushed) is written into the store in force, under the lock and without a
+# copy: it is no change that an operator would want to go back from. A copy that was made before lacks it, and so can't
+# become the store in force any more.
 #
 # nsc writes its files in place: killed at the wrong moment it leaves an empty JWT. Here that damages only a copy, which
 # nothing points to.
 #
 # State: $store              the generation that the script reads, or the copy that it edits
 #        $base               the generation that the copy was made from; empty for a new store
+#        $base_records       what was recorded there about the server then: records_of
 #        $operator           the name of the store's operator
 #        $operator_dir       nsc's directory of the operator, in $store
 #        $scratch/accounts   "ID NAME" of each account, one per line
 store=
 base=
+base_records=
 operator=
 operator_dir=
 
@@ -83,7 +86,10 @@ open_copy() {
   fi
   store=$(mktemp -d "$NSC_DIR/generations/part-XXXXXX")
   remove_at_exit "$store"
-  [ -z "$base" ] || cp -R "$NSC_DIR/$base/." "$store"
+  if [ -n "$base" ]; then
+    cp -R "$NSC_DIR/$base/." "$store"
+    base_records=$(records_of "$NSC_DIR/$base")
+  fi
   unlock
   if [ -n "$base" ]; then
     problem=$(store_problem)
@@ -123,6 +129,11 @@ linked_generation() {
   printf '%s\n' "${target##*/}"
 }
 
+# records_of GENERATION: one word that changes with what is recorded there about the server
+records_of() {
+  (cd "$1/recipe" && { readlink pushed-applied || true; find pushed own -type f -exec cksum {} + | sort; } 2>/dev/null) | fingerprint -
+}
+
 # copy_differs: $store differs from the generation that it was copied from
 copy_differs() { [ -z "$base" ] || ! diff -r "$NSC_DIR/$base" "$store" >/dev/null 2>&1; }
 
@@ -132,7 +143,8 @@ switch_over() {
   local whole dropped
   fsync_tree "$store"
   lock "$NSC_DIR/lock"
-  [ "$base" = "$(readlink "$NSC_DIR/current" || true)" ] ||
+  { [ "$base" = "$(readlink "$NSC_DIR/current" || true)" ] &&
+    { [ -z "$base" ] || [ "$(records_of "$NSC_DIR/$base")" = "$base_records" ]; }; } ||
     fail "the nsc store was changed by another run at the same time. Nothing was changed here; run again"
   whole=generations/${store##*/part-}
   mv "$store" "$NSC_DIR/$whole"

@@ -13,12 +13,25 @@ own_file() { printf '%s/recipe/own/%s.jwt' "$store" "$1"; }
 # known_on_server ID FILE: the server is known to have received FILE from this store
 known_on_server() { same_file "$2" "$(pushed_file "$1")" || same_file "$2" "$(own_file "$1")"; }
 
-# record_in_sync NAME ID FILE: notes that the server holds FILE, the JWT that the store has for account NAME
+# record_in_sync NAME ID FILE: notes that the server holds FILE, the JWT that the store has, or had, for account NAME
 record_in_sync() {
-  if is_application_account "$1" && ! diff -r "$store/recipe/applied" "$store/recipe/pushed-applied/" >/dev/null 2>&1; then
+  if is_application_account "$1" && same_file "$3" "$(account_file "$1")" && ! diff -r "$store/recipe/applied" "$store/recipe/pushed-applied/" >/dev/null 2>&1; then
     record_applied
   fi
   record_on_server "$2" "$3"
+}
+
+# record_in_force NAME ID FILE: the same in the store in force. It may have been replaced since this script read it, and no
+# change may replace it meanwhile.
+record_in_force() {
+  local read="$store" read_operator="$operator_dir"
+  lock "$NSC_DIR/lock"
+  store=$NSC_DIR/$(readlink "$NSC_DIR/current")
+  find_operator || fail_damaged "it should hold one operator"
+  record_in_sync "$@"
+  store=$read
+  operator_dir=$read_operator
+  unlock
 }
 
 # record_applied: in one step, since a kill may come at any moment
@@ -26,8 +39,7 @@ record_applied() {
   local previous fresh
   previous=$(readlink "$store/recipe/pushed-applied" || true)
   fresh=$(mktemp -d "$store/recipe/applied-XXXXXX")
-  cp -R "$store/recipe/applied/." "$fresh"
-  replace_link "$store/recipe/pushed-applied" "${fresh##*/}"
+  link_copy "$store/recipe/applied" "$store/recipe/pushed-applied" "${fresh##*/}"
   [ -z "$previous" ] || rm -rf "$store/recipe/$previous"
 }
 

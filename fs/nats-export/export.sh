@@ -78,11 +78,7 @@ install_version() {
   previous=$(readlink "$KEYS_DIR/current" 2>/dev/null || true)
   case $previous in *[!0-9]*) previous= ;; esac
   number=$((${previous:-0} + 1))
-  rm -rf "${KEYS_DIR:?}/$number"
-  cp -R "$1" "$KEYS_DIR/$number"
-  chown_to "${MINT_OWNER:-}" "$KEYS_DIR/$number"
-  fsync_tree "$KEYS_DIR/$number"
-  replace_link "$KEYS_DIR/current" "$number"
+  link_copy "$1" "$KEYS_DIR/current" "$number" "${MINT_OWNER:-}"
   for old in "$KEYS_DIR"/[0-9]*; do
     case ${old##*/} in "$number" | "${previous:-$number}") ;; *) rm -rf "$old" ;; esac
   done

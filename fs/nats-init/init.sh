@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes, or brings up to date, everything that NATS starts from: operator, accounts, signing keys, server
-# configuration. It may run at any time and be killed at any time: it leaves the old state or the new one.
+# configuration. It may run at any time and be killed at any time: it leaves the old state or the new one. With the
+# argument check it only checks the settings and role files.
 set -eu
 
 name=nats-init
@@ -38,6 +39,7 @@ update_store() {
 
 check_settings
 check_roles
+[ "${1:-}" != check ] || end_check
 
 open_server_dir "$SERVER_DIR"
 before=$(linked_generation current)

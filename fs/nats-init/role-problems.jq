@@ -104,3 +104,17 @@ def file_problems:
     # Of a key that is given twice only the last value counts, and what the first one denies would be ignored.
     ([$events[] | if length == 2 then .[0] else .[0][:-1] end]
       | if length == (unique | length) then empty else "has the same key twice in one object" end);
+
+# account_problems: of an account's claims, why the server would refuse every user of a role with this file, or null: a
+# denied subject that is no subject once the account's tags are filled in
+def account_problems($file):
+  (.nats.tags // []) as $tags
+  | (["pub", "sub"][] | . as $side | $file[$side]? // {} | .deny // [] | .[] | [$side, .])
+  | . as [$side, $subject]
+  | $subject | [scan("\\{\\{account-tag\\(([a-z0-9_-]+)\\)\\}\\}")[0]] | unique[]
+  | . as $name
+  | [$tags[] | select(startswith("\($name):")) | .[($name | length) + 1:]]
+  | if . == [] then "\($side).deny: \($subject | tojson) denies by a tag of the account that it does not have, so the server would refuse every user: add the tag (nsc edit account --tag \($name):<value>), or remove the subject"
+    else .[] | select(split(".") | any(.[]; . == "" or . == ">" or test("\\s")))
+      | "\($side).deny: \($subject | tojson) is no subject with the account's tag \($name):\(.), so the server would refuse every user: change the tag, or remove the subject"
+    end;

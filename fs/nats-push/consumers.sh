@@ -50,7 +50,7 @@ list_consumers() {
   : >"$scratch/pages"
   while read -r consumer; do
     retry_api "$consumers_user" "CONSUMER.INFO.$1.$consumer" ''
-    ! response_ok || query_response '[.]' >>"$scratch/pages"
+    ! response_ok || query_response consumers '[.]' >>"$scratch/pages"
   done <"$scratch/names"
 }
 
@@ -62,7 +62,7 @@ list_pages() {
   while [ -n "$next" ]; do
     "$3" "$consumers_user" "$1" "{\"offset\":$next}" || return 1
     response_ok || return 1
-    query_response "(.$2 // [] | tojson), (next_offset(.$2) // \"\")" >"$scratch/page"
+    query_response consumers "(.$2 // [] | tojson), (next_offset(.$2) // \"\")" >"$scratch/page"
     { read -r page && read -r next; } <"$scratch/page"
     printf '%s\n' "$page" >>"$scratch/pages"
   done
@@ -71,7 +71,7 @@ list_pages() {
 # response_ok: $response is no error. An error is reported, unless it says that the consumer or stream no longer exists.
 response_ok() {
   local problem
-  problem=$(query_response problem)
+  problem=$(query_response consumers problem)
   [ -n "$problem" ] || return 0
   if [ "$problem" != gone ]; then
     warn "JetStream: $problem"
@@ -79,9 +79,6 @@ response_ok() {
   fi
   return 1
 }
-
-# query_response FILTER: a filter on $response
-query_response() { printf '%s' "$response" | jq -cr -L "$here" "include \"consumers\"; $1"; }
 
 # query_pages FILTER: a filter on each page; $makers[0] are the roles of remove_foreign_consumers
 query_pages() { jq -cr -L "$here" --slurpfile makers "$scratch/makers" "include \"consumers\"; $1" "$scratch/pages"; }

@@ -15,11 +15,13 @@ request_api() {
 
 # retry_api USER CALL BODY: waits for a $response. A request may be sent again, since none here has another effect then.
 retry_api() {
-  local deadline
-  deadline=$(($(now) + patience))
-  until request_api "$@"; do
-    [ "$(now)" -lt "$deadline" ] ||
-      fail "JetStream did not answer within $patience s ($(last_error)). See the log of nats-server for the reason"
-    sleep 0.2
-  done
+  wait_until 0.2 request_api "$@" ||
+    fail "JetStream did not answer within $patience s ($(last_error)). See the log of nats-server for the reason"
+}
+
+# query_response MODULE FILTER [JQ_ARGUMENT...]: a filter on $response, with the definitions of MODULE.jq
+query_response() {
+  local module="$1" filter="$2"
+  shift 2
+  printf '%s' "$response" | jq -cr -L "$here" "$@" "include \"$module\"; $filter"
 }

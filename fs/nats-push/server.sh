@@ -33,15 +33,26 @@ last_error() { tail -n 1 "$scratch/error"; }
 
 now() { date +%s; }
 
-# wait_for_server: waits until a server responds, and sets $servers
-wait_for_server() {
-  local deadline
+# wait_until SECONDS COMMAND [ARGUMENT...]: calls COMMAND until it succeeds, with a pause of SECONDS after each failure.
+# False after $patience seconds.
+wait_until() {
+  local pause="$1" deadline
+  shift
   deadline=$(($(now) + patience))
-  until servers=$(request_system '$SYS.REQ.SERVER.PING.STATSZ' '' | jq -r .statsz.active_servers 2>/dev/null) && [ -n "$servers" ]; do
-    [ "$(now)" -lt "$deadline" ] ||
-      fail "nats-server did not answer at $NATS_URL within $patience s ($(last_error)). See its log for the reason"
-    sleep 0.1
+  until "$@"; do
+    [ "$(now)" -lt "$deadline" ] || return 1
+    sleep "$pause"
   done
+}
+
+wait_for_server() {
+  wait_until 0.1 find_servers ||
+    fail "nats-server did not answer at $NATS_URL within $patience s ($(last_error)). See its log for the reason"
+}
+
+# find_servers: sets $servers. False when no server responds.
+find_servers() {
+  servers=$(request_system '$SYS.REQ.SERVER.PING.STATSZ' '' | jq -r .statsz.active_servers 2>/dev/null) && [ -n "$servers" ]
 }
 
 # poll_config TAG: writes $scratch/configured, a line for each server that responds: its id, and whether it runs with the
@@ -57,7 +68,7 @@ all_configured() { [ "$(grep -c ' true$' "$scratch/configured")" = "$servers" ];
 # apply_server_config SERVER_DIR: has servers reload what nats-init wrote. What can't be reloaded, such as the operator,
 # takes a restart; the server's health check restarts it when config/restart holds a request that it has not served yet.
 apply_server_config() {
-  local tag id configured refusal='' deadline
+  local tag id configured refusal=''
   tag=$(sed -n 's/^server_tags: \["\(.*\)"\]$/\1/p' "$1/config/resolver.conf")
   poll_config "$tag"
   while read -r id configured; do
@@ -72,14 +83,15 @@ apply_server_config() {
       install_file "$scratch/restart" "$1/config/restart" 644
     fi
   done <"$scratch/configured"
-  deadline=$(($(now) + patience))
-  until all_configured; do
-    [ "$(now)" -lt "$deadline" ] ||
-      fail "nats-server still runs with another configuration than the one in $1/config${refusal:+ ($refusal)}. See its log for the reason; correct that, then restart it"
-    sleep 0.2
-    wait_for_server
-    poll_config "$tag"
-  done
+  all_configured || wait_until 0.2 are_configured "$tag" ||
+    fail "nats-server still runs with another configuration than the one in $1/config${refusal:+ ($refusal)}. See its log for the reason; correct that, then restart it"
+}
+
+# are_configured TAG: all servers, which may restart at the moment, run with the configuration of that tag
+are_configured() {
+  wait_for_server
+  poll_config "$1"
+  all_configured
 }
 
 # lookup_account_jwt NAME ID FILE: FILE becomes what the servers hold for the account: a JWT, or what nats prints for an
@@ -103,14 +115,14 @@ update_account_jwt() {
 # wait_for_account NAME ID: "jwt updated" is not enough, since a server responds so to a JWT that it won't accept either.
 # A server that has not loaded the account yet reads it from the resolver at the first login.
 wait_for_account() {
-  local jti deadline
+  local jti
   jti=$(query_jwt "$(account_file "$1")" 'claims.jti')
-  deadline=$(($(now) + patience))
-  until poll_account "$2" && [ "$(count_in_force "$2" "$jti")" = "$servers" ]; do
-    [ "$(now)" -lt "$deadline" ] || fail "account $1 was pushed, but is not in force on every server after $patience s. See their logs for the reason"
-    sleep 0.2
-  done
+  wait_until 0.2 is_in_force "$2" "$jti" ||
+    fail "account $1 was pushed, but is not in force on every server after $patience s. See their logs for the reason"
 }
+
+# is_in_force ID JTI: every server has the account's JWT of that JTI, or has not loaded the account
+is_in_force() { poll_account "$1" && [ "$(count_in_force "$@")" = "$servers" ]; }
 
 # poll_account ID: writes account_state ID, what each server that responds says about the account
 poll_account() {

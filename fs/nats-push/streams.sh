@@ -54,13 +54,13 @@ make_stream() {
   make_user "$plain_key" "$user" --allow-sub "$api_inbox.>" \
     --allow-pub "\$JS.API.STREAM.INFO.$stream" --allow-pub "\$JS.API.STREAM.CREATE.$stream"
   retry_api "$user" "STREAM.INFO.$stream" ''
-  state=$(query_stream_response 'state($file[0])' --slurpfile file "$file")
+  state=$(query_response streams 'state($file[0])' --slurpfile file "$file")
   case $state in
     present) ;;
     differs*) log "stream $stream stays as it is; its file says otherwise about ${state#differs }" ;;
     absent)
       retry_api "$user" "STREAM.CREATE.$stream" "$(jq -c --arg name "$stream" '.name = $name' "$file")"
-      refusal=$(query_stream_response refusal)
+      refusal=$(query_response streams refusal)
       if [ -z "$refusal" ]; then log "made stream $stream"; else report_missing_stream "$stream" "$refusal"; fi
       ;;
     *) report_missing_stream "$stream" "$state" ;;
@@ -70,11 +70,4 @@ make_stream() {
 report_missing_stream() {
   warn "stream $1 was not made: $2"
   streams_missing=true
-}
-
-# query_stream_response FILTER [JQ_ARGUMENT...]: a filter on $response
-query_stream_response() {
-  local filter="$1"
-  shift
-  printf '%s' "$response" | jq -r -L "$here" "$@" "include \"streams\"; $filter"
 }

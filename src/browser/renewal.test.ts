@@ -28,7 +28,7 @@ function respond(publicKey: string) {
     expires_at: expiresAt,
     server_time: Date.now(),
     servers: ["ws://127.0.0.1:1"],
-    inbox_prefix: inboxPrefix,
+    ...(inboxPrefix !== undefined && { inbox_prefix: inboxPrefix }),
     permissions,
   };
 }

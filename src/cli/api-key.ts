@@ -5,8 +5,9 @@ import { InvalidApiKeysError } from "../core/errors.ts";
 import { isRoleName } from "../core/role-name.ts";
 import { readText } from "../files/read.ts";
 import { replaceFile } from "../files/replace.ts";
+import { stripControls } from "../util/quote.ts";
 import { loadMint } from "./load.ts";
-import { stripControls, table } from "./table.ts";
+import { table } from "./table.ts";
 import { parseOptions, rejectExtraArgs, UsageError } from "./usage.ts";
 
 /** `api-key add`, `api-key list`, `api-key remove` */

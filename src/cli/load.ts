@@ -9,17 +9,18 @@ import { readText } from "../files/read.ts";
 /** The files of the mint, as the service uses them. */
 
 /** @throws {InvalidPolicyError} that lists everything wrong, one line per place */
-export async function loadPolicy({ policyFile, issuer }: CliConfig): Promise<ActivePolicy> {
-  return activatePolicy(parsePolicyFile(await readText(policyFile)), issuer);
+export async function loadPolicy({ policyFile, issuer, allowHttp }: CliConfig): Promise<ActivePolicy> {
+  return activatePolicy(parsePolicyFile(await readText(policyFile), { allowHttp }), issuer);
 }
 
 /**
- * A mint with the exported keys; undefined when nothing has been exported yet.
+ * A mint with the roles that can be used, of the exported keys; undefined when nothing has been exported yet.
  * @throws {InvalidKeysError} when the keys can't be used
  */
 export async function loadMint({ keysDir }: CliConfig): Promise<Mint | undefined> {
   try {
-    return createMint((await readKeys(keysDir)).mint);
+    const { mint } = await readKeys(keysDir);
+    return createMint({ ...mint, onUnusableRole: ({ message }) => console.error(`warning: ${message}`) });
   } catch (error) {
     if (error instanceof KeysUnavailableError) return undefined;
     throw error;

@@ -3,6 +3,7 @@ import { MintError } from "../core/errors.ts";
 import { apiKeyCommand } from "./api-key.ts";
 import { explainCommand } from "./explain.ts";
 import { policyCommand } from "./policy.ts";
+import { rolesCommand } from "./roles.ts";
 import { InputError, UsageError } from "./usage.ts";
 
 /** `npm run mint -- <command>`: the commands for operators. They read the mint's files and do not need it to run. */
@@ -14,12 +15,19 @@ const USAGE = `usage: npm run mint -- <command>
           [--issuer URL]      FILE has the token's decoded claims as JSON; - is standard input
           [--role ROLE] [--tag NAME=VALUE]... [--ttl SECONDS] [--json]
   policy check                checks the policy and lists its mistakes
+  roles check                 checks the role files and lists their mistakes
+                              (Docker: docker compose run --rm nats-init check)
   api-key add --roles A,B     creates a key and prints it, only this once
           [--description TEXT] [--expires 90d]
   api-key list                lists the keys
   api-key remove ID           removes a key`;
 
-const COMMANDS = { explain: explainCommand, policy: policyCommand, "api-key": apiKeyCommand };
+const COMMANDS = {
+  explain: explainCommand,
+  policy: policyCommand,
+  roles: rolesCommand,
+  "api-key": apiKeyCommand,
+};
 
 const [command = "", ...args] = process.argv.slice(2);
 process.exitCode = await run();

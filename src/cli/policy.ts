@@ -9,16 +9,15 @@ export async function policyCommand(args: string[], config: CliConfig): Promise<
   const [action, ...more] = positionals;
   if (action !== "check") throw new UsageError("policy: expected check");
   rejectExtraArgs(more);
-  const { file, issuers } = await loadPolicy(config);
+  const { file, names } = await loadPolicy(config);
   const mint = await loadMint(config);
   const { rules } = file;
   console.log(
-    `${config.policyFile}: ${count(rules.length, "rule")}, ${count(issuers.length, "issuer")} in use, user names ` +
+    `${config.policyFile}: ${count(rules.length, "rule")}, ${count(names.length, "issuer")} in use, user names ` +
       (file.user ? "from a claim" : "derived from issuer and subject"),
   );
   if (!mint)
     console.log(`there are no keys in ${config.keysDir}, so the roles of the rules were not checked`);
-  const names = issuers.map(({ issuer }) => issuer);
   for (const warning of policyWarnings(file, names, mint?.roles)) console.log(`warning: ${warning}`);
   return 0;
 }

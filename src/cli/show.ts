@@ -1,7 +1,7 @@
 import type { Permissions, SubjectRules } from "../core/roles/role.ts";
-import { quote } from "../util/quote.ts";
+import { quote, stripControls } from "../util/quote.ts";
 import type { Explanation, Granted } from "./explain.ts";
-import { stripControls, table } from "./table.ts";
+import { table } from "./table.ts";
 
 /** An explanation as aligned lines of text. */
 export function showExplanation({ issuer, subject, rules, notes, granted, refused }: Explanation): string {

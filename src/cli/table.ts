@@ -6,7 +6,3 @@ export function table(rows: readonly (readonly string[])[]): string {
     .map((line) => line.trimEnd())
     .join("\n");
 }
-
-/** An untrusted text as one line, without the control characters that a terminal would act on. */
-export const stripControls = (text: string): string =>
-  text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]+/gu, " ");

@@ -10,6 +10,8 @@ test("the commands use the checkout's files and the keys that npm start exports"
     policyFile: join(projectDir, "fs/mint/policy.json"),
     apiKeysFile: join(projectDir, "fs/mint/api-keys.json"),
     issuer: undefined,
+    allowHttp: false,
+    caFile: undefined,
   });
   expect(readCliConfig({ DATA_DIR: "/data" }).keysDir).toBe("/data/keys");
   expect(readCliConfig({ DATA_DIR: "/data", MINT_KEYS_DIR: "/keys" }).keysDir).toBe("/keys");

@@ -13,6 +13,10 @@ export interface CliConfig {
   readonly apiKeysFile: string;
   /** The issuer of `OIDC_ISSUER`, which the policy file does not list. */
   readonly issuer?: OidcIssuer | undefined;
+  /** Whether issuers may be reached by plain http. */
+  readonly allowHttp: boolean;
+  /** A file of authorities that certificates of issuers may be from. */
+  readonly caFile?: string | undefined;
 }
 
 const CLI = z
@@ -36,5 +40,7 @@ export function readCliConfig(env: Env = withOptionalEnvFile()): CliConfig {
     policyFile: cli.MINT_POLICY_FILE,
     apiKeysFile: cli.MINT_API_KEYS_FILE,
     issuer: toIssuer(cli),
+    allowHttp: cli.OIDC_ALLOW_HTTP,
+    caFile: cli.OIDC_CA_FILE,
   };
 }

@@ -84,9 +84,22 @@ export const projectDir = join(import.meta.dirname, "../..");
 
 const envFile = join(projectDir, ".env");
 
+/**
+ * The variables of `.env`.
+ * @throws {ConfigError} when it is missing
+ */
+export function readEnvFile(): Env {
+  if (!existsSync(envFile)) {
+    throw new ConfigError(
+      `${envFile} is missing. It has all settings of the recipe. Restore it: git checkout .env`,
+    );
+  }
+  return parse(readFileSync(envFile));
+}
+
 /** The environment and `.env`. As in docker compose, a variable of the environment wins over `.env`. */
 export function withEnvFile(): Env {
-  return { ...parse(readFileSync(envFile)), ...process.env };
+  return { ...readEnvFile(), ...process.env };
 }
 
 /** The same, but `.env` may be missing, as it is in the image. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { AUTH_METHODS } from "../core/identity.ts";
+import { withDevOrigins } from "./dev-origins.ts";
 import { readMintConfig } from "./mint.ts";
 import { mistakes } from "./mistakes.fixture.ts";
 
@@ -15,7 +16,9 @@ describe("the configuration of the mint", () => {
       keysDir: "/keys",
       rateLimit: { address: 600, subject: 60 },
       trustedProxies: [],
-      allowedOrigins: [],
+      allowedOrigins: withDevOrigins([], { auth: ["dev"], bind: "127.0.0.1" }),
+      configuredOrigins: [],
+      allowedHeaders: [],
       servers: { websocket: ["ws://127.0.0.1:9222"], tcp: ["nats://127.0.0.1:4222"] },
     });
   });
@@ -31,6 +34,7 @@ describe("the configuration of the mint", () => {
       MINT_DEMO_DIR: "/demo",
       MINT_DEV_HOSTS: "mint, mint.test,",
       MINT_ALLOWED_ORIGINS: '["http://localhost:5173", "https://app.example.com"]',
+      MINT_ALLOWED_HEADERS: "X-Request-Source, x-datadog-trace-id",
       NATS_WS_URLS: "wss://a.example.com,wss://b.example.com:443/nats",
       NATS_TCP_URLS: "tls://a.example.com",
     });
@@ -40,6 +44,7 @@ describe("the configuration of the mint", () => {
       dev: { defaultRole: "service", hosts: ["mint", "mint.test"], demoDir: "/demo" },
     });
     expect(config.allowedOrigins).toEqual(["http://localhost:5173", "https://app.example.com"]);
+    expect(config.allowedHeaders).toEqual(["X-Request-Source", "x-datadog-trace-id"]);
     expect(config.servers.websocket).toHaveLength(2);
   });
 
@@ -83,6 +88,7 @@ describe("the configuration of the mint", () => {
           '["ftp://a.com"]',
         ],
       ],
+      ["MINT_ALLOWED_HEADERS", ["*", "a b", "x-a,*", "x-a: b", "ä", ","]],
       ["NATS_WS_URLS", ["localhost:9222", "nats://localhost", "ws://"]],
       ["NATS_TCP_URLS", ["ws://localhost", "localhost:4222", "nats://user:pass@localhost"]],
     ];
@@ -99,7 +105,7 @@ describe("the configuration of the mint", () => {
     const oidc = { ...OK, MINT_AUTH: "oidc, api-key", MINT_POLICY_FILE: "/p", MINT_API_KEYS_FILE: "/k" };
     const issuer = { OIDC_ISSUER: "https://login.example.com", OIDC_AUDIENCE: "nats, mint" };
     expect(readMintConfig(oidc).auth).toEqual({
-      oidc: { policyFile: "/p", issuer: undefined },
+      oidc: { policyFile: "/p", issuer: undefined, allowHttp: false, caFile: undefined },
       "api-key": { keysFile: "/k" },
     });
     expect(readMintConfig({ ...oidc, ...issuer }).auth.oidc?.issuer).toEqual({
@@ -111,6 +117,8 @@ describe("the configuration of the mint", () => {
       ["OIDC_ISSUER", { ...oidc, ...issuer, OIDC_ISSUER: "" }],
       ["OIDC_ISSUER", { ...oidc, ...issuer, OIDC_ISSUER: "http://login.example.com" }],
       ["OIDC_ISSUER", { ...oidc, ...issuer, OIDC_ISSUER: "https://login.example.com?tenant=1" }],
+      ["OIDC_ALLOW_HTTP", { ...oidc, ...issuer, OIDC_ALLOW_HTTP: "yes" }],
+      ["OIDC_ALLOW_HTTP", { ...oidc, ...issuer, OIDC_ALLOW_HTTP: "true", NODE_ENV: "production" }],
       ["MINT_POLICY_FILE", { ...oidc, MINT_POLICY_FILE: "" }],
       ["MINT_API_KEYS_FILE", { ...oidc, MINT_API_KEYS_FILE: "" }],
     ] as const) {

@@ -4,6 +4,7 @@ import { DEFAULT_RATE_LIMITS, isRateLimit, type RateLimits } from "../core/rate-
 import { isRoleName } from "../core/role-name.ts";
 import { isAddressRange } from "../util/address.ts";
 import { isHostName } from "../util/host-name.ts";
+import { withDevOrigins } from "./dev-origins.ts";
 import { ALWAYS, type Block, type Env, envReader, variablesOf } from "./env.ts";
 import {
   checkIssuer,
@@ -32,6 +33,10 @@ export interface MintConfig {
   /** Addresses and CIDR ranges of the proxies whose `X-Forwarded-For` is trusted. */
   readonly trustedProxies: readonly string[];
   readonly allowedOrigins: readonly string[];
+  /** Those of `MINT_ALLOWED_ORIGINS`; the others are allowed because of `dev`. */
+  readonly configuredOrigins: readonly string[];
+  /** Request headers that pages may send, besides the usual ones. */
+  readonly allowedHeaders: readonly string[];
   readonly servers: { readonly websocket: readonly string[]; readonly tcp: readonly string[] };
 }
 
@@ -40,12 +45,22 @@ export type AuthConfig = { readonly [Method in AuthMethodName]?: z.output<(typeo
 
 const AUTH = {
   oidc: z
-    .object({ MINT_POLICY_FILE: text, ...ISSUER })
+    .object({ MINT_POLICY_FILE: text, NODE_ENV: z.string().optional(), ...ISSUER })
     .superRefine(checkIssuer, ALWAYS)
+    .refine(({ OIDC_ALLOW_HTTP, NODE_ENV }) => !(OIDC_ALLOW_HTTP && NODE_ENV === "production"), {
+      path: ["OIDC_ALLOW_HTTP"],
+      message:
+        "false where NODE_ENV is production: with plain http, anyone in between can replace an issuer's keys",
+      ...ALWAYS,
+    })
     .transform((values) => ({
       policyFile: values.MINT_POLICY_FILE,
       /** The issuer of `OIDC_ISSUER`, which the policy file does not list. */
       issuer: toIssuer(values),
+      /** Whether issuers may be reached by plain http. */
+      allowHttp: values.OIDC_ALLOW_HTTP,
+      /** A file of authorities, in PEM, that certificates of issuers may be from, besides the usual ones. */
+      caFile: values.OIDC_CA_FILE,
     })),
 
   "api-key": z.object({ MINT_API_KEYS_FILE: text }).transform((values) => ({
@@ -95,12 +110,18 @@ const limits = z
 /** As a browser sends it: scheme, host and port in normal form, and nothing else. */
 const origin = z.string().refine((text) => /^https?:/.test(text) && URL.parse(text)?.origin === text);
 
+/** RFC 9110, section 5.1, without `*`: in a preflight's response it would mean every header. */
+const headerName = z.string().regex(/^[\w!#$%&'+.^`|~-]+$/);
+
 const SERVICE = z.object({
   MINT_HOST: text.default("127.0.0.1"),
   MINT_PORT,
   MINT_WORKERS: wholeNumber(`a number of processes, 1 to ${MAX_WORKERS}`, MAX_WORKERS).default(1),
   MINT_KEYS_DIR: text,
   MINT_ALLOWED_ORIGINS: jsonList('a JSON list of origins, ["https://app.example.com"]', origin).default([]),
+  MINT_ALLOWED_HEADERS: list("a comma-separated list of header names, x-request-source", headerName).default(
+    [],
+  ),
   MINT_RATE_LIMIT: variable(
     "requests a minute for each address and for each caller, 600,60, or off",
     z.union([z.literal("off"), limits]),
@@ -138,7 +159,13 @@ export function readMintConfig(env: Env = process.env): MintConfig {
     keysDir: service.MINT_KEYS_DIR,
     rateLimit: service.MINT_RATE_LIMIT,
     trustedProxies: service.MINT_TRUSTED_PROXIES,
-    allowedOrigins: service.MINT_ALLOWED_ORIGINS,
+    allowedOrigins: withDevOrigins(service.MINT_ALLOWED_ORIGINS, {
+      auth: methods,
+      // In a container the mint listens on all addresses, and NATS_BIND says where its port is published.
+      bind: env.NATS_BIND?.trim() ? service.NATS_BIND : service.MINT_HOST,
+    }),
+    configuredOrigins: service.MINT_ALLOWED_ORIGINS,
+    allowedHeaders: service.MINT_ALLOWED_HEADERS,
     servers: {
       websocket: service.NATS_WS_URLS ?? [`ws://${host}:${service.NATS_WS_PORT}`],
       tcp: service.NATS_TCP_URLS ?? [`nats://${host}:${service.NATS_PORT}`],

@@ -2,10 +2,10 @@ import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { z } from "zod";
 import { AUTH_METHODS } from "../core/identity.ts";
-import { describeIssuerUrl, isIssuerUrl, type OidcIssuer } from "../core/policy/issuer.ts";
+import { ALLOW_HTTP, describeIssuerUrl, isIssuerUrl, type OidcIssuer } from "../core/policy/issuer.ts";
 import { normalAddress } from "../util/address.ts";
 import { projectDir } from "./env.ts";
-import { list, port, text, variable } from "./values.ts";
+import { flag, list, port, text, variable } from "./values.ts";
 
 /** The variables that several processes read. */
 
@@ -34,10 +34,18 @@ export const MINT_AUTH = list(
   z.enum(AUTH_METHODS),
 );
 
-/** The OpenID issuer that the policy file does not list: both variables are set, or neither. */
+/**
+ * The OpenID issuer that the policy file does not list, of which both variables are set or neither, and how the keys of
+ * all issuers are fetched.
+ */
 export const ISSUER = {
-  OIDC_ISSUER: variable(describeIssuerUrl, z.string().refine(isIssuerUrl)).optional(),
+  OIDC_ISSUER: variable(
+    describeIssuerUrl,
+    z.string().refine((text) => isIssuerUrl(text, { allowHttp: true })),
+  ).optional(),
   OIDC_AUDIENCE: list("a comma-separated list", z.string()).optional(),
+  OIDC_ALLOW_HTTP: flag.default(false),
+  OIDC_CA_FILE: text.transform((path) => resolve(projectDir, path)).optional(),
 };
 
 type IssuerValues = { readonly [Name in keyof typeof ISSUER]?: z.output<(typeof ISSUER)[Name]> | undefined };
@@ -46,11 +54,22 @@ type IssuerValues = { readonly [Name in keyof typeof ISSUER]?: z.output<(typeof 
 export function checkIssuer(values: IssuerValues, { addIssue }: Pick<z.RefinementCtx, "addIssue">): void {
   const refuse = (name: keyof IssuerValues, message: string) =>
     addIssue({ code: "custom", path: [name], message });
-  const isSet = (name: keyof IssuerValues) => values[name] !== undefined;
-  if (isSet("OIDC_ISSUER") && !isSet("OIDC_AUDIENCE")) {
+  const { OIDC_ISSUER: issuer, OIDC_AUDIENCE: audience, OIDC_ALLOW_HTTP: allowHttp } = values;
+  if (
+    issuer !== undefined &&
+    !allowHttp &&
+    isIssuerUrl(issuer, { allowHttp: true }) &&
+    !isIssuerUrl(issuer)
+  ) {
+    refuse(
+      "OIDC_ISSUER",
+      `${describeIssuerUrl(issuer)}. ${ALLOW_HTTP}=true accepts plain http, for prototyping only`,
+    );
+  }
+  if (issuer !== undefined && audience === undefined) {
     refuse("OIDC_AUDIENCE", "the audience of OIDC_ISSUER's tokens for this service");
   }
-  if (isSet("OIDC_AUDIENCE") && !isSet("OIDC_ISSUER")) {
+  if (audience !== undefined && issuer === undefined) {
     refuse("OIDC_ISSUER", "the issuer that OIDC_AUDIENCE belongs to");
   }
 }

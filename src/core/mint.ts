@@ -24,6 +24,11 @@ export interface MintOptions {
    * 3600 seconds.
    */
   readonly roles: Readonly<Record<string, { readonly seed: string; readonly ttl: number }>>;
+  /**
+   * Called for a role whose users the server would refuse, which is left out then. Without this option such a role is an
+   * error of the whole.
+   */
+  readonly onUnusableRole?: ((error: InvalidKeysError) => void) | undefined;
   /** Milliseconds since the epoch; the system's clock by default. */
   readonly now?: () => number;
 }
@@ -62,8 +67,8 @@ export interface Credentials {
   readonly issuedAt: number;
   readonly expiresAt: number;
   readonly permissions: Permissions;
-  /** The `inboxPrefix` for the client. With a shared `_INBOX`, users could read each other's replies. */
-  readonly inboxPrefix: string;
+  /** The `inboxPrefix` for the client, which the role permits; undefined if the role permits no inbox. */
+  readonly inboxPrefix: string | undefined;
   /** How the user may connect (`WEBSOCKET`, `STANDARD`, …); none listed means any way. */
   readonly connectionTypes: readonly string[];
 }
@@ -77,13 +82,18 @@ interface RoleKey {
 }
 
 /**
- * Makes a mint from an account JWT and the keys of its roles. One unusable role is an error of the whole.
+ * Makes a mint from an account JWT and the keys of its roles. One wrong key is an error of the whole.
  * @throws {InvalidKeysError} when the account JWT is not valid, a seed is not the key that the JWT has for that role,
  * a lifetime is not a number of seconds, or the server would refuse every user of a role
  */
-export function createMint({ accountJwt, roles, now = Date.now }: MintOptions): Mint {
+export function createMint({ accountJwt, roles, onUnusableRole, now = Date.now }: MintOptions): Mint {
   const account = parseAccount(accountJwt, now() / 1000);
-  const keys = new Map(Object.entries(roles).map(([name, key]) => [name, loadRole(name, key, account)]));
+  const keys = new Map(
+    Object.entries(roles).flatMap(([name, options]) => {
+      const key = loadRole(name, options, account, onUnusableRole);
+      return key ? [[name, key]] : [];
+    }),
+  );
 
   return {
     account: account.publicKey,
@@ -104,7 +114,8 @@ export function createMint({ accountJwt, roles, now = Date.now }: MintOptions): 
       const pair: Pick<UserKeyPair, "publicKey"> & Partial<UserKeyPair> =
         publicKey === undefined ? createUserKeyPair() : { publicKey };
       const tag = (name: string) => (Object.hasOwn(tags, name) ? tags[name] : undefined);
-      const permissions = key.role.permissionsOf({ name: user, subject: pair.publicKey, tag });
+      const templateUser = { name: user, subject: pair.publicKey, tag };
+      const permissions = key.role.permissionsOf(templateUser);
       const { jwt, jti } = encodeJwt(
         userClaims({ user, subject: pair.publicKey, tags, account, issuedAt, expiresAt }),
         key.signer,
@@ -121,7 +132,7 @@ export function createMint({ accountJwt, roles, now = Date.now }: MintOptions): 
         issuedAt,
         expiresAt,
         permissions,
-        inboxPrefix: `_INBOX_${user}`,
+        inboxPrefix: key.role.inboxPrefixOf(templateUser, permissions),
         connectionTypes: key.role.connectionTypes,
       };
     },
@@ -143,7 +154,12 @@ export function findMint(mints: readonly Mint[], account: string | undefined): M
   throw mints.length === 0 ? new KeysUnavailableError() : new RoleNotAllowedError();
 }
 
-function loadRole(name: string, { seed, ttl }: MintOptions["roles"][string], account: Account): RoleKey {
+function loadRole(
+  name: string,
+  { seed, ttl }: MintOptions["roles"][string],
+  account: Account,
+  onUnusable: MintOptions["onUnusableRole"],
+): RoleKey | undefined {
   const place = `role ${quote(name)}`;
   const signer = accountSigner(seed.trim());
   if (!signer) throw new InvalidKeysError(`${place}: its key is not the seed of an account signing key`);
@@ -158,8 +174,11 @@ function loadRole(name: string, { seed, ttl }: MintOptions["roles"][string], acc
   try {
     return { role: compileRole(scope, account), ttl: Math.min(ttl, MAX_LIFETIME) as Seconds, signer };
   } catch (error) {
-    if (error instanceof MintError) throw new InvalidKeysError(`${place}: ${error.message}`);
-    throw error;
+    if (!(error instanceof MintError)) throw error;
+    const unusable = new InvalidKeysError(`${place}: ${error.message}`);
+    if (!onUnusable) throw unusable;
+    onUnusable(unusable);
+    return undefined;
   }
 }
 

@@ -11,6 +11,8 @@ export interface WatchOptions {
   readonly onLoaded?: (mint: Mint, version: string) => void;
   /** Called with the reason, once per reason, when a reading is refused; the last good version stays in use. */
   readonly onRefused?: (error: Error) => void;
+  /** Called for each role of a version that is left out, since the server would refuse its users. */
+  readonly onUnusableRole?: (error: Error) => void;
 }
 
 export interface WatchedKeys {
@@ -35,12 +37,12 @@ interface LoadedKeys {
  * @param directory the one that holds `current`
  */
 export async function watchKeys(directory: string, options: WatchOptions = {}): Promise<WatchedKeys> {
-  const { interval = DEFAULT_INTERVAL, onLoaded, onRefused } = options;
+  const { interval = DEFAULT_INTERVAL, onLoaded, onRefused, onUnusableRole = () => {} } = options;
 
   async function read(current: LoadedKeys | undefined): Promise<LoadedKeys> {
     if (current && (await currentVersion(directory)) === current.version) return current;
     const keys = await readKeys(directory);
-    return { mint: createMint(keys.mint), version: keys.version };
+    return { mint: createMint({ ...keys.mint, onUnusableRole }), version: keys.version };
   }
 
   const { current, close } = await follow({

@@ -458,13 +458,30 @@ describe("CORS", () => {
     expect(response.status).toBe(204);
     expect(response.headers.get("Access-Control-Allow-Origin")).toBe(PAGE);
     expect(response.headers.get("Access-Control-Allow-Methods")).toBe("POST");
-    expect(response.headers.get("Access-Control-Allow-Headers")).toBe("Content-Type,Authorization");
+    expect(response.headers.get("Access-Control-Allow-Headers")).toBe(
+      "Content-Type,Authorization,traceparent,tracestate,baggage,sentry-trace",
+    );
     expect(response.headers.get("Cache-Control")).toBe("no-store");
     for (const body of [{ user: "alice" }, { user: "*" }]) {
       const response = await post(body, { headers: { Origin: PAGE } });
       expect(response.headers.get("Access-Control-Allow-Origin")).toBe(PAGE);
       expect(response.headers.get("Vary")).toContain("Origin");
     }
+  });
+
+  test("lets pages send the headers that the application names, and no others", async () => {
+    const to = makeApp({ allowedHeaders: ["x-datadog-trace-id"] });
+    const headers = { Origin: PAGE, "Access-Control-Request-Method": "POST" };
+    const response = await to.request("/creds", { method: "OPTIONS", headers });
+    expect(response.headers.get("Access-Control-Allow-Headers")?.split(",")).toEqual([
+      "Content-Type",
+      "Authorization",
+      "traceparent",
+      "tracestate",
+      "baggage",
+      "sentry-trace",
+      "x-datadog-trace-id",
+    ]);
   });
 
   test("has no headers for any other origin", async () => {

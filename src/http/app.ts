@@ -44,8 +44,15 @@ export interface AppOptions {
   readonly servers: Servers;
   /** Origins whose pages may send requests (`https://app.example.com`), compared exactly. None by default. */
   readonly allowedOrigins?: readonly string[];
+  /** Receives the `Origin` of each preflight that is refused because it is not allowed: any text that a client sent. */
+  readonly onOriginRefused?: (origin: string) => void;
   /** Whether those pages may send cookies along, for an application whose login is a cookie. Not by default. */
   readonly allowCredentials?: boolean;
+  /**
+   * Request headers that those pages may send, besides `Authorization`, `Content-Type` and the tracing headers
+   * `traceparent`, `tracestate`, `baggage` and `sentry-trace`. None by default.
+   */
+  readonly allowedHeaders?: readonly string[];
   /**
    * Whether a 401 has the header `WWW-Authenticate: Bearer` (RFC 6750). True by default; an application whose login is
    * a cookie doesn't need it.
@@ -132,7 +139,9 @@ export function createDoor(options: AppOptions): HttpDoor {
   const crossOrigin = cors({
     allowedOrigins: options.allowedOrigins ?? [],
     allowCredentials: options.allowCredentials ?? false,
+    allowedHeaders: options.allowedHeaders ?? [],
     methods: routes.map(({ method }) => method),
+    onRefused: options.onOriginRefused,
   });
   const everyRequest = envelope({
     clientOf: clientAddress(trustedProxies),

@@ -1,12 +1,14 @@
 #!/bin/sh
 # Runs a file of this project with Bun, which is installed from npm. Installs the packages first when the lockfile has
-# changed since they were installed.
+# changed since they were installed. Messages go to standard error: standard output is that of the file.
 set -eu
 cd "$(dirname "$0")/../.."
 
+node src/local/check-node.cjs || exit 1
+
 if ! cmp -s package-lock.json node_modules/.installed-lock; then
-  echo "Installing packages from package-lock.json ..."
-  if ! npm ci --include=dev --no-audit --no-fund --loglevel=error; then
+  echo "Installing packages from package-lock.json, which takes a minute ..." >&2
+  if ! npm ci --include=dev --no-audit --no-fund --loglevel=error >&2; then
     echo "npm ci failed: see the message above. Nothing was started. Correct the cause, then run the command again." >&2
     exit 1
   fi

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { withDevOrigins } from "../config/dev-origins.ts";
 import type { LocalConfig } from "../config/local.ts";
 import { inBrackets } from "../config/shared.ts";
 
@@ -8,6 +9,7 @@ export function serviceEnvironment(config: LocalConfig, toolPath: string): Recor
   const inServer = (name: string) => join(dataDir, "nats", name);
   return {
     ...config.environment,
+    NATS_WS_ORIGINS: webSocketOrigins(config),
     PATH: toolPath,
     NSC_DIR: join(dataDir, "nsc"),
     SCRATCH_DIR: join(dataDir, "scratch"),
@@ -38,6 +40,17 @@ export function serviceEnvironment(config: LocalConfig, toolPath: string): Recor
     MINT_API_KEYS_FILE: join(projectDir, "fs/mint/api-keys.json"),
     MINT_ALLOWED_ORIGINS: config.environment.MINT_ALLOWED_ORIGINS || config.environment.NATS_WS_ORIGINS || "",
   };
+}
+
+/** The origins of `NATS_WS_ORIGINS` and those that `dev` adds. A value that is no list stays, for nats-init to refuse. */
+function webSocketOrigins({ environment, auth, bind }: LocalConfig): string {
+  const { NATS_WS_ORIGINS: text = "" } = environment;
+  try {
+    const origins = JSON.parse(text);
+    return Array.isArray(origins) ? JSON.stringify(withDevOrigins(origins, { auth, bind })) : text;
+  } catch {
+    return text;
+  }
 }
 
 const shellQuote = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;

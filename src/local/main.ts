@@ -3,10 +3,14 @@ import { ConfigError } from "../core/errors.ts";
 import { checkPorts, claimDataDir } from "./checks.ts";
 import { serviceEnvironment } from "./environment.ts";
 import { LaunchError } from "./launch-error.ts";
+import { createOutput, LAUNCHER } from "./output.ts";
 import { runRecipe } from "./recipe.ts";
 import { prepareTools } from "./tools.ts";
+import { findWarnings } from "./warnings.ts";
 
 /** `npm start`: the recipe without Docker. */
+
+const output = createOutput({ stdout: process.stdout, stderr: process.stderr, env: process.env });
 
 const stopping = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
@@ -20,13 +24,15 @@ try {
 }
 process.exit(0);
 
-async function launch(signal: AbortSignal): Promise<void> {
+async function launch(stopping: AbortSignal): Promise<void> {
   const config = readLocalConfig();
+  for (const msg of findWarnings(config)) output.line({ level: "warn", source: LAUNCHER, msg });
   const release = claimDataDir(config);
   try {
-    const path = await prepareTools(config, signal);
+    // Before the tools, which may take minutes to build.
     await checkPorts(config);
-    await runRecipe(config, serviceEnvironment(config, path), signal);
+    const path = await prepareTools(config, { output, signal: stopping });
+    await runRecipe({ config, env: serviceEnvironment(config, path), output, stopping });
   } finally {
     release();
   }
@@ -34,6 +40,6 @@ async function launch(signal: AbortSignal): Promise<void> {
 
 function fail(error: unknown): never {
   if (!(error instanceof LaunchError || error instanceof ConfigError)) throw error;
-  console.error(`\n${error.message}`);
+  output.line({ level: "error", source: LAUNCHER, msg: error.message });
   process.exit(1);
 }

@@ -16,6 +16,16 @@ export type ProcessName = keyof typeof COMMAND_PARTS;
 export const pidFile = ({ dataDir }: { readonly dataDir: string }, name: ProcessName): string =>
   join(dataDir, "run", `${name}.pid`);
 
+/** The file that holds the mint's URL while the recipe runs. */
+export const addressFile = ({ dataDir }: { readonly dataDir: string }): string =>
+  join(dataDir, "run", "mint.url");
+
+/** The URL of the mint that a launcher with this data directory runs; undefined when none does. */
+export function findRunningMint(config: { readonly dataDir: string }): string | undefined {
+  if (findProcess(config, "launcher") === undefined || !existsSync(addressFile(config))) return undefined;
+  return readFileSync(addressFile(config), "utf8");
+}
+
 export function writePidFile(path: string, pid: number): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   writeFileSync(path, String(pid));

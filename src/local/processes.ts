@@ -1,7 +1,14 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, constants, fchmodSync, fstatSync, openSync, rmSync } from "node:fs";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+import { withTimeout } from "../util/timeout.ts";
 import { LaunchError } from "./launch-error.ts";
+import type { Level } from "./output.ts";
 import { writePidFile } from "./pid-file.ts";
+
+/** Milliseconds to read the rest of the output of a process that has ended. */
+const DRAIN = 500;
 
 /** A child process of the launcher. */
 export interface Command {
@@ -12,11 +19,14 @@ export interface Command {
   readonly pidFile: string;
 }
 
+/** Receives each line of a child's output; `warn` for standard error. */
+export type OnLine = (level: Level, text: string) => void;
+
 /** A child process that runs until it is stopped. */
 export interface Service extends Command {
   readonly name: string;
-  /** The file for its output. Without it the output goes where the launcher's goes. */
-  readonly log?: string;
+  /** The file for its output, or what receives it. */
+  readonly output: string | OnLine;
 }
 
 export interface Running {
@@ -30,10 +40,11 @@ export interface Running {
 
 /** @throws {LaunchError} when its log can't be opened */
 export function startService(service: Service): Running {
-  const { name, log } = service;
-  const output = log === undefined ? "inherit" : openLog(log);
-  const { child, ended } = spawnInGroup(service, output);
-  if (typeof output === "number") closeSync(output);
+  const { name, output } = service;
+  const log = typeof output === "string" ? output : undefined;
+  const target = typeof output === "string" ? openLog(output) : output;
+  const { child, ended } = spawnInGroup(service, target);
+  if (typeof target === "number") closeSync(target);
   return {
     name,
     log,
@@ -52,8 +63,8 @@ export function startService(service: Service): Running {
  * @param signal stops it with SIGTERM
  * @throws {LaunchError} when it fails, after it has printed why, or is stopped
  */
-export async function runScript(script: Command, signal: AbortSignal): Promise<void> {
-  const { child, ended } = spawnInGroup(script, "inherit");
+export async function runScript(script: Command, onLine: OnLine, signal: AbortSignal): Promise<void> {
+  const { child, ended } = spawnInGroup(script, onLine);
   const stop = () => child.kill("SIGTERM");
   signal.addEventListener("abort", stop);
   if (signal.aborted) stop();
@@ -68,12 +79,25 @@ export async function runScript(script: Command, signal: AbortSignal): Promise<v
  * Starts a process in a process group of its own: Ctrl-C in a terminal then reaches the launcher alone, which stops its
  * children in order.
  */
-function spawnInGroup({ command, env, pidFile }: Command, output: "inherit" | number) {
+function spawnInGroup({ command, env, pidFile }: Command, output: number | OnLine) {
   const [program = "", ...args] = command;
-  const child = spawn(program, args, { env, detached: true, stdio: ["ignore", output, output] });
+  const target = typeof output === "number" ? output : "pipe";
+  const child = spawn(program, args, { env, detached: true, stdio: ["ignore", target, target] });
   if (child.pid) writePidFile(pidFile, child.pid);
-  const ended = howItEnds(child).finally(() => rmSync(pidFile, { force: true }));
+  const read =
+    typeof output === "number"
+      ? []
+      : [readLines(child.stdout, "info", output), readLines(child.stderr, "warn", output)];
+  const ended = howItEnds(child)
+    // Its last lines. A process that it left behind may keep the pipe open.
+    .then((how) => withTimeout(Promise.all(read), DRAIN, () => {}).then(() => how))
+    .finally(() => rmSync(pidFile, { force: true }));
   return { child, ended };
+}
+
+async function readLines(stream: Readable | null, level: Level, onLine: OnLine): Promise<void> {
+  if (!stream) return;
+  for await (const line of createInterface({ input: stream })) onLine(level, line);
 }
 
 function howItEnds(child: ChildProcess): Promise<string> {

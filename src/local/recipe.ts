@@ -1,11 +1,12 @@
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { buildDemo } from "../../demo/build.ts";
 import type { LocalConfig } from "../config/local.ts";
 import { urlHost } from "../config/shared.ts";
 import { aborted } from "../util/aborted.ts";
 import { LaunchError } from "./launch-error.ts";
-import { pidFile } from "./pid-file.ts";
+import { LAUNCHER, type Output, type Style } from "./output.ts";
+import { addressFile, pidFile } from "./pid-file.ts";
 import { type Running, runScript, startService } from "./processes.ts";
 
 /** Milliseconds that a service has to stop before it is killed. */
@@ -17,13 +18,26 @@ const LOG_LINES = 5;
 
 type Env = Readonly<Record<string, string>>;
 
+export interface RecipeOptions {
+  readonly config: LocalConfig;
+  /** The environment of the scripts and services. */
+  readonly env: Env;
+  readonly output: Output;
+  readonly stopping: AbortSignal;
+}
+
 /**
  * Runs the same scripts and services as docker-compose.yaml, in the same order, until `stopping` is aborted or a service
  * ends. Everything has stopped when it returns or throws.
  * @throws {LaunchError} when a script fails or a service ends by itself
  */
-export async function runRecipe(config: LocalConfig, env: Env, stopping: AbortSignal): Promise<void> {
-  const script = (name: string, signal = stopping) => runScript(scriptCommand(config, env, name), signal);
+export async function runRecipe({ config, env, output, stopping }: RecipeOptions): Promise<void> {
+  const script = (name: string, signal = stopping) =>
+    runScript(
+      scriptCommand(config, env, name),
+      (level, text) => output.child(dirname(name), level, text),
+      signal,
+    );
   const services: Running[] = [];
   try {
     mkdirSync(join(config.dataDir, "keys"), { recursive: true, mode: 0o700 });
@@ -35,13 +49,16 @@ export async function runRecipe(config: LocalConfig, env: Env, stopping: AbortSi
     await whileRunning(server, stopping, (signal) => script("nats-push/push.sh", signal));
     await script("nats-export/export.sh");
 
-    const mint = startMint(config, env);
+    const mint = startMint(config, env, output);
     services.push(mint);
     await whileRunning(mint, stopping, (signal) => waitUntilReady(config.mintUrl, signal));
 
-    printAddresses(config);
+    writeFileSync(addressFile(config), config.mintUrl);
+    showAddresses(config, output);
     await Promise.race([aborted(stopping), ...services.map(failOnEnd)]);
   } finally {
+    rmSync(addressFile(config), { force: true });
+    if (services.length > 0) output.line({ level: "info", source: LAUNCHER, msg: "Stopping ..." });
     await stopAll(services);
   }
 }
@@ -60,16 +77,17 @@ function startServer(config: LocalConfig, env: Env): Running {
     name: "nats-server",
     command: [program, "-c", join(config.dataDir, "nats/config/nats.conf")],
     env,
-    log: join(config.dataDir, "nats-server.log"),
+    output: join(config.dataDir, "nats-server.log"),
     pidFile: pidFile(config, "server"),
   });
 }
 
-function startMint(config: LocalConfig, env: Env): Running {
+function startMint(config: LocalConfig, env: Env, output: Output): Running {
   return startService({
     name: "the mint",
     command: [process.execPath, "--no-env-file", join(config.projectDir, "src/service/main.ts")],
     env: { ...env, MINT_DEMO_DIR: demoDir(config) },
+    output: (level, text) => output.child("mint", level, text),
     pidFile: pidFile(config, "mint"),
   });
 }
@@ -119,21 +137,41 @@ const isReady = (mintUrl: string): Promise<boolean> =>
 
 /** Stops the services one by one, the last one first. */
 async function stopAll(services: readonly Running[]): Promise<void> {
-  if (services.length > 0) console.log("\nStopping ...");
   for (const service of services.toReversed()) await service.stop(GRACE);
 }
 
 /** Leaves out the monitoring's path: it is a secret, and the output may end up in a log that other users can read. */
-function printAddresses({ ports, host, monitoringBind, dataDir, mintUrl, auth }: LocalConfig): void {
-  console.log(`
-  mint        ${mintUrl}
-  NATS        nats://${host}:${ports.nats}
-  WebSocket   ws://${host}:${ports.webSocket}
-  monitoring  http://${urlHost(monitoringBind)}:${ports.monitoring}, under the path in ${join(dataDir, "nats/config/monitoring.conf")}
+function showAddresses(config: LocalConfig, output: Output): void {
+  const { ports, host, monitoringBind, dataDir, mintUrl, auth } = config;
+  const addresses = {
+    mint: mintUrl,
+    NATS: `nats://${host}:${ports.nats}`,
+    WebSocket: `ws://${host}:${ports.webSocket}`,
+    monitoring: `http://${urlHost(monitoringBind)}:${ports.monitoring}`,
+  };
+  const path = `under the path in ${join(dataDir, "nats/config/monitoring.conf")}`;
+  const next = auth.includes("dev") ? firstSteps(mintUrl) : otherSteps(mintUrl);
+  const table = (style: Style) =>
+    Object.entries(addresses)
+      .map(([name, url]) => `  ${name.padEnd(10)}  ${style("cyan", url)}`)
+      .join("\n");
+  output.block(
+    (style) => `
+${style("bold", "Ready.")}
 
-${auth.includes("dev") ? firstSteps(mintUrl) : `${mintUrl}/docs describes the requests.`}
+${table(style)}, ${path}
 
-Ctrl-C stops everything; the state stays.`);
+${next}
+
+Ctrl-C stops everything; the state stays.
+`,
+    {
+      level: "info",
+      source: LAUNCHER,
+      msg: `Ready.\n${next}\nCtrl-C stops everything; the state stays.`,
+      fields: { addresses },
+    },
+  );
 }
 
 const firstSteps = (
@@ -141,3 +179,5 @@ const firstSteps = (
 ): string => `Open ${mintUrl} in two tabs of a browser. Or, in another terminal:
   curl -s ${mintUrl}/creds -H 'Content-Type: application/json' -d '{"user":"alice"}'
   npm run client -- --user alice`;
+
+const otherSteps = (mintUrl: string): string => `${mintUrl}/docs describes the requests.`;

@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import { apiKeyAuthentication } from "../auth/api-key.ts";
 import { firstOf } from "../auth/combine.ts";
+import type { FetchDocument } from "../auth/jwt/discovery.ts";
 import type { JwtIssuer } from "../auth/jwt/issuer-table.ts";
 import { jwtAuthentication } from "../auth/jwt/verifier.ts";
 import type { AuthConfig, MintConfig } from "../config/mint.ts";
@@ -16,11 +17,13 @@ import {
 import { type ActivePolicy, activatePolicy } from "../core/policy/active.ts";
 import { policyWarnings } from "../core/policy/explain.ts";
 import { parsePolicyFile } from "../core/policy/file.ts";
+import { ALLOW_HTTP } from "../core/policy/issuer.ts";
 import { watchFile } from "../files/watch.ts";
 import type { Authenticator } from "../http/creds/proof.ts";
 import { devAuthentication } from "../http/dev.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { quote } from "../util/quote.ts";
+import { issuerFetch } from "./issuer-fetch.ts";
 
 /** The authentication methods that `MINT_AUTH` lists, combined. */
 export interface AuthMethods extends Disposable {
@@ -32,11 +35,20 @@ export interface AuthMethods extends Disposable {
   readonly grant: Authorizer;
   /** For each issuer whose keys were fetched, the seconds since the last fetch. */
   readonly keyAges: () => readonly { readonly issuer: string; readonly seconds: number }[];
+  /** The roles that the settings, the policy and the API keys name now. */
+  readonly namedRoles: () => readonly NamedRole[];
+}
+
+/** A role, and the place that names it: `/fs/mint/policy.json: rules[0].grant.role`. */
+export interface NamedRole {
+  readonly role: string;
+  readonly place: string;
 }
 
 /** One authentication method, and the authorizer of its identities. */
 interface AuthMethod extends Partial<Disposable> {
   readonly grant: Authorizer;
+  readonly namedRoles: () => readonly NamedRole[];
   /** Issuers whose JWTs prove identities of this method. */
   readonly issuers?: () => readonly JwtIssuer[];
   /** Verifies other tokens of this method. */
@@ -66,7 +78,10 @@ export async function makeAuthMethods({ auth }: MintConfig, watch: Watch): Promi
 
   const all = [...methods.values()];
   const authenticators = all.flatMap(({ authenticateToken }) => authenticateToken ?? []);
-  const jwt = jwtVerifier(all, watch.log);
+  const jwt = jwtVerifier(all, watch.log, {
+    allowHttp: auth.oidc?.allowHttp ?? false,
+    fetch: await issuerFetch(auth.oidc?.caFile),
+  });
   if (jwt) {
     authenticators.push(jwt.authenticateToken);
     stack.defer(() => jwt[Symbol.dispose]());
@@ -82,6 +97,7 @@ export async function makeAuthMethods({ auth }: MintConfig, watch: Watch): Promi
       return method.grant(identity, requested);
     },
     keyAges: () => jwt?.keyAges() ?? [],
+    namedRoles: () => all.flatMap(({ namedRoles }) => namedRoles()),
     [Symbol.dispose]: () => disposables.dispose(),
   };
 }
@@ -116,12 +132,23 @@ function firstLogin(logins: readonly Authenticator[]): Authenticator | undefined
 type Settings<Method extends AuthMethodName> = NonNullable<AuthConfig[Method]>;
 
 /** One verifier for the JWTs of all methods: a token's `iss` identifies the issuer, and with it the method. */
-function jwtVerifier(methods: readonly AuthMethod[], log: Logger) {
+function jwtVerifier(
+  methods: readonly AuthMethod[],
+  log: Logger,
+  { allowHttp, fetch }: { readonly allowHttp: boolean; readonly fetch: FetchDocument | undefined },
+) {
   const sources = methods.flatMap(({ issuers }) => issuers ?? []);
   if (sources.length === 0) return undefined;
+  if (allowHttp) {
+    log.warn(
+      `${ALLOW_HTTP}=true: issuers are reached by plain http, where anyone in between can replace their keys; for prototyping only`,
+    );
+  }
   const jwt = jwtAuthentication({
     issuers: concatenated(sources),
     onWarning: (message) => log.warn(message),
+    allowHttp,
+    ...(fetch && { fetch }),
   });
   void jwt.warmUp();
   const timer = setInterval(() => void jwt.warmUp(), WARM_UP_INTERVAL);
@@ -148,24 +175,35 @@ function concatenated<T>(sources: readonly (() => readonly T[])[]): () => readon
   };
 }
 
-async function oidc({ policyFile, issuer }: Settings<"oidc">, watch: Watch): Promise<AuthMethod> {
-  const warn = ({ file, issuers }: ActivePolicy) => {
-    const names = issuers.map((known) => known.issuer);
+async function oidc({ policyFile, issuer, allowHttp }: Settings<"oidc">, watch: Watch): Promise<AuthMethod> {
+  const warn = ({ file, names }: ActivePolicy) => {
     for (const warning of policyWarnings(file, names)) watch.log.warn(`${policyFile}: ${warning}`);
   };
-  const parse = (text: string | undefined) => activatePolicy(parsePolicyFile(text), issuer);
+  const parse = (text: string | undefined) => activatePolicy(parsePolicyFile(text, { allowHttp }), issuer);
   const policy = await follow("policy", policyFile, watch, parse, warn);
   warn(policy.current());
   return {
     issuers: () => policy.current().issuers,
     grant: (identity, requested) => policy.current().grant(identity, requested),
+    namedRoles: () =>
+      policy.current().file.rules.map(({ grant: { role } }, i) => ({
+        role,
+        place: `${policyFile}: rules[${i}].grant.role`,
+      })),
     [Symbol.dispose]: policy.close,
   };
 }
 
 async function apiKey({ keysFile }: Settings<"api-key">, watch: Watch): Promise<AuthMethod> {
   const keys = await follow("api_keys", keysFile, watch, parseApiKeys);
-  return { ...apiKeyAuthentication({ keys: keys.current }), [Symbol.dispose]: keys.close };
+  return {
+    ...apiKeyAuthentication({ keys: keys.current }),
+    namedRoles: () =>
+      keys
+        .current()
+        .flatMap(({ id, roles }) => roles.map((role) => ({ role, place: `${keysFile}: key ${id}` }))),
+    [Symbol.dispose]: keys.close,
+  };
 }
 
 function dev({ defaultRole, hosts }: Settings<"dev">, { log }: Watch, isOnly: boolean): AuthMethod {
@@ -173,6 +211,7 @@ function dev({ defaultRole, hosts }: Settings<"dev">, { log }: Watch, isOnly: bo
   const { authenticate, grant } = devAuthentication({ defaultRole, hosts });
   return {
     grant,
+    namedRoles: () => [{ role: defaultRole, place: "MINT_DEFAULT_ROLE" }],
     // Beside other methods, a request with a proof of any kind must not be accepted as one without a proof.
     authenticate: (request, requested) =>
       isOnly || !request.headers.has("authorization") ? authenticate(request, requested) : null,

@@ -6,7 +6,8 @@ import { type WatchedKeys, watchKeys } from "../files/watch-keys.ts";
 import { createAudit } from "../telemetry/audit.ts";
 import { createLog, logCrashes, type ServiceLog } from "../telemetry/log.ts";
 import { createMetrics, type Metrics } from "../telemetry/metrics.ts";
-import { type AuthMethods, makeAuthMethods } from "./auth-methods.ts";
+import { quote } from "../util/quote.ts";
+import { type AuthMethods, makeAuthMethods, type NamedRole } from "./auth-methods.ts";
 
 export const { version } = about;
 
@@ -41,13 +42,27 @@ export async function makeParts(config: MintConfig, worker?: number): Promise<Pa
     keyAges: () => methods.keyAges(),
     droppedLines: logging.dropped,
   });
-  const methods = stack.use(await makeAuthMethods(config, { log, reloaded: metrics.reloaded }));
+  /** The roles that have keys; undefined as long as no keys are loaded. */
+  let roles: readonly string[] | undefined;
+  const warnOfRoles = warnOnce(log, () => rolesWithoutKey(methods.namedRoles(), roles));
+  const methods = stack.use(
+    await makeAuthMethods(config, {
+      log,
+      reloaded(what, result) {
+        metrics.reloaded(what, result);
+        if (result === "loaded" && roles) warnOfRoles();
+      },
+    }),
+  );
   const keys = stack.adopt(
     await watchKeys(config.keysDir, {
       onLoaded: (mint, path) => {
         log.info(`keys ${path} loaded, roles: ${mint.roles.join(", ")}`);
         metrics.keysLoaded();
+        roles = mint.roles;
+        warnOfRoles();
       },
+      onUnusableRole: ({ message }) => log.warn(`left out, since no credential of it would work: ${message}`),
       onRefused: ({ message }) => {
         log.warn(`no new keys: ${message}`);
         metrics.keysRefused();
@@ -68,5 +83,24 @@ export async function makeParts(config: MintConfig, worker?: number): Promise<Pa
       metrics.decided(decision);
     },
     [Symbol.asyncDispose]: () => parts.disposeAsync(),
+  };
+}
+
+function rolesWithoutKey(named: readonly NamedRole[], roles: readonly string[] = []): string[] {
+  return named
+    .filter(({ role }) => !roles.includes(role))
+    .map(
+      ({ role, place }) =>
+        `${place}: the mint has no key for ${quote(role)}, so it is refused. Add a role file of this name, or change it here`,
+    );
+}
+
+/** Logs warnings: each when it appears, and not again for as long as it stays. */
+function warnOnce(log: Parts["log"], find: () => readonly string[]): () => void {
+  let known: readonly string[] = [];
+  return () => {
+    const found = find();
+    for (const warning of found) if (!known.includes(warning)) log.warn(warning);
+    known = found;
   };
 }

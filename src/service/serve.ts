@@ -7,6 +7,7 @@ import type { Route } from "../http/routes.ts";
 import { logUnexpected } from "../telemetry/log.ts";
 import { demoRoutes } from "./demo-page.ts";
 import { listen, peerAddress } from "./listen.ts";
+import { originLogger } from "./origin-log.ts";
 import { makeParts, type Parts, version } from "./parts.ts";
 import type { Worker } from "./workers/worker.ts";
 
@@ -41,7 +42,7 @@ function makeDoor(
   { stopping, render }: { readonly stopping: AbortSignal; readonly render: Parts["metrics"]["render"] },
 ) {
   const { authenticateToken, authenticate, grant } = methods;
-  const { servers, allowedOrigins, trustedProxies } = config;
+  const { servers, allowedOrigins, allowedHeaders, trustedProxies } = config;
   return createDoor({
     mint: keys.mint,
     ...(authenticateToken && { authenticateToken }),
@@ -49,6 +50,8 @@ function makeDoor(
     grant,
     servers,
     allowedOrigins,
+    ...(config.auth.dev && { onOriginRefused: originLogger(log, config.configuredOrigins) }),
+    allowedHeaders,
     rateLimit: limits,
     trustedProxies,
     peerAddress,

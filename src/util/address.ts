@@ -50,6 +50,13 @@ export function parseAddressRange(text: string): AddressRange | undefined {
   return left > 0 ? [start, left] : undefined;
 }
 
+/**
+ * Whether only programs on this machine reach a port on this address.
+ * @param address in its normal form
+ */
+export const isLoopback = (address: string): boolean =>
+  address === "::1" || (isIPv4(address) && address.startsWith("127."));
+
 export const isAddressRange = (text: string): text is string => parseAddressRange(text) !== undefined;
 
 /** @param address in its normal form */

@@ -6,3 +6,7 @@ export function quote(text: string): string {
   const toEscape = (char: string) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
   return JSON.stringify(start).replace(/[^ -~…]/g, toEscape);
 }
+
+/** An untrusted text as one line, without the control characters that a terminal would act on. */
+export const stripControls = (text: string): string =>
+  text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]+/gu, " ");

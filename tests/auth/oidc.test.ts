@@ -466,15 +466,16 @@ describe("an issuer with an invalid response", () => {
     });
   }
 
-  for (const issuer of [
-    "http://issuer.test",
-    "https://user@issuer.test",
-    "https://issuer.test/?x",
-    "issuer",
-  ]) {
+  for (const issuer of ["https://user@issuer.test", "https://issuer.test/?x", "HTTPS://issuer.test"]) {
     test(`the name ${issuer}: nothing is fetched`, async () => {
       await using server = serve(json({ keys: [key] }));
       await expectUnavailable("not an https URL", issuer, server.url);
+    });
+  }
+
+  for (const issuer of ["http://issuer.test", "issuer", "accounts.example.com"]) {
+    test(`the name ${issuer} without the place of its keys: nothing is fetched`, async () => {
+      await expectUnavailable("not an https URL", issuer);
     });
   }
 

@@ -45,9 +45,9 @@ function launch(auth: string, settings: Record<string, string> = {}) {
   });
 }
 
-async function start(auth: string) {
+async function start(auth: string, settings: Record<string, string> = {}) {
   const [port] = await freePorts(1);
-  const service = launch(auth, { MINT_PORT: String(port) });
+  const service = launch(auth, { MINT_PORT: String(port), ...settings });
   await service.waitFor(/mint listens on/);
   return {
     ...service,
@@ -174,4 +174,25 @@ describe("the service does not start", () => {
       "issuers: must not be empty when OIDC_ISSUER is not set",
     );
   });
+});
+
+test("a role without a key that the policy, an API key or MINT_DEFAULT_ROLE names is warned of, at start and later", async () => {
+  writePolicy({
+    rules: [RULE, { when: { claims: [{ claim: "a", present: true }] }, grant: { role: "admin" } }],
+  });
+  const key = { description: "", hash: `sha256:${"0".repeat(64)}`, created_at: "2026-01-01T00:00:00Z" };
+  writeFileSync(
+    join(dir, "api-keys.json"),
+    JSON.stringify([{ ...key, id: "k".repeat(8), roles: ["browser", "report"] }]),
+  );
+  await using service = await start("oidc,api-key,dev", { MINT_DEFAULT_ROLE: "guest" });
+  const warning = (place: string, role: string) =>
+    new RegExp(`${place}: the mint has no key for ."${role}.", so it is refused`);
+  await service.waitFor(warning("policy.json: rules.1..grant.role", "admin"));
+  await service.waitFor(warning("api-keys.json: key k+", "report"));
+  await service.waitFor(warning("MINT_DEFAULT_ROLE", "guest"));
+  writePolicy({ rules: [{ when: {}, grant: { role: "later" } }] });
+  await service.waitFor(warning("policy.json: rules.0..grant.role", "later"));
+  expect(service.output().match(/the mint has no key/g)).toHaveLength(4);
+  rmSync(join(dir, "api-keys.json"));
 });

@@ -110,7 +110,7 @@ async function useCredential(granted: CredsResponse, key: ReturnType<typeof crea
   const nc = await connectWebSocket({
     servers: granted.servers,
     authenticator: jwtAuthenticator(granted.jwt, key.getSeed()),
-    inboxPrefix: granted.inbox_prefix,
+    inboxPrefix: granted.inbox_prefix ?? "",
     maxReconnectAttempts: 0,
   });
   const subject = `users.${granted.user}.test`;
@@ -370,12 +370,17 @@ describe("a change while it runs", () => {
     await nc.close();
   });
 
-  test("an invalid role file stops `up` with an error and changes nothing", async () => {
+  test("an invalid role file is named, and the role keeps its last good permissions", async () => {
     writeFileSync(file, JSON.stringify({ pub: { allow: ["a..b"] } }));
-    const { code } = await compose("up", "-d");
-    expect(code).not.toBe(0);
-    const { output } = await compose("logs", "--no-log-prefix", "nats-init");
+    const checked = await compose("run", "--rm", "nats-init", "check");
+    expect(checked.code).toBe(1);
+    expect(checked.output).toContain('roles/guest.json: pub.allow: "a..b" has an empty token');
+    const output = await up();
     expect(output).toContain('roles/guest.json: pub.allow: "a..b" has an empty token');
+    expect(output).toContain("role guest: its file can't be applied; its last good one stays in force");
+    expect(await credentials({ user: "alice", role: "guest" })).toMatchObject({
+      permissions: { pub: { allow: ["guests.two"] } },
+    });
     await useAsBrowser("alice");
   });
 

@@ -212,7 +212,7 @@ describe("the messages in the troubleshooting guide", () => {
     ["## The mint, at its start and in its log", "message"],
     ["## Responses of the mint", "code or `detail`"],
   ])("under %s are in the code", (heading, column) => {
-    const code = [...new Bun.Glob("{fs,src}/**/*.{sh,jq,ts}").scanSync(projectDir)].map(read).join("\n");
+    const code = [...new Bun.Glob("{fs,src}/**/*.{sh,jq,ts,cjs}").scanSync(projectDir)].map(read).join("\n");
     const all = parts(heading, column);
     expect(all.length).toBeGreaterThan(5);
     expect(all.filter((part) => !code.includes(part))).toEqual([]);

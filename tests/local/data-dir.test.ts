@@ -123,7 +123,7 @@ describe("a log", () => {
     name: "echo",
     command: ["echo", "a line"],
     env: { PATH: process.env.PATH ?? "" },
-    log,
+    output: log,
     pidFile: join(parent, "run/echo.pid"),
   });
 

@@ -7,12 +7,17 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  renameSync,
   rmSync,
   truncateSync,
+  writeFileSync,
 } from "node:fs";
+import { request } from "node:http";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { Readable } from "node:stream";
 import { freePorts, hasIPv6 } from "../ports.ts";
 
 /** `npm start` as a user runs it, with a data directory and ports of its own. */
@@ -38,6 +43,14 @@ afterAll(() => {
   rmSync(dir, { recursive: true, force: true });
 });
 
+/** What a line says: without a terminal, `npm start` prints JSON, after two lines of npm. */
+function asText(line: string): string {
+  if (!line.startsWith("{")) return line;
+  const { source = "mint", msg, addresses = {} } = JSON.parse(line);
+  const urls = Object.entries(addresses).map(([name, url]) => `\n${name} ${url}`);
+  return source === "npm start" ? msg + urls.join("") : `${source}: ${msg}`;
+}
+
 /** Runs `npm start`; `until` waits for a text in its output, `end` for its exit code. */
 function npmStart(more: Record<string, string> = {}, command = ["npm", "start"]) {
   const child = Bun.spawn(command, {
@@ -50,8 +63,8 @@ function npmStart(more: Record<string, string> = {}, command = ["npm", "start"])
   let output = "";
   const listeners = new Set<() => void>();
   const drain = async (stream: ReadableStream<Uint8Array>) => {
-    for await (const chunk of stream) {
-      output += new TextDecoder().decode(chunk);
+    for await (const line of createInterface({ input: Readable.fromWeb(stream as never) })) {
+      output += `${asText(line)}\n`;
       for (const listener of listeners) listener();
     }
   };
@@ -138,6 +151,133 @@ describe("npm start", () => {
     await start.end();
   });
 
+  test.each([
+    ["in colour", {}],
+    ["without colour when NO_COLOR is set", { NO_COLOR: "1" }],
+  ])("prints plain lines on a terminal, %s", async (_, more: Record<string, string>) => {
+    let output = "";
+    const isReady = Promise.withResolvers<void>();
+    const child = Bun.spawn(["sh", "src/local/bun.sh", "src/local/main.ts"], {
+      cwd: projectDir,
+      env: { ...env, TERM: "xterm", ...more },
+      terminal: {
+        data(_, data) {
+          output += new TextDecoder().decode(data);
+          if (output.includes(ready)) isReady.resolve();
+        },
+      },
+    });
+    running.add(child);
+    await Promise.race([isReady.promise, child.exited]);
+    child.kill("SIGTERM");
+    expect(await child.exited).toBe(0);
+    running.delete(child);
+    expect(output.includes("\x1b[")).toBe(!more.NO_COLOR);
+    const plain = Bun.stripANSI(output).replaceAll("\r", "");
+    expect(plain).toMatch(/^nats-init: nothing to change$/m);
+    expect(plain).toMatch(/^\d\d:\d\d:\d\d mint: MINT_AUTH=dev accepts every caller/m);
+    expect(plain).toMatch(new RegExp(`^ {2}mint {8}http://127.0.0.1:${mint}$`, "m"));
+    expect(plain).not.toContain('{"level"');
+  });
+
+  test("prints JSON elsewhere, one object in each line", async () => {
+    const child = Bun.spawn(["sh", "src/local/bun.sh", "src/local/main.ts"], {
+      cwd: projectDir,
+      env,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    running.add(child);
+    const entries = [];
+    for await (const line of createInterface({ input: Readable.fromWeb(child.stdout as never) })) {
+      const entry = JSON.parse(line);
+      entries.push(entry);
+      if (entry.addresses) child.kill("SIGTERM");
+    }
+    expect(await new Response(child.stderr).text()).toBe("");
+    expect(await child.exited).toBe(0);
+    running.delete(child);
+    for (const entry of entries) {
+      expect(entry).toMatchObject({
+        level: expect.stringMatching(/^(info|warn)$/),
+        time: expect.stringMatching(/Z$/),
+        msg: expect.any(String),
+      });
+    }
+    expect(entries.find(({ addresses }) => addresses).addresses).toEqual({
+      mint: `http://127.0.0.1:${mint}`,
+      NATS: `nats://127.0.0.1:${nats}`,
+      WebSocket: `ws://127.0.0.1:${webSocket}`,
+      monitoring: `http://127.0.0.1:${monitoring}`,
+    });
+  });
+
+  test("is found by the example client, which needs no port for it", async () => {
+    const start = npmStart();
+    await start.until(ready);
+    const { MINT_PORT: _, ...others } = env;
+    const client = Bun.spawnSync(["npm", "run", "client", "--", "--user", "alice"], {
+      cwd: projectDir,
+      env: others,
+    });
+    expect(String(client.stderr)).toBe("");
+    expect(String(client.stdout)).toContain(`connected to 127.0.0.1:${webSocket} as alice`);
+    start.child.kill("SIGTERM");
+    await start.end();
+    const later = Bun.spawnSync(["npm", "run", "client", "--", "--user", "alice"], {
+      cwd: projectDir,
+      env: others,
+    });
+    expect(String(later.stdout) + String(later.stderr)).not.toContain(String(mint));
+  });
+
+  /** The statuses of the mint's preflight and of the WebSocket handshake, for a page of this origin. */
+  async function statuses(origin: string): Promise<number[]> {
+    const preflight = await fetch(`http://127.0.0.1:${mint}/creds`, {
+      method: "OPTIONS",
+      headers: { Origin: origin, "Access-Control-Request-Method": "POST" },
+    });
+    const handshake = request(`http://127.0.0.1:${webSocket}/`, {
+      headers: {
+        Origin: origin,
+        Connection: "Upgrade",
+        Upgrade: "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+      },
+    }).end();
+    const response = await new Promise<number>((resolve) => {
+      handshake.on("upgrade", ({ statusCode = 0 }, socket) => {
+        socket.destroy();
+        resolve(statusCode);
+      });
+      handshake.on("response", ({ statusCode = 0 }) => resolve(statusCode));
+    });
+    handshake.destroy();
+    return [preflight.status, response];
+  }
+
+  test("with dev lets pages of development servers in, and logs how to allow others", async () => {
+    const start = npmStart();
+    await start.until(ready);
+    for (const port of [3000, 4173, 5173, 5180, 8080]) {
+      for (const host of ["localhost", "127.0.0.1"])
+        expect([port, await statuses(`http://${host}:${port}`)]).toEqual([port, [204, 101]]);
+    }
+    expect(await statuses("http://localhost:4444")).toEqual([403, 403]);
+    expect(await statuses("https://localhost:5173")).toEqual([403, 403]);
+    await start.until(`8080","http://127.0.0.1:8080","http://localhost:3000"`);
+    await start.until(`"http://localhost:4444"]'`);
+    start.child.kill("SIGTERM");
+    await start.end();
+    const other = npmStart({ MINT_AUTH: "api-key", NATS_WS_ORIGINS: '["http://localhost:3000"]' });
+    await other.until(ready);
+    expect(await statuses("http://localhost:3000")).toEqual([204, 101]);
+    expect(await statuses("http://localhost:5174")).toEqual([403, 403]);
+    other.child.kill("SIGTERM");
+    await other.end();
+    expect(other.output()).not.toContain("a page of");
+  });
+
   test.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)(
     "stops in order on %s and leaves no process",
     async (signal) => {
@@ -182,7 +322,7 @@ describe("npm start", () => {
       expect(await fetch(`http://${elsewhere}:${monitoring}${path}/varz`).catch(() => "refused")).toBe(
         "refused",
       );
-      expect(start.output()).toContain(`monitoring  http://${here}:${monitoring}, under the path in `);
+      expect(start.output()).toContain(`monitoring http://${here}:${monitoring}\n`);
       start.child.kill("SIGTERM");
       await start.end();
       expect(start.output() + readFileSync(join(dir, "data/nats-server.log"), "utf8")).not.toContain(
@@ -279,29 +419,141 @@ describe("npm start", () => {
     expect(start.output()).toContain('NATS_PORT: got "0", wanted a port, 1 to 65535');
     expect(start.output()).toContain('NATS_BIND: got "localhost", wanted an IP address');
   });
+});
 
-  test("without Go and without the programs names what to install", async () => {
-    const bin = join(dir, "bin");
+/** What `npm start` says before it starts anything, in a checkout in which the programs have not been built. */
+describe("a fresh checkout", () => {
+  const bin = join(dir, "bin");
+  const copy = join(dir, "copy");
+  const state = join(dir, "fresh");
+
+  beforeAll(() => {
     mkdirSync(bin);
-    const path = ["sh", "node", "npm", "dirname", "cmp"]
+    const links = ["sh", "node", "npm", "dirname", "cmp"]
       .map((name) => `ln -s "$(command -v ${name})" "${bin}/${name}"`)
       .join(" && ");
-    expect(Bun.spawnSync(["sh", "-c", path]).exitCode).toBe(0);
-    // A checkout in which they have not been built.
-    const copy = join(dir, "copy");
-    Bun.spawnSync(
-      [
-        "sh",
-        "-c",
-        `mkdir "${copy}" && cp -R src demo fs tools .env package.json package-lock.json "${copy}" && ln -s "${projectDir}/node_modules" "${copy}/node_modules"`,
-      ],
-      { cwd: projectDir },
-    );
+    expect(Bun.spawnSync(["sh", "-c", links]).exitCode).toBe(0);
+    const files = "src demo fs tools .env package.json package-lock.json";
+    const command = `mkdir "${copy}" && cp -R ${files} "${copy}" && ln -s "${projectDir}/node_modules" "${copy}/node_modules"`;
+    expect(Bun.spawnSync(["sh", "-c", command], { cwd: projectDir }).exitCode).toBe(0);
+  });
+
+  /** Runs the launcher there, to its end. */
+  function run(more: Record<string, string> = {}) {
     const child = Bun.spawnSync(["sh", "src/local/bun.sh", "src/local/main.ts"], {
       cwd: copy,
-      env: { ...env, PATH: bin, DATA_DIR: join(dir, "fresh") },
+      env: { ...env, PATH: bin, DATA_DIR: state, ...more },
     });
-    expect(String(child.stderr)).toContain("neither is Go, which builds them. Install Go 1.26 or later");
-    expect(child.exitCode).toBe(1);
+    const lines = (output: Buffer) => String(output).trim().split("\n").filter(Boolean);
+    return {
+      exitCode: child.exitCode,
+      stdout: lines(child.stdout),
+      output: [...lines(child.stdout), ...lines(child.stderr)].map(asText).join("\n"),
+    };
+  }
+
+  /** Puts a program named `go` on a PATH, which does what the shell script says. */
+  function pathWithGo(script: string): string {
+    const path = join(dir, `go-${Bun.hash(script)}`);
+    mkdirSync(path);
+    writeFileSync(join(path, "go"), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    return `${path}:${bin}`;
+  }
+
+  const FAILING_GO = `case $1 in
+  list) echo "go: downloading example.com/a v1.0.0" >&2; echo a; echo a/b; echo a/c ;;
+  install) echo a >&2; echo a/b >&2; echo "a/c/c.go:1:1: undefined: nothing" >&2; exit 1 ;;
+esac`;
+
+  test("without Go and without the programs names what to install", () => {
+    const { exitCode, output } = run();
+    expect(output).toContain("neither is Go, which builds them. Install Go 1.26 or later");
+    expect(exitCode).toBe(1);
+  });
+
+  test("says what is built and how far it is, and Go's own message when that fails", () => {
+    const { exitCode, stdout, output } = run({ PATH: pathWithGo(FAILING_GO) });
+    const entries = stdout.map((line) => JSON.parse(line));
+    expect(entries.map(({ msg }) => msg)).toEqual([
+      "Building nats-server, nsc, nats, jq with Go, which takes a minute or more. Later starts don't need it.",
+      expect.stringMatching(/^Building nats-server, nsc, nats, jq with Go: 1 module downloaded, \d+ s$/),
+    ]);
+    expect(entries[1]).toMatchObject({ downloaded: 1, seconds: expect.any(Number) });
+    expect(output).toContain("go: a/c/c.go:1:1: undefined: nothing");
+    expect(output).toContain("Go could not build them: see the message above. Nothing was started.");
+    expect(output).not.toContain("go: a/b");
+    expect(exitCode).toBe(1);
+    expect(readdirSync(copy).filter((name) => name.startsWith(".tools."))).toEqual([]);
+  });
+
+  test("builds only the programs that are missing", () => {
+    const have = join(dir, "have");
+    mkdirSync(have);
+    const version = (module: string) =>
+      readFileSync(join(projectDir, "tools/go.mod"), "utf8").match(`${module} v(\\S+)`)?.[1];
+    const script = (text: string) => `#!/bin/sh\necho "${text}"\n`;
+    writeFileSync(join(have, "jq"), script("jq-1.8.1"), { mode: 0o755 });
+    const natsServer = script(`nats-server: v${version("github.com/nats-io/nats-server/v2")}`);
+    writeFileSync(join(have, "nats-server"), natsServer, { mode: 0o755 });
+    const { output } = run({ PATH: `${have}:${pathWithGo(`${FAILING_GO}\n# for nsc and nats`)}` });
+    expect(output).toContain("Building nsc, nats with Go");
+  });
+
+  test("checks the ports before it builds", async () => {
+    const listener = createServer().listen(mint, "127.0.0.1");
+    await once(listener, "listening");
+    const { exitCode, output } = run({ PATH: pathWithGo("echo built >&2; exit 1") });
+    listener.close();
+    expect(output).toContain(`Port ${mint} (MINT_PORT) is in use by another program`);
+    expect(output).not.toContain("Building");
+    expect(exitCode).toBe(1);
+  });
+
+  test("warns of misspelt variables and of files that are ignored", () => {
+    const ignored = [
+      "fs/nats-init/roles/x.jsonc",
+      "fs/nats-init/roles/y.JSON",
+      "fs/nats-push/streams/Z.yaml",
+    ];
+    for (const file of ignored) writeFileSync(join(copy, file), "{}");
+    const { output } = run({ MINT_PROT: "1" });
+    for (const file of ignored) rmSync(join(copy, file));
+    expect(output).toContain(
+      "MINT_PROT in the environment is not a setting, and is ignored. Did you mean MINT_PORT?",
+    );
+    expect(output).toContain(`${ignored[0]} is ignored: the name of a role file ends in .json`);
+    expect(output).toContain(`${ignored[1]} is ignored: the name of a role file ends in .json`);
+    expect(output).toContain(`${ignored[2]} is ignored: the name of a stream file ends in .json`);
+    expect(run().output).not.toContain("ignored");
+  });
+
+  test("without .env says how to get it back", () => {
+    renameSync(join(copy, ".env"), join(copy, "env"));
+    const { exitCode, output } = run();
+    renameSync(join(copy, "env"), join(copy, ".env"));
+    expect(output).toContain(
+      ".env is missing. It has all settings of the recipe. Restore it: git checkout .env",
+    );
+    expect(output.split("\n")).toHaveLength(1);
+    expect(exitCode).toBe(1);
+  });
+
+  test.each(["0.12.18", "6.17.1", "18.20.8", "20.11.1"])(
+    "with Node %s says which one is needed",
+    (version) => {
+      const pretend = join(dir, `node-${version}.cjs`);
+      writeFileSync(pretend, `Object.defineProperty(process.versions, "node", { value: "${version}" });`);
+      const { exitCode, output } = run({ NODE_OPTIONS: `--require "${pretend}"` });
+      expect(output).toBe(
+        `Node ${version} is too old: this needs Node 20.12 or later. Install it (https://nodejs.org), then run the command again.`,
+      );
+      expect(exitCode).toBe(1);
+    },
+  );
+
+  test.each(["20.12.0", "22.0.0", "100.1.0"])("with Node %s goes on", (version) => {
+    const pretend = join(dir, `node-${version}.cjs`);
+    writeFileSync(pretend, `Object.defineProperty(process.versions, "node", { value: "${version}" });`);
+    expect(run({ NODE_OPTIONS: `--require "${pretend}"` }).output).toContain("neither is Go");
   });
 });

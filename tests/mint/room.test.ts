@@ -106,7 +106,7 @@ const pages = {
     const {
       jwt,
       seed = "",
-      inbox_prefix,
+      inbox_prefix = "",
     } = await credentials(environment.app, { user, role: "room", tags: { room } });
     const nc = await connect({
       servers: `ws://127.0.0.1:${port}`,
@@ -133,7 +133,7 @@ const pages = {
     const {
       jwt,
       seed = "",
-      inbox_prefix,
+      inbox_prefix = "",
     } = await credentials(environment.app, { user, role: "room", tags: { room } });
     const nc = await wsconnect({
       servers: `ws://127.0.0.1:${port}`,

@@ -101,6 +101,42 @@ const TEMPLATES: Record<string, RoleTemplate> = {
   "the right to respond and to publish": { ...both("b.{{name()}}"), resp: { max: 0, ttl: 0 } },
 };
 
+/** What roles let a user subscribe to, and the prefix of the inboxes that this permits. */
+const INBOXES: [sub: SubjectRules, prefix: string | undefined][] = [
+  [{ allow: ["users.{{name()}}.>", "_INBOX_{{name()}}.>"] }, "_INBOX_alice"],
+  [{ allow: ["_INBOX.>"] }, "_INBOX.alice"],
+  [{ allow: ["_INBOX_{{ NAME() }}.>"] }, "_INBOX_alice"],
+  [{ allow: ["_INBOX.{{name()}}.>"] }, "_INBOX.alice"],
+  [{ allow: ["_INBOX_{{tag(room)}}.>"] }, "_INBOX_Lobby.alice"],
+  [{ allow: ["_INBOX_{{subject()}}.>"] }, "_INBOX_<key>"],
+  [{ allow: ["_INBOX.{{account-tag(zone)}}.{{name()}}.>"] }, "_INBOX.eu.alice"],
+  [{ allow: ["_INBOX.*.>"] }, "_INBOX.alice"],
+  [{ allow: ["_INBOX.*.*"] }, "_INBOX"],
+  [{ allow: ["_INBOX_{{name()}}.*.*"], deny: ["_INBOX_{{name()}}.*.*.>"] }, "_INBOX_alice"],
+  [{ allow: [">"] }, "_INBOX_alice"],
+  [{ allow: ["*.>"] }, "_INBOX_alice"],
+  [{}, "_INBOX_alice"],
+  [{ deny: ["b.>"] }, "_INBOX_alice"],
+  [{ allow: [">"], deny: ["_INBOX_{{name()}}.>"] }, "_INBOX.alice"],
+  [{ allow: [">"], deny: ["_INBOX_{{name()}}.>", "_INBOX.>"] }, undefined],
+  [{ allow: ["_INBOX.>", "replies.{{name()}}.>"], deny: ["_INBOX.>"] }, "replies.alice"],
+  [{ allow: ["_INBOX_{{name()}}.>"], deny: ["_INBOX_{{name()}}.secret.>"] }, "_INBOX_alice"],
+  [{ allow: ["_INBOX_{{name()}}.>"], deny: ["_INBOX_{{name()}}.*.*"] }, undefined],
+  [{ allow: ["_INBOX_{{name()}}.>"], deny: ["_INBOX_bob.>"] }, "_INBOX_alice"],
+  [{ allow: ["_INBOX_{{name()}}.*"], deny: ["_INBOX_{{name()}}.*.>"] }, undefined],
+  [{ allow: ["_INBOX_{{tag(none)}}.>"] }, undefined],
+  [{ allow: ["_INBOX_{{tag(none)}}.>", "_INBOX.{{tag(team)}}.>"] }, "_INBOX.a.alice"],
+  [{ allow: ["orders.reply.{{name()}}.>"] }, "orders.reply.alice"],
+  [{ allow: ["talk.{{tag(room)}}.>"] }, undefined],
+  [{ allow: ["talk.{{tag(room)}}.*"], deny: ["talk.{{tag(room)}}.*.>"] }, undefined],
+  [{ allow: ["status.>"], deny: ["status.internal.>"] }, undefined],
+  [{ allow: ["_INBOX.> workers"] }, undefined],
+  [{ allow: ["_INBOX.>"], deny: ["_INBOX.> workers"] }, "_INBOX.alice"],
+  [{ deny: [">"] }, undefined],
+];
+
+const inboxRole = (sub: SubjectRules) => `inbox of ${JSON.stringify(sub)}`;
+
 function both(...allow: string[]): RoleTemplate {
   return { pub: { allow }, sub: { allow } };
 }
@@ -135,7 +171,14 @@ let subjects: string[];
 
 beforeAll(async () => {
   const unlimited = { subs: -1, payload: -1, data: -1 };
-  const roles = Object.entries({ ...TEMPLATES, ...RANDOM, observer: both(">") });
+  const roles = Object.entries({
+    ...TEMPLATES,
+    ...RANDOM,
+    ...Object.fromEntries(
+      INBOXES.map(([sub, _]): [string, RoleTemplate] => [inboxRole(sub), { pub: { allow: ["b.b"] }, sub }]),
+    ),
+    observer: both(">"),
+  });
   account = await makeAccount(
     Object.fromEntries(roles.map(([role, template]) => [role, { ...template, ...unlimited }])),
     { tags: ACCOUNT_TAGS, defaultPermissions: { pub: { deny: [">"] }, sub: { deny: [">"] } } },
@@ -307,6 +350,47 @@ describe("the server enforces the permissions in the response for", () => {
 
   test("random templates", async () => {
     for (const role of Object.keys(RANDOM)) await compare(role);
+  });
+});
+
+describe("the inbox prefix in the response", () => {
+  /** Whether the server lets a user of the role subscribe below this prefix, and delivers a response there. */
+  async function receivesResponse(client: Client, prefix: string): Promise<boolean> {
+    const inbox = `${prefix}.3SGDX19T8TJYF2N7PZQ3LB`;
+    const received: string[] = [];
+    client.nc.subscribe(`${inbox}.*`, {
+      callback: (error, message) => void (error || received.push(message.subject)),
+    });
+    await client.nc.flush();
+    observer.nc.publish(`${inbox}.MZ4U1K`);
+    await flushAll(observer, client);
+    return received.length > 0;
+  }
+
+  async function logInWith(role: string): Promise<{ client: Client; prefix: string | undefined }> {
+    const { jwt = "", inboxPrefix } = minted(role) ?? {};
+    return { client: await logIn({ jwt, seed, servers: [url] }, url), prefix: inboxPrefix };
+  }
+
+  for (const [sub, prefix] of INBOXES) {
+    test(`is ${prefix} for ${JSON.stringify(sub)}, which the server permits`, async () => {
+      const login = await logInWith(inboxRole(sub));
+      await using client = login.client;
+      expect(login.prefix).toBe(prefix?.replace("<key>", publicKey));
+      if (login.prefix) expect(await receivesResponse(client, login.prefix)).toBe(true);
+    });
+  }
+
+  test("is one that the server permits, for every template; without one the usual inboxes are denied", async () => {
+    for (const role of [...Object.keys(TEMPLATES), ...Object.keys(RANDOM)].filter((each) => minted(each))) {
+      const login = await logInWith(role);
+      await using client = login.client;
+      const usual = ["_INBOX", "_INBOX_alice", "_INBOX.alice"];
+      const permitted = await Promise.all(
+        (login.prefix ? [login.prefix] : usual).map((prefix) => receivesResponse(client, prefix)),
+      );
+      expect([role, permitted.some(Boolean)]).toEqual([role, login.prefix !== undefined]);
+    }
   });
 });
 

@@ -18,7 +18,9 @@ const grantOf = (text = "") => {
   const file = parsePolicyFile(text);
   return activatePolicy(file, file.issuers.length === 0 ? LOGIN : undefined).grant;
 };
-const [rooms, literal, tenants, programs, operators] = examples.map((text) => grantOf(text));
+const [rooms, elsewhere, entra, literal, tenants, programs, operators] = examples.map((text) =>
+  grantOf(text),
+);
 
 const identity = (claims: Identity["claims"], issuer = "https://login.example.com"): Identity => ({
   method: "oidc",
@@ -33,6 +35,16 @@ describe("the examples grant what the text beside them says:", () => {
     const lobby = parseTags({ room: "lobby" });
     expect(rooms?.(staff, { tags: lobby })).toMatchObject({ role: "room", tags: lobby, ttl: 300 });
     expect(rooms?.(identity({ groups: [] }), {})).toMatchObject({ role: "browser" });
+  });
+
+  test("the role browser to the issuers that they name, and to no other", () => {
+    const adfs = "http://adfs.example.com/adfs/services/trust";
+    expect(elsewhere?.(identity({}, adfs), {})).toMatchObject({ role: "browser" });
+    expect(() => elsewhere?.(identity({}, "https://adfs.example.com/adfs"), {})).toThrow("not trusted");
+    const of = (tenant: string) => `https://login.microsoftonline.com/${tenant}/v2.0`;
+    const listed = "9188040d-6c67-4c5b-b112-36a304b66dad";
+    expect(entra?.(identity({}, of(listed)), {})).toMatchObject({ role: "browser" });
+    expect(() => entra?.(identity({}, of("organizations")), {})).toThrow("not trusted");
   });
 
   test("user names from a claim", () => {
@@ -71,10 +83,20 @@ test("the table of fields lists every field of a policy", async () => {
   const source = readFileSync(join(import.meta.dirname, "../../src/core/policy/file.ts"), "utf8");
   const listed = rows(section(guide, "## Rules"), "field").flatMap(([field]) => codeSpans(field ?? ""));
   for (const field of listed) expect(source).toContain(field.split(".").at(-1) ?? "");
+  const location = {
+    discovery_url: "https://a.example/.well-known/openid-configuration",
+    discovery_issuer: "https://a.example",
+  };
+  const issuer = {
+    issuer: "https://a.example/{tenantid}",
+    audience: ["a"],
+    audience_claim: "azp",
+    tenants: ["a"],
+    algorithms: ["ES256"],
+  };
+  const jwks_uri = "https://a.example/keys";
   const full = {
-    issuers: [
-      { issuer: "https://a.example", audience: ["a"], algorithms: ["ES256"], jwks_uri: "https://a.example" },
-    ],
+    issuers: [{ ...issuer, ...location }],
     user: { claim: "name", unique: true },
     rules: [
       {
@@ -85,28 +107,43 @@ test("the table of fields lists every field of a policy", async () => {
     ],
   };
   parsePolicyFile(JSON.stringify(full));
+  parsePolicyFile(JSON.stringify({ ...full, issuers: [{ ...issuer, jwks_uri }] }));
   const leaves = (value: object, path: string): string[] =>
     Object.entries(value).flatMap(([name, inner]) => {
       const place = path ? `${path}.${name}` : name;
-      if (["user", "tags", "claims", "audience", "algorithms"].includes(name)) return [place];
+      if (["user", "tags", "claims", "audience", "algorithms", "tenants"].includes(name)) return [place];
       if (Array.isArray(inner))
         return [...(name === "issuers" ? [place] : []), ...leaves(inner[0], `${place}[]`)];
       if (typeof inner === "object") return [...(name === "when" ? [place] : []), ...leaves(inner, place)];
       return [place];
     });
-  expect(listed.sort()).toEqual(leaves(full, "").sort());
+  const all = { ...full, issuers: [{ ...issuer, ...location, jwks_uri }] };
+  expect(listed.sort()).toEqual(leaves(all, "").sort());
 });
 
 test("the table of tests lists every test, in valid syntax", () => {
   const written = rows(guide, "test").flatMap(([test]) => codeSpans(test ?? ""));
   expect(written.map((test) => test.split('"')[1]).sort()).toEqual([
     "contains",
+    "contains_word",
     "equals",
     "one_of",
     "present",
   ]);
   for (const test of written) {
     parsePolicyFile(`{"rules":[{"when":{"claims":[{"claim":"a",${test}}]},"grant":{"role":"a"}}]}`);
+  }
+});
+
+test("the table of mappings shows what they grant", () => {
+  const groups = ["/staff", "/tenants/acme", "/tenants/acme/admins"];
+  const mappings = rows(section(guide, "## Tags"), "source of the tag").map((cells) =>
+    cells.map((cell) => codeSpans(cell)[0] ?? ""),
+  );
+  expect(mappings).toHaveLength(2);
+  for (const [source = "", room] of mappings) {
+    const grant = grantOf(`{"rules":[{"when":{},"grant":{"role":"room","tags":{"room":${source}}}}]}`);
+    expect(grant(identity({ groups }), {}).tags as unknown).toEqual({ room });
   }
 });
 

@@ -155,7 +155,7 @@ test("keeps those in use, and those of backends", async () => {
   await mallory.nc.request("$KV.preferences.mallory.theme", "dark", { timeout: TIMEOUT });
 
   const login = await credentials(environment.app, { user: "bob", ...attic });
-  const options = { servers: `ws://127.0.0.1:${port}`, inboxPrefix: login.inbox_prefix };
+  const options = { servers: `ws://127.0.0.1:${port}`, inboxPrefix: login.inbox_prefix ?? "" };
   const plain = await connectWs({
     ...options,
     authenticator: jwtAuthenticator(login.jwt, bytes(login.seed ?? "")),
@@ -167,7 +167,7 @@ test("keeps those in use, and those of backends", async () => {
   const ofMallory = await credentials(environment.app, loginOf("mallory", "preferences"));
   const watching = await wsconnect({
     servers: `ws://127.0.0.1:${port}`,
-    inboxPrefix: ofMallory.inbox_prefix,
+    inboxPrefix: ofMallory.inbox_prefix ?? "",
     authenticator: coreAuthenticator(ofMallory.jwt, bytes(ofMallory.seed ?? "")),
   });
   const histories = [readWithNatsWs(plain, "attic"), readWithJetstream(core, "attic")];

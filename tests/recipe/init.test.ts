@@ -322,27 +322,122 @@ describe("role files", () => {
     ["two objects", "{} {}", "must hold one JSON object"],
   ];
   test.each(wrong)(
-    "with %s are refused with a message, before anything is made",
+    "with %s are refused with a message by the check, before anything is made",
     async (_, content, sentence) => {
       await using recipe = await makeRecipe();
       recipe.writeRole("wrong", content);
-      const { code, output } = await recipe.init();
+      const { code, output } = await recipe.init({}, "check");
       expect(output).toContain("roles/wrong.json: ");
       expect(output).toContain(sentence);
+      expect(output).toContain("these roles have files that can't be applied: wrong");
       expect(code).toBe(1);
       expect(existsSync(join(recipe.dir, "nsc"))).toBe(false);
     },
   );
+
+  test("with mistakes are named and left out, and the other roles are served", async () => {
+    await using recipe = await makeRecipe();
+    recipe.writeRole("one", {});
+    recipe.writeRole("two", "x");
+    recipe.writeRole("My role", role());
+    recipe.writeRole("good", role());
+    const output = await recipe.up();
+    for (const name of ["one", "two"]) {
+      expect(output).toContain(`roles/${name}.json: `);
+      expect(output).toContain(
+        `role ${name}: its file can't be applied; the other roles are served without it`,
+      );
+    }
+    expect(output).toContain("roles/My role.json: its name must be lower case");
+    expect(output).toContain("nats-export: wrote the keys of browser good room service");
+    expect(Object.keys(scopedKeys(recipe.account())).sort()).toEqual(["browser", "good", "room", "service"]);
+
+    recipe.writeRole("one", role());
+    expect(await recipe.up()).toContain("role one: added");
+  });
+
+  test.each([
+    ["wrong JSON", "{"],
+    ["a wrong subject", { pub: { allow: ["a..b"] }, sub: { allow: ["x"] } }],
+    ["no sub", { pub: { allow: ["a"] } }],
+    [
+      "a tag of the account that there is not",
+      role({ sub: { allow: ["x"], deny: ["x.{{account-tag(no)}}"] } }),
+    ],
+  ])("that get %s leave their last good permissions in force", async (_, content) => {
+    await using recipe = await copyRecipe();
+    const before = scopedKeys(recipe.account());
+    recipe.writeRole("browser", content);
+    recipe.writeRole("extra", role());
+    const output = expectSuccess(await recipe.init());
+    expect(output).toContain("roles/browser.json: ");
+    expect(output).toContain("role browser: its file can't be applied; its last good one stays in force");
+    expect(output).toContain("role extra: added");
+    expect(scopedKeys(recipe.account()).browser).toEqual(before.browser as never);
+    expectSuccess(await recipe.export());
+    expect(existsSync(join(recipe.dir, "keys/current/browser.nk"))).toBe(true);
+    expect(existsSync(join(recipe.dir, "keys/current/extra.nk"))).toBe(true);
+    expect((await recipe.init({}, "check")).code).toBe(1);
+  });
+
+  test("that nsc refuses are left out", async () => {
+    await using recipe = await copyRecipe();
+    recipe.writeRole("extra", role());
+    const bin = join(recipe.dir, "bin");
+    mkdirSync(bin);
+    writeFileSync(
+      join(bin, "nsc"),
+      `#!/bin/sh\ncase "$*" in *signing-key*extra*) echo refused >&2; exit 1 ;; esac\nPATH='${recipe.env.PATH}' exec nsc "$@"\n`,
+      { mode: 0o755 },
+    );
+    const before = recipe.account().jti;
+    const output = expectSuccess(await recipe.init({ PATH: `${bin}:${recipe.env.PATH}` }));
+    expect(output).toContain("nsc edit signing-key failed: refused");
+    expect(output).toContain("role extra: its file can't be applied; the other roles are served without it");
+    expect(recipe.account().jti).toBe(before);
+    expect(expectSuccess(await recipe.init())).toContain("role extra: added");
+  });
+
+  test("that are all wrong stop a first start", async () => {
+    await using recipe = await makeRecipe();
+    for (const name of ["browser", "room", "service"]) recipe.writeRole(name, "{}");
+    const { code, output } = await recipe.init();
+    expect(code).toBe(1);
+    expect(output).toContain("no role could be applied, so no credential could be issued");
+    expect(existsSync(join(recipe.dir, "nsc"))).toBe(false);
+  });
+
+  test("of one's own, in roles.local, take the place of those with the same name, and null removes one", async () => {
+    await using recipe = await makeRecipe();
+    const local = join(recipe.dir, "roles.local");
+    mkdirSync(local);
+    writeFileSync(join(local, "browser.json"), JSON.stringify(role()));
+    writeFileSync(join(local, "own.json"), JSON.stringify(role()));
+    writeFileSync(join(local, "room.json"), "null");
+    writeFileSync(join(local, "wrong.json"), "{}");
+    const output = expectSuccess(await recipe.init());
+    expect(output).toContain("roles.local/wrong.json: pub is missing");
+    const keys = scopedKeys(recipe.account());
+    expect(Object.keys(keys).sort()).toEqual(["browser", "own", "service"]);
+    expect(keys.browser?.template).toMatchObject({
+      pub: { allow: ["a.{{name()}}"] },
+      sub: { allow: ["b.{{name()}}"] },
+    });
+    rmSync(local, { recursive: true });
+    expectSuccess(await recipe.init());
+    expect(Object.keys(scopedKeys(recipe.account())).sort()).toEqual(["browser", "room", "service"]);
+  });
 
   test("are all named in the message when several are wrong", async () => {
     await using recipe = await makeRecipe();
     recipe.writeRole("one", {});
     recipe.writeRole("two", "x");
     recipe.writeRole("Three", role());
-    const { output } = await recipe.init();
+    const { output } = await recipe.init({}, "check");
     expect(output).toContain("roles/one.json");
     expect(output).toContain("roles/two.json");
     expect(output).toContain("roles/Three.json: its name must be lower case");
+    expect(output).toMatch(/can't be applied: Three one two\n/);
   });
 
   test("become scoped keys with exactly their permissions", async () => {

@@ -64,8 +64,10 @@ export async function makeRecipe(settings: Record<string, string> = {}) {
     return { code: await child.exited, output: out + error };
   }
 
-  const script = (path: string) => (more?: Record<string, string>) =>
-    run(["/bin/sh", join(config.projectDir, "fs", path)], more);
+  const script =
+    (path: string) =>
+    (more?: Record<string, string>, ...args: string[]) =>
+      run(["/bin/sh", join(config.projectDir, "fs", path), ...args], more);
 
   const recipe = {
     dir,

@@ -3,6 +3,7 @@ import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, truncateSync, writ
 import { join } from "node:path";
 import { createUser, fromSeed } from "nkeys.js";
 import { createUserKeyPair } from "../../src/core/keys/ed25519.ts";
+import { watchKeys } from "../../src/files/watch-keys.ts";
 import { expectSuccess, makeRecipe, type Recipe, startRecipe } from "./recipe.ts";
 
 /** Another machine with a copy of the nsc store as it is now. */
@@ -434,10 +435,105 @@ PATH=\${PATH#*:} exec nats "$@"
     expect(await recipe.up()).toContain("pushed account app");
   });
 
+  test("logs in to each role with a value for each function and tag of its subjects", async () => {
+    await using recipe = await startRecipe();
+    recipe.writeRole("chat", {
+      pub: { allow: ["chat.{{tag(org)}}.{{name()}}"] },
+      sub: { allow: ["chat.{{tag(org)}}.*"], deny: ["chat.{{tag(org)}}.*.>"] },
+    });
+    recipe.writeRole("more", {
+      pub: {
+        allow: ["a.{{tag(a)}}.{{tag(b-c)}}"],
+        deny: ["a.{{tag(d_1)}}.{{subject()}}.{{account-subject()}}"],
+      },
+      sub: { allow: [">"], deny: ["{{account-name()}}.{{tag(e)}}", "no.{{name()}}.{{tag(e)}}.>"] },
+      connection_types: ["WEBSOCKET"],
+    });
+    const output = await recipe.up();
+    expect(output).toContain("nats-push: all is in force\n");
+    expect(output).toContain("wrote the keys of browser chat more room service");
+    const log = readFileSync(join(recipe.dir, "nats-server.log"), "utf8");
+    expect(log).not.toContain("Violation");
+  });
+
+  test("names a role whose users the server refuses, and the others are in force", async () => {
+    await using recipe = await startRecipe();
+    expectSuccess(await recipe.nsc("edit", "account", "-n", "app", "--tag", "org:acme"));
+    recipe.writeRole("acme", {
+      pub: { allow: ["x"] },
+      sub: { allow: ["y"], deny: ["y.{{account-tag(org)}}"] },
+    });
+    expect(await recipe.up()).toContain("all is in force\n");
+    expectSuccess(await recipe.nsc("edit", "account", "-n", "app", "--rm-tag", "org:acme"));
+    const output = await recipe.up();
+    expect(output).toContain("role acme: its file can't be applied; its last good one stays in force");
+    expect(output).toContain("role acme: the server refuses its users");
+    expect(output).toContain("all is in force, but the server refuses users of: acme");
+    const refused: string[] = [];
+    const keys = await watchKeys(join(recipe.dir, "keys"), {
+      onUnusableRole: ({ message }) => refused.push(message),
+    });
+    expect([...keys.mint().roles].sort()).toEqual(["browser", "room", "service"]);
+    expect(refused).toEqual([expect.stringContaining("acme")]);
+    keys.close();
+  });
+
   test("fails when a role's users can't log in", async () => {
     await using recipe = await startRecipe();
     const { code, output } = await recipe.push({ NATS_WS_URL: "ws://127.0.0.1:1" });
     expect(code).toBe(1);
     expect(output).toContain("a user of role browser can't log in at ws://127.0.0.1:1");
+  });
+});
+
+describe("what nats-push records about the server", () => {
+  /** Puts a script before a program on the PATH of the recipe's scripts. */
+  function wrap(recipe: Recipe, program: string, script: string): Record<string, string> {
+    const bin = join(recipe.dir, `wrapped-${program}`);
+    mkdirSync(bin);
+    const path = recipe.env.PATH ?? "";
+    writeFileSync(join(bin, program), `#!/bin/sh\nPATH='${path}'\n${script}\nexec ${program} "$@"\n`, {
+      mode: 0o755,
+    });
+    return { PATH: `${bin}:${path}` };
+  }
+
+  const edit = ["/bin/sh", join(import.meta.dirname, "../../fs/nsc/nsc.sh"), "edit", "account", "-n", "app"];
+
+  test("is not lost to an edit that began before", async () => {
+    await using recipe = await startRecipe();
+    recipe.writeRole("browser", role("new"));
+    expectSuccess(await recipe.init());
+    const pipe = join(recipe.dir, "pipe");
+    expectSuccess(await recipe.run(["mkfifo", pipe]));
+    const slow = wrap(recipe, "nsc", `case "$*" in *--tag*) : >'${pipe}'; read -r _ <'${pipe}' ;; esac`);
+    const editing = recipe.run([...edit, "--tag", "late"], slow);
+    // The edit has its copy of the store once it opens the pipe.
+    expectSuccess(await recipe.run(["sh", "-c", `read -r _ <'${pipe}' || :`]));
+    expectSuccess(await recipe.push());
+    expectSuccess(await recipe.run(["sh", "-c", `echo >'${pipe}'`]));
+    const { code, output } = await editing;
+    expect(output).toContain("was changed by another run at the same time");
+    expect(code).toBe(1);
+    expect(await recipe.up()).toContain("nothing to push");
+  });
+
+  test("is in the store that an edit made meanwhile", async () => {
+    await using recipe = await startRecipe();
+    recipe.writeRole("browser", role("new"));
+    expectSuccess(await recipe.init());
+    const done = join(recipe.dir, "done");
+    const edits = [...edit, "--tag", "meanwhile"].map((word) => `'${word}'`).join(" ");
+    const script = `case "$*" in *CLAIMS.UPDATE*) [ -e '${done}' ] || { : >'${done}'; ${edits} >/dev/null 2>&1; } ;; esac`;
+    expectSuccess(
+      await recipe.run(
+        ["/bin/sh", join(import.meta.dirname, "../../fs/nats-push/push.sh")],
+        wrap(recipe, "nats", script),
+      ),
+    );
+    expect(recipe.account().nats.tags).toEqual(["meanwhile"]);
+    expect(recipe.accountOnServer().nats.tags).toBeUndefined();
+    expect(await recipe.up()).toContain("nats-push: pushed account app");
+    expect(recipe.accountOnServer().nats.tags).toEqual(["meanwhile"]);
   });
 });

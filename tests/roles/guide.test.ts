@@ -239,7 +239,7 @@ test("a dashboard: it receives the subjects that it may", async () => {
 
 /** A connection of `@nats-io/nats-core`, and its permission errors. */
 async function coreClient(user: string, role: string) {
-  const { jwt, seed = "", inbox_prefix } = await credentials(environment.app, loginOf(user, role));
+  const { jwt, seed = "", inbox_prefix = "" } = await credentials(environment.app, loginOf(user, role));
   const nc = await wsconnect({
     servers: environment.url("ws"),
     authenticator: jwtAuthenticator(jwt, bytes(seed)),

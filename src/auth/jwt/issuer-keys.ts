@@ -1,10 +1,10 @@
-import type { CryptoKey, JWSHeaderParameters } from "jose";
+import type { CryptoKey } from "jose";
 import { IssuerUnavailableError } from "../../core/errors.ts";
 import { backoffDelay } from "../../util/backoff.ts";
 import { quote } from "../../util/quote.ts";
 import { withTimeout } from "../../util/timeout.ts";
 import { tokenBucket } from "../../util/token-bucket.ts";
-import { type KeySet, lookUp, MIN_RSA_BITS, parseKeySet, unknownKey } from "./key-set.ts";
+import { type KeyHeader, type KeySet, MIN_RSA_BITS, parseKeySet, unknownKey } from "./key-set.ts";
 
 /**
  * One issuer's keys, fetched when they are needed and kept for a while. A fetch of the same keys keeps the same
@@ -32,11 +32,15 @@ export interface IssuerKeys {
    */
   current(): KeySet | undefined;
   /**
-   * The key that a token's header names. When it is not among the keys, they are fetched again.
-   * @throws {UnauthorizedError} `unknown_key` when the issuer doesn't have the key, or the header matches several
+   * The keys that a token may be signed with, at least one. When there is none, the keys are fetched again.
+   * @param issuer see `KeySet.candidates`
+   * @throws {UnauthorizedError} `unknown_key` when the issuer doesn't have the key, or too many fit
    * @throws {IssuerUnavailableError} when the keys can't be fetched
    */
-  find(header: JWSHeaderParameters): Promise<{ readonly key: CryptoKey; readonly set: KeySet }>;
+  find(
+    header: KeyHeader,
+    issuer?: string,
+  ): Promise<{ readonly candidates: readonly CryptoKey[]; readonly set: KeySet }>;
   /** Fetches the keys unless they are younger than ten minutes. Never rejects: `onWarning` has the error. */
   warmUp(): Promise<void>;
   /** Milliseconds since the keys were last fetched; undefined before. */
@@ -139,14 +143,14 @@ export function issuerKeys(options: IssuerKeysOptions): IssuerKeys {
     if (isFirst) onWarning(`issuer ${quote(issuer)}: ${message}`);
   }
 
-  async function find(header: JWSHeaderParameters): Promise<{ key: CryptoKey; set: KeySet }> {
+  async function find(header: KeyHeader, tokenIssuer?: string) {
     const startedBefore = lastStarted;
     if (!current()) await waitForKeys();
     while (true) {
       const keys = set as KeySet;
-      const key = await lookUp(keys, header);
-      if (key) return { key, set: keys };
-      if (lastSucceeded > startedBefore) throw unknownKey();
+      const candidates = await keys.candidates(header, tokenIssuer);
+      if (candidates.length > 0) return { candidates, set: keys };
+      if (lastSucceeded > startedBefore) throw unknownKey(header);
       if (!pending && !pause.isOn() && !refetches.take().allowed) {
         // Too many unknown key names. Until the next fetch this one can't be refused as unknown: the issuer may just
         // have rotated its keys, and a page does not retry after "unauthorized".

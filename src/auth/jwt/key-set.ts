@@ -1,14 +1,35 @@
 import { createPublicKey } from "node:crypto";
-import { type CryptoKey, createLocalJWKSet, errors, type JWK, type JWSHeaderParameters } from "jose";
+import { type CryptoKey, importJWK, type JWK } from "jose";
 import { UnauthorizedError } from "../../core/errors.ts";
+import { TENANT } from "../../core/policy/issuer.ts";
+import { show } from "./show.ts";
 
-/** An issuer's public keys as a JWK Set (RFC 7517), and the key among them that a token's header names. */
+/** An issuer's public keys as a JWK Set (RFC 7517), and those among them that a token may be signed with. */
+
+/** The part of a token's header that says which key signed it. */
+export interface KeyHeader {
+  readonly alg: string;
+  readonly kid?: string | undefined;
+}
 
 /** One issuer's keys as they were fetched. */
-export type KeySet = ReturnType<typeof createLocalJWKSet>;
+export interface KeySet {
+  /**
+   * The keys that a token with this header may be signed with; empty when the set has none.
+   * @param issuer the token's issuer, where several share the set; a key that is for another one is then left out
+   * @throws {UnauthorizedError} `unknown_key` when more than `MAX_CANDIDATES` fit
+   */
+  candidates(header: KeyHeader, issuer?: string): Promise<readonly CryptoKey[]>;
+}
 
 /** RSA keys with fewer bits are not used (RFC 7518, section 3.3). */
 export const MIN_RSA_BITS = 2048;
+
+/**
+ * Keys that are tried for one token, which names none of them. More would multiply the cost of each forged token: OpenID
+ * Connect Core, section 10.1, requires that a token names its key when there are several.
+ */
+export const MAX_CANDIDATES = 8;
 
 /** The usable keys of a JWK Set. */
 export interface ParsedKeySet {
@@ -26,27 +47,106 @@ export interface ParsedKeySet {
 export function parseKeySet(json: unknown): ParsedKeySet {
   const { keys, weak } = usableKeys(json);
   if (keys.length === 0) throw new Error("its key set has no key that can be used");
-  return { set: createLocalJWKSet({ keys }), text: JSON.stringify(keys), weak };
-}
-
-/**
- * The key that a token's header names; undefined when the set has none.
- * @throws {UnauthorizedError} `unknown_key` when several match, or the one that matches can't be used
- */
-export async function lookUp(set: KeySet, header: JWSHeaderParameters): Promise<CryptoKey | undefined> {
-  try {
-    return await set(header, { payload: "", signature: "" });
-  } catch (error) {
-    if (error instanceof errors.JWKSNoMatchingKey) return undefined;
-    // OpenID Connect Core, section 10.1: with several keys, a token must name its own. To try all keys would multiply
-    // the cost of each forged token.
-    throw unknownKey();
-  }
+  return { set: keySet(keys), text: JSON.stringify(keys), weak };
 }
 
 /** The error for a token whose key is not among its issuer's keys. */
-export const unknownKey = () =>
-  new UnauthorizedError("the token is signed with a key that its issuer does not have", "unknown_key");
+export const unknownKey = ({ kid, alg }: KeyHeader) =>
+  new UnauthorizedError(
+    `the token is signed with a key that its issuer does not have: ${kid ? `kid ${show(kid)}` : "no kid"}, alg ${show(alg)}`,
+    "unknown_key",
+  );
+
+/** A public signature key, and what its JWK says about its use. */
+interface Key {
+  readonly jwk: JWK;
+  /** Undefined when the JWK has none, or an empty one. */
+  readonly kid: string | undefined;
+  /** The same text for the same key, whatever its JWK says about it. */
+  readonly material: string;
+  /** The issuer that the key is for, where several share a set, as those of Entra ID's tenants do. */
+  readonly issuer: string | undefined;
+}
+
+function keySet(jwks: readonly JWK[]): KeySet {
+  const keys = jwks.map(toKey);
+  const imported = new Map<string, Promise<CryptoKey | undefined>>();
+
+  function importKey({ jwk, material }: Key, alg: string): Promise<CryptoKey | undefined> {
+    const name = `${alg} ${material}`;
+    const known = imported.get(name);
+    if (known) return known;
+    const importing = importJWK({ ...jwk, alg }, alg).then(
+      (key) => key as CryptoKey,
+      () => undefined,
+    );
+    imported.set(name, importing);
+    return importing;
+  }
+
+  return {
+    async candidates(header, issuer) {
+      const fitting = distinct(keys.filter((key) => fits(key, header.alg) && isFor(key, issuer)));
+      const chosen = byName(fitting, header.kid);
+      if (chosen.length > MAX_CANDIDATES) {
+        throw new UnauthorizedError(
+          `the token names no key (kid), and its issuer has ${chosen.length} that fit; at most ${MAX_CANDIDATES} are tried`,
+          "unknown_key",
+        );
+      }
+      const usable = await Promise.all(chosen.map((key) => importKey(key, header.alg)));
+      return usable.filter((key) => key !== undefined);
+    },
+  };
+}
+
+/** A token that names no key may be signed with any of them, and a key without a name may have signed any token. */
+function byName(keys: readonly Key[], kid: string | undefined): readonly Key[] {
+  if (!kid) return keys;
+  const named = keys.filter((key) => key.kid === kid);
+  return named.length > 0 ? named : keys.filter((key) => key.kid === undefined);
+}
+
+/** Some issuers list a key twice. */
+function distinct(keys: readonly Key[]): Key[] {
+  return [...new Map(keys.map((key) => [`${key.kid ?? ""} ${key.material}`, key])).values()];
+}
+
+function toKey(jwk: JWK): Key {
+  const { kid, issuer } = jwk as { kid?: unknown; issuer?: unknown };
+  return {
+    jwk,
+    kid: typeof kid === "string" && kid !== "" ? kid : undefined,
+    material: JSON.stringify([jwk.kty, jwk.crv, jwk.x, jwk.y, jwk.n, jwk.e]),
+    issuer: typeof issuer === "string" ? issuer : undefined,
+  };
+}
+
+const CURVES: Readonly<Record<string, string>> = {
+  ES256: "P-256",
+  ES384: "P-384",
+  ES512: "P-521",
+  EdDSA: "Ed25519",
+};
+
+/** RFC 9864 gave the only curve of `EdDSA` that is in use an algorithm of its own; issuers mix the two names. */
+export const algorithmName = (alg: string): string => (alg === "Ed25519" ? "EdDSA" : alg);
+
+/** Whether the key is for this algorithm. */
+function fits({ jwk }: Key, alg: string): boolean {
+  const name = algorithmName(alg);
+  if (jwk.alg !== undefined && algorithmName(jwk.alg) !== name) return false;
+  if (Array.isArray(jwk.key_ops) && !jwk.key_ops.includes("verify")) return false;
+  return /^[RP]S/.test(name) ? jwk.kty === "RSA" : jwk.crv === CURVES[name];
+}
+
+/** Whether the key may sign for this issuer: without a word about it, it may. */
+function isFor({ issuer: wanted }: Key, issuer: string | undefined): boolean {
+  if (wanted === undefined || issuer === undefined) return true;
+  const [before = "", after, ...more] = wanted.split(TENANT);
+  if (after === undefined || more.length > 0) return wanted === issuer;
+  return issuer.startsWith(before) && issuer.endsWith(after) && issuer.length > before.length + after.length;
+}
 
 /** The public signature keys of a JWK Set. `weak` counts the RSA keys that are too short. */
 function usableKeys(json: unknown): { keys: JWK[]; weak: number } {

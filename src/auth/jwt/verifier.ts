@@ -1,12 +1,22 @@
 import { hash } from "node:crypto";
-import { jwtVerify } from "jose";
+import { type CryptoKey, errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from "jose";
 import { LRUCache } from "lru-cache";
 import { IssuerUnavailableError } from "../../core/errors.ts";
 import type { Identity, TokenAuthenticator } from "../../core/identity.ts";
 import { ALGORITHMS } from "../../core/policy/issuer.ts";
+import type { FetchDocument } from "./discovery.ts";
 import { issuerTable, type JwtIssuer, type TrustedIssuer } from "./issuer-table.ts";
 import type { KeySet } from "./key-set.ts";
-import { CLOCK_SKEW, checkClaims, expired, peekIssuer, unauthorized, unknownIssuer } from "./token.ts";
+import {
+  CLOCK_SKEW,
+  checkAlgorithm,
+  checkAudience,
+  checkClaims,
+  expired,
+  peek,
+  unauthorized,
+  unknownIssuer,
+} from "./token.ts";
 
 export interface JwtOptions {
   /**
@@ -22,6 +32,13 @@ export interface JwtOptions {
   readonly maxStale?: number;
   /** Milliseconds that an issuer has to respond; 5000 by default. */
   readonly timeout?: number;
+  /**
+   * Whether issuers may be reached by plain http on other hosts than this machine; false by default. Anyone in between
+   * can then replace their keys.
+   */
+  readonly allowHttp?: boolean;
+  /** Fetches the documents of issuers; the platform's `fetch` by default. */
+  readonly fetch?: FetchDocument;
 }
 
 /** Authentication with JWTs, and the upkeep of the issuers' keys. */
@@ -53,7 +70,7 @@ interface Verified {
   readonly identity: Identity & { readonly expiresAt: number };
   readonly trusted: TrustedIssuer;
   /** The key set that the token was verified with. With another set it is verified again: its key may be gone. */
-  readonly keys: KeySet | undefined;
+  readonly keys: KeySet;
 }
 
 type Issuers = ReadonlyMap<string, TrustedIssuer>;
@@ -63,7 +80,8 @@ type Issuers = ReadonlyMap<string, TrustedIssuer>;
  */
 export function jwtAuthentication(options: JwtOptions): JwtAuthentication {
   const { issuers, now = Date.now, onWarning = () => {}, maxStale = HOUR, timeout = TIMEOUT } = options;
-  const table = issuerTable({ issuers, now, onWarning, maxStale, timeout });
+  const { allowHttp, fetch } = options;
+  const table = issuerTable({ issuers, now, onWarning, maxStale, timeout, allowHttp, fetch });
   // By hash, so that no token is kept in memory.
   const remembered = new LRUCache<string, Verified>({ max: MAX_REMEMBERED });
 
@@ -74,7 +92,7 @@ export function jwtAuthentication(options: JwtOptions): JwtAuthentication {
     if (present.get(identity.issuer) === trusted && trusted.keys.current() === keys) {
       if (identity.expiresAt > now() / 1000) return identity;
       remembered.delete(key);
-      throw expired();
+      throw expired(identity.expiresAt, now() / 1000);
     }
     remembered.delete(key);
     return undefined;
@@ -95,10 +113,10 @@ export function jwtAuthentication(options: JwtOptions): JwtAuthentication {
       return verified.identity;
     },
     async warmUp() {
-      await Promise.all([...table.current().values()].map(({ keys }) => keys.warmUp()));
+      await Promise.all(table.rows().map(({ keys }) => keys.warmUp()));
     },
     keyAges() {
-      return [...table.current().values()].flatMap(({ issuer, keys }) => {
+      return table.rows().flatMap(({ issuer, keys }) => {
         const age = keys.age();
         return age === undefined ? [] : [{ issuer, seconds: Math.max(0, age / 1000) }];
       });
@@ -112,46 +130,44 @@ const issuersChanged = () =>
 
 /** @param now milliseconds since the epoch; read again after keys were fetched */
 async function verify(token: string, present: Issuers, now: () => number): Promise<Verified> {
-  const issuer = peekIssuer(token, now() / 1000);
+  const { issuer, header } = peek(token, now() / 1000);
   // The issuer decides which keys are looked up: they are valid for its own tokens only.
   const trusted = present.get(issuer);
-  if (!trusted) throw unknownIssuer(issuer);
-  try {
-    const { payload, keys } = await verifySignature(token, trusted, now);
-    const { subject, expiresAt } = checkClaims(payload, now() / 1000);
-    const { method } = trusted;
-    return {
-      identity: Object.freeze({ method, issuer, subject, claims: Object.freeze(payload), expiresAt }),
-      trusted,
-      keys,
-    };
-  } catch (error) {
-    throw unauthorized(error);
-  }
+  if (!trusted) throw unknownIssuer(issuer, present.keys());
+  checkAlgorithm(header.alg, trusted.algorithms ?? ALGORITHMS);
+  const { candidates, set } = await trusted.keys.find(header, trusted.tenants && issuer);
+  const claims = await verifySignature(token, candidates, { issuer, alg: header.alg, now: now() });
+  checkAudience(claims, trusted);
+  const { subject, expiresAt } = checkClaims(claims, now() / 1000);
+  const { method } = trusted;
+  return {
+    identity: Object.freeze({ method, issuer, subject, claims: Object.freeze(claims), expiresAt }),
+    trusted,
+    keys: set,
+  };
 }
 
+/** @throws {UnauthorizedError} when none of the keys has signed the token, or a claim of RFC 7519 is not valid */
 async function verifySignature(
   token: string,
-  { issuer, audience, algorithms = ALGORITHMS, keys }: TrustedIssuer,
-  now: () => number,
-) {
-  let used: KeySet | undefined;
-  const { payload } = await jwtVerify(
-    token,
-    async (header) => {
-      const { key, set } = await keys.find(header);
-      used = set;
-      return key;
-    },
-    {
-      issuer,
-      // JavaScript callers may pass one audience as a string.
-      audience: [audience].flat(),
-      algorithms: [...algorithms],
-      requiredClaims: ["iss", "aud", "sub", "exp"],
-      clockTolerance: CLOCK_SKEW,
-      currentDate: new Date(now()),
-    },
-  );
-  return { payload, keys: used };
+  candidates: readonly CryptoKey[],
+  { issuer, alg, now }: { readonly issuer: string; readonly alg: string; readonly now: number },
+): Promise<JWTPayload> {
+  const options: JWTVerifyOptions = {
+    issuer,
+    algorithms: [alg],
+    requiredClaims: ["iss", "sub", "exp"],
+    clockTolerance: CLOCK_SKEW,
+    currentDate: new Date(now),
+  };
+  let failure: unknown;
+  for (const key of candidates) {
+    try {
+      return (await jwtVerify(token, key, options)).payload;
+    } catch (error) {
+      failure = error;
+      if (!(error instanceof errors.JWSSignatureVerificationFailed)) break;
+    }
+  }
+  throw unauthorized(failure, now / 1000);
 }

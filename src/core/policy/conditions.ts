@@ -7,22 +7,28 @@ export type Condition = { readonly claim: ClaimPath } & (
   | { readonly equals: Scalar }
   | { readonly one_of: readonly Scalar[] }
   | { readonly contains: Scalar }
+  | { readonly contains_word: string }
   | { readonly present: true }
 );
 
 /** The identities that a rule applies to: those that meet all of these conditions. */
 export interface When {
-  /** The identity's issuer, exactly. */
-  readonly issuer?: string;
+  /** The identity's issuer, exactly; of a list, one of them. */
+  readonly issuer?: string | readonly string[];
   readonly claims?: readonly Condition[];
 }
 
 /** Whether the identity meets all conditions. */
 export function matches(when: When, identity: Identity): boolean {
-  if (when.issuer !== undefined && when.issuer !== identity.issuer) return false;
+  if (!isFrom(when, identity)) return false;
   return (when.claims ?? []).every((condition) =>
     passes(condition, claimAt(identity.claims, condition.claim)),
   );
+}
+
+function isFrom({ issuer }: When, identity: Identity): boolean {
+  if (issuer === undefined) return true;
+  return typeof issuer === "string" ? issuer === identity.issuer : issuer.includes(identity.issuer);
 }
 
 /** Values are compared strictly and never converted: `"true"` is not `true`, and a list is not its only element. */
@@ -31,16 +37,24 @@ function passes(condition: Condition, value: unknown): boolean {
   if ("one_of" in condition) return condition.one_of.some((wanted) => wanted === value);
   if ("contains" in condition)
     return Array.isArray(value) && value.some((item) => item === condition.contains);
+  if ("contains_word" in condition) return wordsOf(value).includes(condition.contains_word);
   if ("present" in condition) return value !== undefined && value !== null;
   // An unknown test can only come from a caller without types.
   return false;
 }
 
+/** The words of a text, separated by spaces as in a token's `scope` (RFC 6749, section 3.3), or the texts of a list. */
+function wordsOf(value: unknown): readonly unknown[] {
+  if (typeof value === "string") return value.split(" ");
+  return Array.isArray(value) ? value : [];
+}
+
 /** For the policy's author: one sentence for each condition that the identity doesn't meet; empty when it meets all. */
 export function explainMismatch(when: When, identity: Identity): string[] {
   const found: string[] = [];
-  if (when.issuer !== undefined && when.issuer !== identity.issuer) {
-    found.push(`the issuer is not ${quote(when.issuer)}`);
+  if (!isFrom(when, identity)) {
+    const names = [when.issuer ?? []].flat();
+    found.push(`the issuer is not ${names.length > 1 ? "one of " : ""}${names.map(quote).join(", ")}`);
   }
   for (const condition of when.claims ?? []) {
     const value = claimAt(identity.claims, condition.claim);
@@ -54,6 +68,7 @@ function wanted(condition: Condition): string {
   if ("equals" in condition) return show(condition.equals);
   if ("one_of" in condition) return `one of ${condition.one_of.map(show).join(", ")}`;
   if ("contains" in condition) return `a list with ${show(condition.contains)}`;
+  if ("contains_word" in condition) return `the word ${show(condition.contains_word)} in it`;
   return "any value";
 }
 

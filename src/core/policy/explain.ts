@@ -56,7 +56,7 @@ export function policyWarnings(
   const warnings = rules.flatMap(({ when, grant: { role } }, i) => {
     const at = showPlace(["rules", i]);
     const found: string[] = [];
-    if (when.issuer !== undefined && !issuers.includes(when.issuer)) {
+    if (when.issuer !== undefined && ![when.issuer].flat().some((name) => issuers.includes(name))) {
       found.push(`${at}.when.issuer: no such issuer is in use, so the rule never matches`);
     }
     if (roles && !roles.includes(role))

@@ -75,6 +75,18 @@ test("a misspelt condition is refused, and not ignored", () => {
     [condition({ claim: "plan", one_of: "a" }), "rules[0].when.claims[1].one_of: must be a list"],
     [condition({ claim: "plan", one_of: [] }), "rules[0].when.claims[1].one_of: must not be empty"],
     [condition({ claim: "plan", one_of: ["a", {}] }), "rules[0].when.claims[1].one_of[1]: "],
+    [
+      condition({ claim: "scope", contains_word: "" }),
+      "rules[0].when.claims[1].contains_word: must be one word",
+    ],
+    [
+      condition({ claim: "scope", contains_word: "a b" }),
+      "rules[0].when.claims[1].contains_word: must be one",
+    ],
+    [
+      condition({ claim: "scope", contains_word: ["a"] }),
+      "rules[0].when.claims[1].contains_word: must be a string",
+    ],
     [condition({ claim: "plan", present: false }), "rules[0].when.claims[1].present: must be true"],
     [condition({ equals: 1 }), "rules[0].when.claims[1].claim: "],
     [condition({ claim: "", equals: 1 }), "rules[0].when.claims[1].claim: "],
@@ -100,6 +112,14 @@ test("grants are checked as far as possible without an identity", () => {
     [granting({ tags: { room: { value: "*" } } }), "rules[0].grant.tags.room"],
     [granting({ tags: { room: { value: "a", claim: "b" } } }), "rules[0].grant.tags.room"],
     [granting({ tags: { room: {} } }), "rules[0].grant.tags.room"],
+    [granting({ tags: { room: { claim: "a", strip_prefix: "" } } }), "rules[0].grant.tags.room"],
+    [
+      granting({ tags: { room: { claim: "a", strip_prefix: "/", values: { a: "b" } } } }),
+      "rules[0].grant.tags.room",
+    ],
+    [granting({ tags: { room: { claim: "a", values: {} } } }), "rules[0].grant.tags.room"],
+    [granting({ tags: { room: { claim: "a", values: { "/a": "*" } } } }), "rules[0].grant.tags.room"],
+    [granting({ tags: { room: { value: "a", strip_prefix: "/" } } }), "rules[0].grant.tags.room"],
     [
       granting({ tags: Object.fromEntries(Array.from({ length: 17 }, (_, i) => [`t${i}`, { value: "a" }])) }),
       "rules[0].grant.tags: at most 16 tags",
@@ -167,6 +187,92 @@ test("an issuer needs an https URL and an audience", () => {
   expect(mistakesIn({ rules: [], issuers: [issuer, { ...issuer, audience: ["b"] }] })).toEqual([
     "issuers: has an issuer twice",
   ]);
+});
+
+test("an issuer may be found elsewhere than under its name, and have any name then", () => {
+  const read = (more: object) => parsePolicy({ rules: [], issuers: [{ ...issuer, ...more }] }).issuers[0];
+  expect(
+    read({
+      issuer: "http://adfs.example.com/adfs/services/trust",
+      audience_claim: "client_id",
+      discovery_url: "https://adfs.example.com/adfs/.well-known/openid-configuration?appid=1",
+      discovery_issuer: "https://adfs.example.com/adfs",
+    }),
+  ).toEqual({
+    issuer: "http://adfs.example.com/adfs/services/trust",
+    audience: ["nats"],
+    audienceClaim: "client_id",
+    discoveryUrl: "https://adfs.example.com/adfs/.well-known/openid-configuration?appid=1",
+    discoveryIssuer: "https://adfs.example.com/adfs",
+  });
+  for (const name of ["accounts.google.com", "urn:example:login", "kubernetes/serviceaccount", "CN=login"]) {
+    expect(read({ issuer: name, jwks_uri: "https://login.example.com/keys" })?.issuer).toBe(name);
+  }
+  const tenants = ["9188040d-6c67-4c5b-b112-36a304b66dad", "contoso.com"];
+  const entra = { issuer: "https://login.example.com/{tenantid}/v2.0", tenants };
+  expect(read({ ...entra, discovery_url: "https://login.example.com/common/openid" })?.tenants).toEqual(
+    tenants,
+  );
+
+  const place = { discovery_url: "https://login.example.com/openid" };
+  for (const [more, message] of [
+    [{ issuer: "accounts.google.com" }, "issuer: must be an https URL"],
+    [{ issuer: "accounts.google.com" }, "say where its keys are: discovery_url or jwks_uri"],
+    [{ issuer: "http://login.example.com" }, "OIDC_ALLOW_HTTP=true accepts plain http, for prototyping only"],
+    [{ ...place, issuer: "" }, "issuer: must be an https URL"],
+    [{ ...place, issuer: " login" }, "issuer: must be an https URL"],
+    [{ ...place, issuer: "login\n" }, "issuer: must be an https URL"],
+    [{ ...place, issuer: "HTTPS://login.example.com" }, "fragment: https://login.example.com"],
+    [{ ...place, issuer: "https:login.example.com" }, "issuer: must be an https URL"],
+    [
+      { discovery_url: "http://login.example.com/openid" },
+      "discovery_url: must be an https URL; http on localhost. OIDC",
+    ],
+    [{ discovery_url: "login" }, "discovery_url: must be an https URL; http on localhost"],
+    [{ ...place, jwks_uri: "https://login.example.com/keys" }, "jwks_uri: no discovery takes place with it"],
+    [
+      { discovery_issuer: "a", jwks_uri: "https://a.example/keys" },
+      "jwks_uri: no discovery takes place with it",
+    ],
+    [{ ...place, discovery_issuer: "" }, "discovery_issuer: must not be empty"],
+    [{ ...place, audience_claim: "" }, "audience_claim: must not be empty"],
+    [{ ...place, audience_claim: ["a", "b"] }, "audience_claim: must be a string"],
+    [{ ...place, ...entra, tenants: undefined }, "tenants: is missing"],
+    [{ ...place, ...entra, tenants: [] }, "tenants: must not be empty"],
+    [{ ...place, ...entra, tenants: ["a", "a"] }, "tenants: has a tenant twice"],
+    [{ ...place, ...entra, tenants: ["*"] }, "tenants[0]: must be 1 to 64 characters"],
+    [{ ...place, ...entra, tenants: ["a/b"] }, "tenants[0]: must be 1 to 64 characters"],
+    [{ ...entra }, "issuer: must be an https URL"],
+    [{ ...place, tenants }, "issuer: must contain {tenantid}"],
+    [
+      { ...place, tenants, issuer: "https://a.example/{tenantid}/{tenantid}" },
+      "issuer: must contain {tenantid} once",
+    ],
+  ] as const) {
+    const lines = mistakesIn({ rules: [], issuers: [{ ...issuer, ...more }] });
+    expect([more, lines.join("\n")]).toEqual([more, expect.stringContaining(message)]);
+    for (const line of lines) expect(line).toStartWith("issuers[0].");
+  }
+  const one = { ...issuer, issuer: "https://login.example.com/contoso.com/v2.0" };
+  expect(mistakesIn({ rules: [], issuers: [{ ...issuer, ...place, ...entra }, one] })).toEqual([
+    "issuers: has an issuer twice",
+  ]);
+});
+
+test("plain http is accepted for every place only where the settings say so", () => {
+  const http = { ...issuer, issuer: "http://keycloak:8080/realms/a" };
+  const places = [
+    http,
+    { ...issuer, discovery_url: "http://keycloak:8080/realms/a/.well-known/openid-configuration" },
+    { ...issuer, jwks_uri: "http://keycloak:8080/keys" },
+  ];
+  for (const place of places) {
+    const json = { rules: [], issuers: [place] };
+    expect(mistakesIn(json).join()).toContain("OIDC_ALLOW_HTTP=true");
+    expect(parsePolicy(json, { allowHttp: true }).issuers).toHaveLength(1);
+  }
+  const other = { rules: [], issuers: [{ ...issuer, issuer: "ftp://keycloak" }] };
+  expect(() => parsePolicy(other, { allowHttp: true })).toThrow("issuers[0].issuer: must be an https URL");
 });
 
 test("only asymmetric signature algorithms are accepted", () => {

@@ -16,6 +16,7 @@ import { createMint } from "../mint.ts";
 import { makeAccount } from "../roles/account.fixture.ts";
 import { isSubjectToken, parseSubjectToken } from "../subject-token.ts";
 import { parseTags } from "../tags.ts";
+import { activatePolicy } from "./active.ts";
 import type { Condition } from "./conditions.ts";
 import { deriveUser } from "./derived-user.ts";
 import { parsePolicy } from "./file.ts";
@@ -79,6 +80,39 @@ describe("a condition", () => {
     for (const claim of ["text", "none", "object", "one", "nothing", "missing"]) {
       for (const wanted of ["a", "", "b", 1]) expect(meets({ claim, contains: wanted })).toBe(false);
     }
+  });
+
+  test("finds a word in a text of words or a list of texts, and no part of a word", () => {
+    const policy = compile([
+      { when: { claims: [{ claim: "scope", contains_word: "nats" }] }, grant: { role: "browser" } },
+    ]);
+    const has = (scope: unknown) => outcome(policy, alice({ scope })) === "browser";
+    for (const scope of [
+      "nats",
+      "openid nats",
+      "nats openid",
+      "a nats b",
+      " nats",
+      ["nats"],
+      ["a", "nats"],
+    ]) {
+      expect([scope, has(scope)]).toEqual([scope, true]);
+    }
+    const others = [
+      "",
+      "nats:admin",
+      "xnats",
+      "openid\tnats",
+      "openid,nats",
+      "NATS",
+      ["a nats"],
+      ["natsx"],
+      [["nats"]],
+    ];
+    for (const scope of [...others, { nats: true }, 1, true, null, undefined]) {
+      expect([scope, has(scope)]).toEqual([scope, false]);
+    }
+    expect(has({ nats: "nats" })).toBe(false);
   });
 
   test("treats a claim as present unless it is missing or null", () => {
@@ -158,6 +192,42 @@ describe("rules", () => {
     expect(outcome(policy, alice())).toBe("browser");
   });
 
+  test("for an issuer with tenants apply to its listed tenants, and to no other issuer", () => {
+    const entra = "https://login.example.com/{tenantid}/v2.0";
+    const named = (tenant: string) => entra.replace("{tenantid}", tenant);
+    const file = parsePolicy({
+      issuers: [
+        {
+          issuer: entra,
+          tenants: ["a", "b"],
+          audience: ["x"],
+          discovery_url: "https://login.example.com/common",
+        },
+        { issuer: named("c"), audience: ["x"] },
+      ],
+      rules: [
+        { when: { issuer: entra }, grant: { role: "browser" } },
+        { when: { issuer: named("a") }, grant: { role: "room" } },
+      ],
+    });
+    const { grant, names } = activatePolicy(file, undefined);
+    expect(names).toEqual(["a", "b", "c"].map(named));
+    const from = (issuer: string) => outcome(grant, { ...alice(), issuer });
+    expect(["a", "b", "c", "d"].map((tenant) => from(named(tenant)))).toEqual([
+      "browser",
+      "browser",
+      RoleNotAllowedError,
+      UnauthorizedError,
+    ]);
+    expect(from(entra)).toBe(UnauthorizedError);
+    expect(outcome(grant, { ...alice(), issuer: named("a") }, { role: "room" })).toBe("room");
+    expect(outcome(grant, { ...alice(), issuer: named("b") }, { role: "room" })).toBe(RoleNotAllowedError);
+    const literal = { ...file, user: { claim: "name", unique: true as const } };
+    expect(() => activatePolicy(literal, undefined)).toThrow(InvalidPolicyError);
+    const tenant = { issuer: named("b"), audience: ["x"] };
+    expect(() => activatePolicy(file, tenant)).toThrow("is listed here too");
+  });
+
   test("limit the lifetime to the shorter of theirs and the requested one", () => {
     const [limited, free] = [compile(room({}, { ttl: 300 })), compile(room({}))];
     expect(limited(alice(), { ttl: parseLifetime(3600) }).ttl as number).toBe(300);
@@ -224,6 +294,64 @@ describe("a tag", () => {
     expect(outcome(fromClaim, alice(claims), tags({ room: "cellar" }))).toBe(TagNotAllowedError);
     expect(outcome(fromClaim, alice({ rooms: [1, 2] }), tags({ room: "1" }))).toBe(TagNotAllowedError);
     expect(grantedTags(fromClaim, { rooms: ["lobby"] })).toEqual({ room: "lobby" });
+  });
+
+  test("can be a group path without its prefix; other groups are no values", () => {
+    const stripped = compile(room({ room: { claim: "groups", strip_prefix: "/tenants/" } }));
+    const groups = [
+      "/staff",
+      "/tenants/acme",
+      "/tenants/acme/admins",
+      "/tenants/",
+      "/tenants/*",
+      "tenants/b",
+      1,
+      null,
+    ];
+    expect(grantedTags(stripped, { groups })).toEqual({ room: "acme" });
+    expect(grantedTags(stripped, { groups: "/tenants/acme" })).toEqual({ room: "acme" });
+    expect(grantedTags(stripped, { groups: [...groups, "/tenants/acme"] })).toEqual({ room: "acme" });
+    const two = { groups: ["/tenants/acme", "/tenants/umbrella"] };
+    expect(outcome(stripped, alice(two))).toBe(TagNotAllowedError);
+    expect(grantedTags(stripped, two, tags({ room: "umbrella" }))).toEqual({ room: "umbrella" });
+    for (const wanted of ["staff", "admins", "tenants"]) {
+      expect(outcome(stripped, alice({ groups }), tags({ room: wanted }))).toBe(TagNotAllowedError);
+    }
+    const others = [
+      [],
+      ["/staff"],
+      ["/tenants/a b"],
+      ["/tenants/a.b"],
+      ["/Tenants/a"],
+      { "/tenants/a": 1 },
+      undefined,
+    ];
+    for (const groups of others) expect(outcome(stripped, alice({ groups }))).toBe(TagNotAllowedError);
+  });
+
+  test("can be what a table has for a claim's value; other values are none", () => {
+    const table = { "/tenants/Acme Inc.": "acme", "guid-1": "acme", "guid-2": "umbrella", __proto__x: "x" };
+    const mapped = compile(room({ room: { claim: "groups", values: table } }));
+    expect(grantedTags(mapped, { groups: "/tenants/Acme Inc." })).toEqual({ room: "acme" });
+    expect(grantedTags(mapped, { groups: ["other", "guid-1", "/tenants/Acme Inc."] })).toEqual({
+      room: "acme",
+    });
+    expect(grantedTags(mapped, { groups: ["guid-1", "guid-2"] }, tags({ room: "umbrella" }))).toEqual({
+      room: "umbrella",
+    });
+    for (const groups of [
+      "acme",
+      ["acme"],
+      "constructor",
+      ["__proto__", "toString"],
+      [["guid-1"]],
+      1,
+      {},
+      undefined,
+    ]) {
+      expect([groups, outcome(mapped, alice({ groups }))]).toEqual([groups, TagNotAllowedError]);
+      expect(outcome(mapped, alice({ groups }), tags({ room: "acme" }))).toBe(TagNotAllowedError);
+    }
   });
 
   test("of a fixed value is that value", () => {

@@ -48,9 +48,17 @@ export interface RuleGrant {
 
 /**
  * The source of a tag's value: a claim with one text or with a list from which the caller requests one, or a fixed
- * value.
+ * value. A claim's texts can be mapped: `strip_prefix` takes those that begin with it, without it; `values` takes those
+ * that it names, as the values it has for them. All others are left out, so that a mapping never adds a value.
  */
-export type TagSource = { readonly claim: ClaimPath } | { readonly value: SubjectToken };
+export type TagSource =
+  | { readonly claim: ClaimPath; readonly strip_prefix?: string; readonly values?: undefined }
+  | {
+      readonly claim: ClaimPath;
+      readonly values: Readonly<Record<string, SubjectToken>>;
+      readonly strip_prefix?: undefined;
+    }
+  | { readonly value: SubjectToken };
 
 /** A synchronous `Authorizer`. */
 export type SyncAuthorizer = (identity: Identity, requested: Requested) => Grant;
@@ -123,12 +131,26 @@ function tagsOf(sources: Readonly<Record<string, TagSource>>, { claims }: Identi
   }
   const values = Object.entries(sources).map(([name, source]): [string, SubjectToken] => {
     const requestedValue = Object.hasOwn(requested, name) ? requested[name] : undefined;
-    return [
-      name,
-      tagValue(name, "value" in source ? source.value : claimAt(claims, source.claim), requestedValue),
-    ];
+    return [name, tagValue(name, valuesOf(source, claims), requestedValue)];
   });
   return Object.fromEntries(values);
+}
+
+/** The values that the source offers; undefined when there is none. */
+function valuesOf(source: TagSource, claims: Identity["claims"]): unknown {
+  if ("value" in source) return source.value;
+  const value = claimAt(claims, source.claim);
+  if (source.strip_prefix === undefined && source.values === undefined) return value;
+  return [...new Set([value].flat().flatMap((text) => mapped(text, source)))];
+}
+
+function mapped(text: unknown, { strip_prefix, values }: Exclude<TagSource, { value: SubjectToken }>) {
+  if (typeof text !== "string") return [];
+  if (values) return Object.hasOwn(values, text) ? [values[text]] : [];
+  if (strip_prefix === undefined || !text.startsWith(strip_prefix)) return [];
+  // A group below the one that names the value, such as `/tenants/acme/admins`, is no value of its own.
+  const rest = text.slice(strip_prefix.length);
+  return isSubjectToken(rest) ? [rest] : [];
 }
 
 function tagValue(name: string, value: unknown, requested: SubjectToken | undefined): SubjectToken {

@@ -1,6 +1,7 @@
 import { createUserKeyPair } from "../keys/ed25519.ts";
 import { parseSubjectToken } from "../subject-token.ts";
 import type { Account, PermissionClaims, Scope } from "./account.ts";
+import { compileInboxPrefix, type InboxPrefix } from "./inbox-prefix.ts";
 import { compileAllow, compileDeny, type TemplateUser } from "./template.ts";
 
 /**
@@ -26,6 +27,8 @@ export interface Role {
   readonly connectionTypes: readonly string[];
   /** @throws {InvalidTagError} when a denied subject needs a tag that the user doesn't have */
   permissionsOf(user: TemplateUser): Permissions;
+  /** The prefix of the user's inboxes; undefined if these permissions, which are the user's, have none. */
+  readonly inboxPrefixOf: InboxPrefix;
 }
 
 // nats-server's DEFAULT_ALLOW_RESPONSE_MAX_MSGS and DEFAULT_ALLOW_RESPONSE_EXPIRATION (two minutes, in nanoseconds).
@@ -45,6 +48,10 @@ export function compileRole(scope: Scope, account: Account): Role {
     name: scope.role,
     connectionTypes: (template.allowed_connection_types ?? []).map((type) => type.toUpperCase()),
     permissionsOf,
+    inboxPrefixOf: compileInboxPrefix(
+      (isEmpty(template) ? account.defaultPermissions : template).sub,
+      account,
+    ),
   };
 }
 

@@ -110,7 +110,7 @@ function formatBody(credentials: Credentials, type: Type, servers: Servers): Bod
 }
 
 function toResponse(credentials: Credentials, servers: Servers): CredsResponse {
-  const { jwt, seed, user, role, tags, account, issuedAt, expiresAt } = credentials;
+  const { jwt, seed, user, role, tags, account, issuedAt, expiresAt, inboxPrefix } = credentials;
   return {
     jwt,
     ...(seed !== undefined && { seed }),
@@ -122,7 +122,7 @@ function toResponse(credentials: Credentials, servers: Servers): CredsResponse {
     expires_at: expiresAt,
     server_time: Date.now(),
     servers: serversFor(credentials.connectionTypes, servers),
-    inbox_prefix: credentials.inboxPrefix,
+    ...(inboxPrefix !== undefined && { inbox_prefix: inboxPrefix }),
     permissions: credentials.permissions,
   };
 }

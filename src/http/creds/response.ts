@@ -31,8 +31,9 @@ export const CredsResponseShape = z
       description: "The URLs that this role can use.",
       example: ["ws://127.0.0.1:9222"],
     }),
-    inbox_prefix: z.string().openapi({
-      description: "Must be set as the client's `inboxPrefix`; otherwise replies are denied.",
+    inbox_prefix: z.string().optional().openapi({
+      description:
+        "Must be set as the client's `inboxPrefix`; otherwise replies are denied. Absent if the role permits no inbox, so that its users can't receive replies.",
       example: "_INBOX_alice",
     }),
     permissions: z

@@ -8,8 +8,12 @@ export interface CorsOptions {
   readonly allowedOrigins: readonly string[];
   /** Whether pages may send cookies. */
   readonly allowCredentials: boolean;
+  /** Request headers that pages may send, besides those of this service and those of tracing. */
+  readonly allowedHeaders: readonly string[];
   /** The methods of all routes. */
   readonly methods: readonly string[];
+  /** Receives the origin of each preflight that is refused: any text that a client sent. */
+  readonly onRefused?: ((origin: string) => void) | undefined;
 }
 
 /** CORS headers and responses for pages of other origins. */
@@ -23,6 +27,12 @@ export interface Cors {
   readonly preflight: (c: Context) => Promise<Response> | undefined;
 }
 
+/**
+ * The request headers that a page may send: those that are read, and those that tools for tracing add to every `fetch`
+ * of a page (W3C Trace Context and Baggage, Sentry). Without permission for them, the browser would block each request.
+ */
+const SENDABLE = ["Content-Type", "Authorization", "traceparent", "tracestate", "baggage", "sentry-trace"];
+
 /** The response headers that a page may read. */
 const READABLE = ["Retry-After", "RateLimit", "RateLimit-Policy", "WWW-Authenticate", "X-Request-Id"];
 
@@ -30,14 +40,20 @@ const READABLE = ["Retry-After", "RateLimit", "RateLimit-Policy", "WWW-Authentic
  * Lets pages of exactly these origins read responses, errors included. Responses to other origins have no CORS headers.
  * `Access-Control-Request-Private-Network` in a preflight is ignored: browsers ask for their user's permission instead.
  */
-export function cors({ allowedOrigins, allowCredentials, methods }: CorsOptions): Cors {
+export function cors({
+  allowedOrigins,
+  allowCredentials,
+  allowedHeaders,
+  methods,
+  onRefused,
+}: CorsOptions): Cors {
   const allowed = new Set(allowedOrigins);
   const readable = READABLE.join(",");
   const respondToPreflight = honoCors({
     origin: [...allowed],
     // GET and HEAD need no preflight.
     allowMethods: [...new Set(methods)].filter((method) => method !== "GET" && method !== "HEAD"),
-    allowHeaders: ["Content-Type", "Authorization"],
+    allowHeaders: [...SENDABLE, ...allowedHeaders],
     maxAge: 600,
   });
   return {
@@ -52,6 +68,7 @@ export function cors({ allowedOrigins, allowCredentials, methods }: CorsOptions)
       if (c.req.method !== "OPTIONS" || !origin || !c.req.header("Access-Control-Request-Method"))
         return undefined;
       if (!allowed.has(origin)) {
+        onRefused?.(origin);
         throw new OriginNotAllowedError(
           `pages of ${quote(origin)} may not send requests: it is not an allowed origin`,
         );

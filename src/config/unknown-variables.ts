@@ -1,0 +1,75 @@
+import { nearestName } from "../util/nearest.ts";
+import { CLI_VARIABLES } from "./cli.ts";
+import { CLIENT_VARIABLES } from "./client.ts";
+import type { Env } from "./env.ts";
+import { LOCAL_VARIABLES } from "./local.ts";
+import { MINT_VARIABLES } from "./mint.ts";
+
+/** Variables that look like settings of the recipe but are none, so that a misspelt name is not silently ignored. */
+
+/** The variables of `.env` that only the scripts and docker-compose.yaml read. */
+const OF_RECIPE = [
+  "NATS_OPERATOR",
+  "NATS_ACCOUNT",
+  "NATS_VER",
+  "NATS_BOX_VER",
+  "BUN_VER",
+  "NATS_WS_ORIGINS",
+  "NATS_MAX_CONNECTIONS",
+  "NATS_ACCOUNT_CONNECTIONS",
+  "NATS_MEMORY",
+  "NATS_GOMEMLIMIT",
+  "MINT_MEMORY",
+  "NATS_JS_MEMORY",
+  "NATS_JS_DISK",
+  "NATS_ACCOUNT_JS_MEMORY",
+  "NATS_ACCOUNT_JS_DISK",
+  "NATS_ACCOUNT_JS_STREAMS",
+  "NATS_ACCOUNT_JS_CONSUMERS",
+  "NATS_CONFLICT",
+];
+
+/** All settings. */
+export const KNOWN_VARIABLES: ReadonlySet<string> = new Set([
+  ...OF_RECIPE,
+  ...MINT_VARIABLES,
+  ...LOCAL_VARIABLES,
+  ...CLI_VARIABLES,
+  ...CLIENT_VARIABLES,
+]);
+
+/** Variables of other programs whose names are near those of settings. */
+const OF_OTHERS = new Set([
+  "NATS_URL",
+  "NATS_CERT",
+  "NATS_KEY",
+  "NATS_CA",
+  "NATS_CREDS",
+  "NATS_NKEY",
+  "NATS_USER",
+]);
+
+/** Typing errors up to which a name counts as misspelt. */
+const MOST_ERRORS = 2;
+
+/**
+ * One sentence for each variable that is probably a misspelt setting.
+ * @param fileEnv the variables of `.env`, where every name that begins as the settings do is reported
+ * @param processEnv the environment, which has variables of other programs too: only names near a setting are reported
+ */
+export function findUnknownVariables(fileEnv: Env, processEnv: Env): string[] {
+  const inFile = describeUnknown(fileEnv, ".env", /^(MINT|NATS|OIDC)_/i);
+  const inEnvironment = describeUnknown(processEnv, "the environment", /^MINT_/i);
+  return [...inFile, ...inEnvironment];
+}
+
+function describeUnknown(env: Env, where: string, ours: RegExp): string[] {
+  return Object.keys(env).flatMap((name) => {
+    if (KNOWN_VARIABLES.has(name) || OF_OTHERS.has(name)) return [];
+    const nearest =
+      name.length > 2 * MOST_ERRORS ? nearestName(name, KNOWN_VARIABLES, MOST_ERRORS) : undefined;
+    if (!nearest && !ours.test(name)) return [];
+    const hint = nearest ? `Did you mean ${nearest}?` : "docs/configuration.md has all of them.";
+    return `${name} in ${where} is not a setting, and is ignored. ${hint}`;
+  });
+}

@@ -1,0 +1,27 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { readEnvFile } from "../config/env.ts";
+import type { LocalConfig } from "../config/local.ts";
+import { findUnknownVariables } from "../config/unknown-variables.ts";
+import { quote } from "../util/quote.ts";
+
+/** Settings and files that have no effect although they look as if they had one: one sentence for each. */
+export const findWarnings = ({ projectDir }: Pick<LocalConfig, "projectDir">): string[] => [
+  ...findUnknownVariables(readEnvFile(), process.env),
+  ...findIgnoredFiles(projectDir, "fs/nats-init/roles", "role"),
+  ...findIgnoredFiles(projectDir, "fs/nats-push/streams", "stream"),
+];
+
+/** Files that editors and systems make. */
+const OF_OTHERS = /^\.(git|DS_Store)|^\..*\.sw.$|~$|^README/i;
+
+/** The scripts read `*.json` of these directories, in lower case and without a dot at the start. */
+function findIgnoredFiles(projectDir: string, dir: string, kind: "role" | "stream"): string[] {
+  return readdirSync(join(projectDir, dir))
+    .filter((name) => !/^[^.].*\.json$/.test(name) && !OF_OTHERS.test(name))
+    .sort()
+    .map((name) => {
+      const file = quote(`${dir}/${name}`).slice(1, -1);
+      return `${file} is ignored: the name of a ${kind} file ends in .json. Rename or remove it.`;
+    });
+}

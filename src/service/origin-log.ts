@@ -1,0 +1,28 @@
+import type { Logger } from "pino";
+import { quote } from "../util/quote.ts";
+
+/** Refused origins that are logged. A page can't send many, but other programs can. */
+const MAX_ORIGINS = 20;
+
+/**
+ * Logs each refused origin once, with the line for `.env` that allows it.
+ * @param configured the origins that are set now
+ */
+export function originLogger(
+  log: Pick<Logger, "warn">,
+  configured: readonly string[],
+): (origin: string) => void {
+  const logged = new Set<string>();
+  return (origin) => {
+    if (logged.has(origin) || logged.size === MAX_ORIGINS) return;
+    logged.add(origin);
+    log.warn(`a page of ${quote(origin)} was refused: ${advice(origin, configured)}`);
+  };
+}
+
+function advice(origin: string, configured: readonly string[]): string {
+  if (!/^https?:/.test(origin) || URL.parse(origin)?.origin !== origin)
+    return "only pages that are served over http or https can be allowed";
+  const line = `NATS_WS_ORIGINS='${JSON.stringify([...configured, origin])}'`;
+  return `its origin is not allowed. To allow it, write in .env: ${line} (the same in MINT_ALLOWED_ORIGINS, if that is set)`;
+}
