@@ -2,6 +2,7 @@ import { readCliConfig } from "../config/cli.ts";
 import { MintError } from "../core/errors.ts";
 import { apiKeyCommand } from "./api-key.ts";
 import { explainCommand } from "./explain.ts";
+import { issuersCommand } from "./issuers.ts";
 import { policyCommand } from "./policy.ts";
 import { rolesCommand } from "./roles.ts";
 import { settingsCommand } from "./settings.ts";
@@ -17,6 +18,8 @@ const USAGE = `usage: npm run mint -- <command>
           [--role ROLE] [--tag NAME=VALUE]... [--ttl SECONDS] [--json]
   policy check                checks the policy and lists its mistakes
   settings check              checks all settings, and with oidc the policy
+  issuers check               fetches the keys of each issuer, as the mint does, and says what is wrong
+                              (Docker: docker compose exec mint bun --no-env-file cli/main.js issuers check)
   roles check                 checks the role files and lists their mistakes
                               (Docker: docker compose run --rm nats-init check)
   api-key add --roles A,B     creates a key and prints it, only this once
@@ -28,6 +31,7 @@ const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<number>>> = 
   explain: (args) => explainCommand(args, readCliConfig()),
   policy: (args) => policyCommand(args, readCliConfig()),
   settings: settingsCommand,
+  issuers: (args) => issuersCommand(args, readCliConfig()),
   roles: rolesCommand,
   "api-key": (args) => apiKeyCommand(args, readCliConfig()),
 };
