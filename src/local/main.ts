@@ -1,4 +1,5 @@
 import { readLocalConfig } from "../config/local.ts";
+import { checkSettings } from "../config/settings.ts";
 import { ConfigError } from "../core/errors.ts";
 import { checkPorts, claimDataDir } from "./checks.ts";
 import { serviceEnvironment } from "./environment.ts";
@@ -26,6 +27,7 @@ process.exit(0);
 
 async function launch(stopping: AbortSignal): Promise<void> {
   const config = readLocalConfig();
+  checkSettings(config.environment);
   for (const msg of findWarnings(config)) output.line({ level: "warn", source: LAUNCHER, msg });
   const release = claimDataDir(config);
   try {

@@ -171,6 +171,8 @@ describe("settings", () => {
     ["NATS_WS_ORIGINS", '["*"]', "at least one origin"],
     ["NATS_WS_ORIGINS", "http://localhost", "JSON list"],
     ["NATS_WS_ORIGINS", '["http://localhost/path"]', "without paths"],
+    ["NATS_WS_ORIGINS", '["https://app.example.com:443"]', '"https://app.example.com" instead of'],
+    ["NATS_WS_ORIGINS", '["https://bücher.example"]', '"https://xn--bcher-kva.example" instead of'],
     ["NATS_ACCOUNT_JS_DISK", "5G", "a size such as"],
     ["NATS_ACCOUNT_JS_DISK", "5TB", "can't be larger than"],
     ["NATS_ACCOUNT_JS_STREAMS", "-1", "whole number"],
