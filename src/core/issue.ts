@@ -103,7 +103,7 @@ async function decide<T>(
   if (!proof) throw new UnauthorizedError("the request has no proof of identity");
   const identity =
     proof.kind === "identity" ? proof.identity : await authenticateToken?.(proof.token, requested);
-  if (!identity) throw new UnauthorizedError("a token of this kind is not accepted here", "malformed");
+  if (!identity) throw unknownKind(proof);
   draft.identity = identity;
   limits.subject(identity, draft.limits);
   // Read before the authorizer runs, which may be an application's code and could change the identity.
@@ -114,6 +114,13 @@ async function decide<T>(
   draft.credentials = mint.issue(granted, publicKey);
   draft.mintDuration = performance.now() - began;
   return respond(draft.credentials);
+}
+
+/** The error for a token that no authentication method knows. */
+function unknownKind(proof: Proof): UnauthorizedError {
+  const isJwt = proof.kind === "token" && proof.token.includes(".");
+  const what = isJwt ? "it looks like a JWT" : "it is neither a JWT nor an API key";
+  return new UnauthorizedError(`a token of this kind is not accepted here: ${what}`, "malformed");
 }
 
 /** The grant, expiring no later than the proof of identity. */

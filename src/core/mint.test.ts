@@ -135,8 +135,17 @@ describe("a lifetime", () => {
   });
 
   test("is refused when the proof expires in less than 10 s, or its expiry is not a number", () => {
-    for (const expiresBy of [NOW + 9.9, NOW, NOW - 1000, Number.NaN, Number.NEGATIVE_INFINITY]) {
-      expect(() => lifetime({ expiresBy })).toThrow(UnauthorizedError);
+    for (const [expiresBy, code] of [
+      [NOW + 9.9, "token_expiring"],
+      [NOW + 1, "token_expiring"],
+      [NOW, "token_expired"],
+      [NOW - 1000, "token_expired"],
+      [Number.NEGATIVE_INFINITY, "token_expired"],
+      [Number.NaN, "unauthorized"],
+    ] as const) {
+      const refused = () => lifetime({ expiresBy });
+      expect(refused).toThrow(UnauthorizedError);
+      expect(refused).toThrow(expect.objectContaining({ code }));
     }
     expect(lifetime({ expiresBy: NOW + 10 })).toBe(10);
   });

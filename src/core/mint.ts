@@ -46,7 +46,7 @@ export interface Mint {
    * @throws {InvalidUserError} for a name that is not one subject token
    * @throws {InvalidTagError} for an invalid tag, or when the role needs a tag that was not granted
    * @throws {InvalidLifetimeError} for a `ttl` that is not a whole number of seconds, or below 10
-   * @throws {UnauthorizedError} when less than 10 s are left of `grant.expiresBy`
+   * @throws {TokenExpiringError} {TokenExpiredError} when less than 10 s, or nothing, is left of `grant.expiresBy`
    */
   issue(grant: Grant, publicKey?: UserPublicKey): Credentials;
 }

@@ -35,7 +35,7 @@ export async function readProof(
   // For example `Basic`, or a token where none is accepted: a common mistake in a client's configuration.
   if (request.headers.has("authorization")) {
     throw new UnauthorizedError(
-      "the Authorization header has no proof of a kind that is accepted here",
+      `the Authorization header has no proof of a kind that is accepted here: ${acceptsTokens ? "it is not Bearer" : "no tokens are accepted"}`,
       "malformed",
     );
   }
