@@ -16,9 +16,9 @@ describe("the configuration of the mint", () => {
       keysDir: "/keys",
       rateLimit: { address: 600, subject: 60 },
       trustedProxies: [],
-      allowedHeaders: [],
       allowedOrigins: withDevOrigins([], { auth: ["dev"], bind: "127.0.0.1" }),
       configuredOrigins: [],
+      allowedHeaders: [],
       servers: { websocket: ["ws://127.0.0.1:9222"], tcp: ["nats://127.0.0.1:4222"] },
     });
   });

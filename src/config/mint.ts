@@ -33,10 +33,10 @@ export interface MintConfig {
   /** Addresses and CIDR ranges of the proxies whose `X-Forwarded-For` is trusted. */
   readonly trustedProxies: readonly string[];
   readonly allowedOrigins: readonly string[];
-  /** Request headers that pages may send, besides the usual ones. */
-  readonly allowedHeaders: readonly string[];
   /** Those of `MINT_ALLOWED_ORIGINS`; the others are allowed because of `dev`. */
   readonly configuredOrigins: readonly string[];
+  /** Request headers that pages may send, besides the usual ones. */
+  readonly allowedHeaders: readonly string[];
   readonly servers: { readonly websocket: readonly string[]; readonly tcp: readonly string[] };
 }
 
@@ -159,13 +159,13 @@ export function readMintConfig(env: Env = process.env): MintConfig {
     keysDir: service.MINT_KEYS_DIR,
     rateLimit: service.MINT_RATE_LIMIT,
     trustedProxies: service.MINT_TRUSTED_PROXIES,
-    allowedHeaders: service.MINT_ALLOWED_HEADERS,
     allowedOrigins: withDevOrigins(service.MINT_ALLOWED_ORIGINS, {
       auth: methods,
       // In a container the mint listens on all addresses, and NATS_BIND says where its port is published.
       bind: env.NATS_BIND?.trim() ? service.NATS_BIND : service.MINT_HOST,
     }),
     configuredOrigins: service.MINT_ALLOWED_ORIGINS,
+    allowedHeaders: service.MINT_ALLOWED_HEADERS,
     servers: {
       websocket: service.NATS_WS_URLS ?? [`ws://${host}:${service.NATS_WS_PORT}`],
       tcp: service.NATS_TCP_URLS ?? [`nats://${host}:${service.NATS_PORT}`],

@@ -13,7 +13,7 @@ export interface Route {
   readonly handler: RouteHandler;
   /** Its part of the OpenAPI document, which does not show a route without it, such as an HTML page. */
   readonly operation?: () => Operation;
-  /** Whether the handler's responses already have the headers of every response (`respondWith`), which is faster. */
+  /** Whether the handler's responses already have the headers of every response. */
   readonly setsOwnHeaders?: boolean;
 }
 

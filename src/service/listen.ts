@@ -1,5 +1,6 @@
-import type { Context, Hono } from "hono";
+import type { Context } from "hono";
 import { ConfigError } from "../core/errors.ts";
+import type { HttpDoor } from "../http/app.ts";
 import { pathOf } from "../http/edge/path.ts";
 import { findPortProblem } from "../util/port.ts";
 import { closeAfter } from "./shutdown.ts";
@@ -35,7 +36,7 @@ export async function checkPort(host: string, port: number): Promise<void> {
 export interface ListenOptions {
   readonly host: string;
   readonly port: number;
-  readonly app: Hono;
+  readonly door: HttpDoor;
   /** When aborted, the port and idle connections are closed, and requests are finished, or cut off after 8 s. */
   readonly stopping: AbortSignal;
   /** Whether other processes of this service serve the same port. The kernel then chooses one for each connection. */
@@ -53,7 +54,8 @@ export interface Listening {
  * `/./metrics` to `/metrics`, which would get past a proxy's rule for `/metrics`; but it compares its table of routes
  * with the path as it was sent.
  */
-export function listen({ host, port, app, stopping, shared = false }: ListenOptions): Listening {
+export function listen({ host, port, door, stopping, shared = false }: ListenOptions): Listening {
+  const { app, creds } = door;
   const paths = new Set(app.routes.map(({ path }) => path));
 
   /** @param path a path of the application; undefined for every other path */
@@ -61,6 +63,7 @@ export function listen({ host, port, app, stopping, shared = false }: ListenOpti
     const address = server.requestIP(request)?.address;
     // The connection was reset meanwhile. A request without an address would escape every limit.
     if (address === undefined) return new Response(null, { status: 400 });
+    if (path === "/creds" && request.method === "POST") return creds(request, address);
     const connection: Connection = { peerAddress: address };
     const received = withUrl(request);
     const pathInUrl = pathOf(received);

@@ -1,10 +1,11 @@
 import type { MintConfig } from "../config/mint.ts";
 import type { AuthMethodName } from "../core/identity.ts";
 import { parseSubjectToken } from "../core/subject-token.ts";
-import { createApp } from "../http/app.ts";
+import { createDoor } from "../http/app.ts";
 import { devAuthentication } from "../http/dev.ts";
 import type { Route } from "../http/routes.ts";
 import { logUnexpected } from "../telemetry/log.ts";
+import { aboutRoute } from "./about-page.ts";
 import { demoRoutes } from "./demo-page.ts";
 import { listen, peerAddress } from "./listen.ts";
 import { originLogger } from "./origin-log.ts";
@@ -29,29 +30,29 @@ export async function serve({ config, stopping, worker }: ServeOptions): Promise
   await using parts = await makeParts(config, worker?.number);
   const { log, metrics } = parts;
   const { host, port } = config;
-  const app = makeApp(config, parts, { stopping, render: worker?.aggregate ?? metrics.render });
-  const server = listen({ host, port, app, stopping, shared: worker !== undefined });
+  const door = makeDoor(config, parts, { stopping, render: worker?.aggregate ?? metrics.render });
+  const server = listen({ host, port, door, stopping, shared: worker !== undefined });
   if (worker) worker.ready(metrics.snapshot);
   else log.info(`mint listens on http://${host}:${port}`);
   await server.stopped;
 }
 
-function makeApp(
+function makeDoor(
   config: MintConfig,
   { log, metrics, keys, methods, limits, onDecision }: Parts,
   { stopping, render }: { readonly stopping: AbortSignal; readonly render: Parts["metrics"]["render"] },
 ) {
   const { authenticateToken, authenticate, grant } = methods;
   const { servers, allowedOrigins, allowedHeaders, trustedProxies } = config;
-  return createApp({
+  return createDoor({
     mint: keys.mint,
     ...(authenticateToken && { authenticateToken }),
     ...(authenticate && { authenticate }),
     grant,
     servers,
     allowedOrigins,
-    allowedHeaders,
     ...(config.auth.dev && { onOriginRefused: originLogger(log, config.configuredOrigins) }),
+    allowedHeaders,
     rateLimit: limits,
     trustedProxies,
     peerAddress,
@@ -61,7 +62,7 @@ function makeApp(
     onError: logUnexpected(log),
     metrics: render,
     document: { version, login: Object.keys(config.auth) as AuthMethodName[] },
-    routes: demo(config),
+    routes: config.auth.dev ? demo(config) : [aboutRoute(Object.keys(config.auth) as AuthMethodName[])],
   });
 }
 

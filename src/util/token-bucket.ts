@@ -1,4 +1,4 @@
-import { LRUCache } from "lru-cache";
+import { recentKeys } from "./recent-keys.ts";
 
 /** The result of taking a token. */
 export interface Taken {
@@ -30,14 +30,19 @@ export interface TokenBucketOptions {
   readonly now?: () => number;
 }
 
-interface Bucket {
-  /** Includes the fraction of the next token. */
-  tokens: number;
-  filledAt: number;
+/** Buckets by number: the tokens in each, with the fraction of the next one, and when it was last filled. */
+interface Store {
+  readonly tokens: Float64Array;
+  readonly filledAt: Float64Array;
 }
 
+const makeStore = (buckets: number): Store => ({
+  tokens: new Float64Array(buckets),
+  filledAt: new Float64Array(buckets),
+});
+
 /**
- * About 6 MB. To push a key out, 20,000 other keys must be used after it, which takes some seconds at least. A caller that
+ * About 1 MB. To push a key out, 20,000 other keys must be used after it, which takes some seconds at least. A caller that
  * sends requests so seldom is within any sensible limit.
  */
 const MAX_KEYS = 20_000;
@@ -48,8 +53,9 @@ const monotonic = () => performance.now();
 
 /** Allows `capacity` tokens at once, then one for each interval. It has no timer: it is filled when a token is taken. */
 export function tokenBucket({ capacity, interval, now = monotonic }: TokenBucketOptions): TokenBucket {
-  const bucket: Bucket = { tokens: capacity, filledAt: now() };
-  return { take: () => takeFrom(bucket, capacity, interval, now()) };
+  const only = makeStore(1);
+  fillUp(only, 0, capacity, now());
+  return { take: () => takeFrom(only, 0, capacity, interval, now()) };
 }
 
 /**
@@ -62,32 +68,38 @@ export function tokenBuckets({
   now = monotonic,
   maxKeys = MAX_KEYS,
 }: TokenBucketOptions & { readonly maxKeys?: number }): TokenBuckets {
-  const buckets = new LRUCache<string, Bucket>({ max: maxKeys });
+  const keys = recentKeys(maxKeys);
+  const buckets = makeStore(maxKeys);
   return {
     take(key) {
       const time = now();
-      let bucket = buckets.get(key);
-      if (!bucket) {
-        bucket = { tokens: capacity, filledAt: time };
-        buckets.set(key, bucket);
-      }
-      return takeFrom(bucket, capacity, interval, time);
+      const used = keys.use(key);
+      if (used >= 0) return takeFrom(buckets, used, capacity, interval, time);
+      fillUp(buckets, ~used, capacity, time);
+      return takeFrom(buckets, ~used, capacity, interval, time);
     },
     get size() {
-      return buckets.size;
+      return keys.size;
     },
   };
 }
 
-function takeFrom(bucket: Bucket, capacity: number, interval: number, time: number): Taken {
-  const passed = Math.max(time - bucket.filledAt, 0);
-  bucket.filledAt = time;
-  bucket.tokens = Math.min(bucket.tokens + passed / interval, capacity);
-  const whole = () => Math.floor(bucket.tokens + ROUNDING / interval);
-  const allowed = whole() > 0;
+function fillUp({ tokens, filledAt }: Store, bucket: number, capacity: number, time: number): void {
+  tokens[bucket] = capacity;
+  filledAt[bucket] = time;
+}
+
+function takeFrom(store: Store, bucket: number, capacity: number, interval: number, time: number): Taken {
+  const passed = Math.max(time - (store.filledAt[bucket] as number), 0);
+  let tokens = Math.min((store.tokens[bucket] as number) + passed / interval, capacity);
+  const allowed = whole(tokens, interval) > 0;
   // A token that exists only by rounding is taken too: the count may then be slightly below zero.
-  if (allowed) bucket.tokens -= 1;
-  const left = whole();
-  const untilNext = (left + 1 - bucket.tokens) * interval;
+  if (allowed) tokens -= 1;
+  store.tokens[bucket] = tokens;
+  store.filledAt[bucket] = time;
+  const left = whole(tokens, interval);
+  const untilNext = (left + 1 - tokens) * interval;
   return { allowed, left, next: Math.max(Math.ceil((untilNext - ROUNDING) / 1000), 1) };
 }
+
+const whole = (tokens: number, interval: number) => Math.floor(tokens + ROUNDING / interval);

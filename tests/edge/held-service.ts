@@ -1,7 +1,7 @@
 import { createMint } from "../../src/core/mint.ts";
 import { parseSubjectToken } from "../../src/core/subject-token.ts";
 import { readKeys } from "../../src/files/exported-keys.ts";
-import { createApp } from "../../src/http/app.ts";
+import { createDoor } from "../../src/http/app.ts";
 import { listen, peerAddress } from "../../src/service/listen.ts";
 import { stopSignal } from "../../src/service/shutdown.ts";
 
@@ -15,7 +15,7 @@ const { HELD_BY = "", IN_FLIGHT = "100", BODIES = "1000", PROXY } = process.env;
 const { MINT_KEYS_DIR = "", MINT_PORT = "" } = process.env;
 const stopping = stopSignal();
 const { mint } = await readKeys(MINT_KEYS_DIR);
-const app = createApp({
+const door = createDoor({
   mint: createMint(mint),
   authenticate: async () => {
     if (HELD_BY) await (await fetch(HELD_BY)).text();
@@ -29,7 +29,7 @@ const app = createApp({
   ...(PROXY && { trustedProxies: [PROXY] }),
   stopping,
 });
-const server = listen({ host: "127.0.0.1", port: Number(MINT_PORT), app, stopping });
+const server = listen({ host: "127.0.0.1", port: Number(MINT_PORT), door, stopping });
 console.log(`listens on ${server.port}`);
 await server.stopped;
 process.exit(0);

@@ -1,18 +1,15 @@
 import type { Context } from "hono";
 import { accepts } from "hono/accepts";
-import { type IssueParts, type IssueRequest, issue } from "../../core/issue.ts";
+import { type IssueParts, type IssueRequest, issue, type RequestContext } from "../../core/issue.ts";
 import { formatCreds } from "../../core/keys/creds-file.ts";
 import type { Credentials } from "../../core/mint.ts";
 import { network } from "../../util/address.ts";
-import type { ErrorResponder } from "../edge/envelope.ts";
 import { limitPolicy, setLimitStates } from "../edge/limit-headers.ts";
 import type { Gate } from "../edge/overload.ts";
 import type { PendingBodies } from "../edge/pending-bodies.ts";
 import { INTERNAL, problemOf } from "../edge/problems.ts";
 import { respondWith } from "../edge/response-headers.ts";
 import { NotAcceptableError } from "../errors.ts";
-import type { Route } from "../routes.ts";
-import { describeCreds } from "./operation.ts";
 import { type ProofOptions, readProof } from "./proof.ts";
 import { readJson } from "./read-json.ts";
 import { parseCredsRequest } from "./request.ts";
@@ -33,7 +30,8 @@ export interface CredsOptions {
   readonly servers: Servers;
   readonly gate: Gate;
   readonly bodies: PendingBodies;
-  readonly respondToError: ErrorResponder;
+  /** Makes a problem response with the headers of every response. */
+  readonly respondToError: (thrown: unknown) => Response;
 }
 
 /** The body of a response with a credential. */
@@ -42,8 +40,14 @@ interface Body {
   readonly text: string;
 }
 
+/**
+ * Responds to a request with all headers but those of the envelope. It needs nothing but a request, so that a runtime's
+ * router can call it without Hono.
+ */
+export type CredsHandler = (request: Request, context: RequestContext) => Promise<Response>;
+
 /** `POST /creds`: reads a request for a credential, has it processed, and responds. */
-export function credsRoute(options: CredsOptions): Route {
+export function credsHandler(options: CredsOptions): CredsHandler {
   const { authenticate, servers, gate, bodies, respondToError } = options;
   const parts: IssueParts = { ...options.parts, statusOf };
   const errorHeaders = { Vary: "Accept", ...limitPolicy(parts.limits.limits) };
@@ -53,24 +57,24 @@ export function credsRoute(options: CredsOptions): Route {
   ) as Record<Type, ReturnType<typeof respondWith>>;
   const proofs: ProofOptions = { authenticate, acceptsTokens: parts.authenticateToken !== undefined };
 
-  async function handler(c: Context, context: Parameters<Route["handler"]>[1]): Promise<Response> {
+  return async (request, context) => {
     const clientNetwork = context.address === undefined ? undefined : network(context.address);
     let type: Type = JSON_TYPE;
     let entered = false;
 
     async function read(): Promise<IssueRequest> {
       gate.admit(clientNetwork);
-      const json = await readJson(c, (body) => bodies.receive(body, clientNetwork));
-      gate.enter(c.req.raw, clientNetwork);
+      const json = await readJson(request, (body) => bodies.receive(body, clientNetwork));
+      gate.enter(request, clientNetwork);
       entered = true;
       const { requested, publicKey } = parseCredsRequest(json);
-      type = wantedType(c);
+      type = wantedType(request.headers.get("Accept"));
       if (type !== JSON_TYPE && publicKey) {
         throw new NotAcceptableError(
           `a creds file contains the seed, which only the client has for its public_key: accept ${JSON_TYPE}`,
         );
       }
-      return { proof: await readProof(c.req.raw, requested, proofs), requested, publicKey };
+      return { proof: await readProof(request, requested, proofs), requested, publicKey };
     }
 
     try {
@@ -79,25 +83,24 @@ export function credsRoute(options: CredsOptions): Route {
         read,
         respond: (credentials) => formatBody(credentials, type, servers),
       });
-      const result = response ? respond[response.type](c, response.text) : await respondToError(error, c);
+      const result = response ? respond[response.type](response.text) : respondToError(error);
       if (error) for (const [name, value] of Object.entries(errorHeaders)) result.headers.append(name, value);
       setLimitStates(result.headers, limits);
       return result;
     } finally {
-      if (entered) gate.leave(c.req.raw, clientNetwork);
+      if (entered) gate.leave(request, clientNetwork);
     }
-  }
-
-  return { method: "POST", path: "/creds", handler, setsOwnHeaders: true, operation: describeCreds };
+  };
 }
 
 const statusOf = (error: Error | undefined): number => (error ? (problemOf(error) ?? INTERNAL).status : 200);
 
-function wantedType(c: Context): Type {
-  const accept = c.req.header("Accept");
+function wantedType(accept: string | null): Type {
   // The usual values, without the cost of parsing them.
-  if (accept === undefined || accept === "*/*" || accept === JSON_TYPE) return JSON_TYPE;
-  return accepts(c, { header: "Accept", supports: [...TYPES], default: JSON_TYPE }) as Type;
+  if (accept === null || accept === "*/*" || accept === JSON_TYPE) return JSON_TYPE;
+  // The only part of a context that `accepts` reads.
+  const context = { req: { header: () => accept } } as unknown as Context;
+  return accepts(context, { header: "Accept", supports: [...TYPES], default: JSON_TYPE }) as Type;
 }
 
 function formatBody(credentials: Credentials, type: Type, servers: Servers): Body {

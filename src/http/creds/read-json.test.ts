@@ -19,11 +19,11 @@ const within = (deadline: number) => {
 beforeAll(() => {
   const app = new Hono();
   app.post("/", async (c) => {
-    const json = await readJson(c, within(100));
+    const json = await readJson(c.req.raw, within(100));
     reached++;
     return c.json(json as object);
   });
-  app.post("/slow", async (c) => c.json((await readJson(c, within(60_000))) as object));
+  app.post("/slow", async (c) => c.json((await readJson(c.req.raw, within(60_000))) as object));
   app.onError(problems((error) => expect(error).toBeUndefined(), { bearerChallenge: true }));
   server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: app.fetch });
 });

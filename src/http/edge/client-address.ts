@@ -1,4 +1,3 @@
-import type { Context } from "hono";
 import { ConfigError } from "../../core/errors.ts";
 import { type AddressRange, inRanges, normalAddress, parseAddressRange } from "../../util/address.ts";
 import { quote } from "../../util/quote.ts";
@@ -11,37 +10,30 @@ export interface Client {
   readonly viaTrustedProxy: boolean;
 }
 
-export interface ClientAddressOptions {
-  /** The address at the other end of the connection, as the runtime knows it. */
-  readonly peerAddress: (c: Context) => string | undefined;
-  /** Addresses and CIDR ranges (`10.0.0.0/8`, `fd00::/8`) of the trusted proxies. */
-  readonly trustedProxies: readonly string[];
-}
-
 /**
  * Makes a function that determines a request's client. Any client can send `X-Forwarded-For`, so it is read from its
  * end, and only as far as trusted proxies wrote it: the first address that isn't a trusted proxy's is the client's. An
  * entry that is not an address ends the search, and the address after it counts. `Forwarded` (RFC 7239) is not read:
- * few proxies write it, and the others pass on what a client sent.
+ * few proxies write it, and the others pass on what a client sent. The peer is the address at the other end of the
+ * connection, as the runtime knows it.
+ * @param trustedProxies addresses and CIDR ranges (`10.0.0.0/8`, `fd00::/8`)
  * @throws {ConfigError} for a trusted proxy that is neither an address nor a range
  */
-export function clientAddress({ peerAddress, trustedProxies }: ClientAddressOptions): (c: Context) => Client {
+export function clientAddress(
+  trustedProxies: readonly string[],
+): (request: Request, peer: string | undefined) => Client {
   const ranges = trustedProxies.map(parseRange);
   const isTrusted = (address: string) => ranges.length > 0 && inRanges(address, ranges);
 
-  return (c) => {
-    const peer = normalAddress(peerAddress(c) ?? "");
+  return ({ headers }, peerAddress) => {
+    const peer = normalAddress(peerAddress ?? "");
     if (peer === undefined || !isTrusted(peer)) return { address: peer, viaTrustedProxy: false };
-    return { address: forwarded(peer, c.req.header("X-Forwarded-For"), isTrusted), viaTrustedProxy: true };
+    return { address: forwarded(peer, headers.get("X-Forwarded-For"), isTrusted), viaTrustedProxy: true };
   };
 }
 
 /** @param header several header lines are joined in their order (RFC 9110, section 5.3) */
-function forwarded(
-  peer: string,
-  header: string | undefined,
-  isTrusted: (address: string) => boolean,
-): string {
+function forwarded(peer: string, header: string | null, isTrusted: (address: string) => boolean): string {
   let client = peer;
   for (const entry of header?.split(",").reverse() ?? []) {
     const address = normalAddress(withoutPort(entry.trim()));

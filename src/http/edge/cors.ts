@@ -19,7 +19,7 @@ export interface CorsOptions {
 /** CORS headers and responses for pages of other origins. */
 export interface Cors {
   /** Adds the headers that let a page of an allowed origin read the response. */
-  readonly addTo: (headers: Headers, origin: string | undefined) => void;
+  readonly addTo: (headers: Headers, origin: string | null) => void;
   /**
    * The response to a preflight; undefined for another request.
    * @throws {OriginNotAllowedError} for a preflight from another origin; the browser's network log shows the message
@@ -57,8 +57,8 @@ export function cors({
     maxAge: 600,
   });
   return {
-    addTo(headers, origin = "") {
-      if (!allowed.has(origin)) return;
+    addTo(headers, origin) {
+      if (origin === null || !allowed.has(origin)) return;
       headers.set("Access-Control-Allow-Origin", origin);
       headers.set("Access-Control-Expose-Headers", readable);
       if (allowCredentials) headers.set("Access-Control-Allow-Credentials", "true");

@@ -1,5 +1,3 @@
-import type { ErrorHandler } from "hono";
-import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { MintError, UnauthorizedError } from "../../core/errors.ts";
 import { type AnyMintError, MethodNotAllowedError } from "../errors.ts";
 
@@ -7,7 +5,7 @@ import { type AnyMintError, MethodNotAllowedError } from "../errors.ts";
 
 /** The status, title and further headers of a problem response. */
 export interface Problem {
-  readonly status: ContentfulStatusCode;
+  readonly status: number;
   readonly title: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -67,20 +65,23 @@ export function problemOf(error: Error): Problem | null {
 export function problems(
   report: (error: unknown) => void,
   { bearerChallenge }: { readonly bearerChallenge: boolean },
-): ErrorHandler {
-  return (error, c) => {
+): (error: Error) => Response {
+  return (error) => {
     const known = problemOf(error) ? (error as MintError) : undefined;
     if (!known) report(error);
     const { status, title, headers } = problemOf(error) ?? INTERNAL;
     const code = known?.code ?? "internal_error";
     const detail = known?.message ?? "the service has logged the cause";
-    if (error instanceof UnauthorizedError && bearerChallenge) {
-      c.header("WWW-Authenticate", challenge(error));
-    }
-    if (error instanceof MethodNotAllowedError) c.header("Allow", error.allow.join(", "));
-    if (known?.retryAfter !== undefined) c.header("Retry-After", String(known.retryAfter));
     const body = { type: `urn:nats-mint:problem:${code}`, title, status, detail, code };
-    return c.body(JSON.stringify(body), status, { "Content-Type": "application/problem+json", ...headers });
+    const response = new Response(JSON.stringify(body), {
+      status,
+      headers: { "Content-Type": "application/problem+json", ...headers },
+    });
+    const set = (name: string, value: string) => response.headers.set(name, value);
+    if (error instanceof UnauthorizedError && bearerChallenge) set("WWW-Authenticate", challenge(error));
+    if (error instanceof MethodNotAllowedError) set("Allow", error.allow.join(", "));
+    if (known?.retryAfter !== undefined) set("Retry-After", String(known.retryAfter));
+    return response;
   };
 }
 

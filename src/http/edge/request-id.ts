@@ -1,5 +1,5 @@
-import type { Context } from "hono";
 import type { Client } from "./client-address.ts";
+import type { Arrival } from "./envelope.ts";
 
 /** Long enough for the ids of proxies, and without characters that have a meaning in logs. */
 const REQUEST_ID = /^[\w=-]{1,64}$/;
@@ -9,9 +9,11 @@ const REQUEST_ID = /^[\w=-]{1,64}$/;
  * could write text into the log with it, or use another request's id. An application in which this one is mounted may
  * have set the id already.
  */
-export function requestIdOf(c: Context, { viaTrustedProxy }: Client): string {
-  const fromApplication = c.get("requestId") as string | undefined;
+export function requestIdOf(
+  { request, requestId: fromApplication }: Pick<Arrival, "request" | "requestId">,
+  { viaTrustedProxy }: Client,
+): string {
   if (fromApplication) return fromApplication;
-  const fromProxy = viaTrustedProxy ? c.req.header("X-Request-Id") : undefined;
-  return fromProxy !== undefined && REQUEST_ID.test(fromProxy) ? fromProxy : crypto.randomUUID();
+  const fromProxy = viaTrustedProxy ? request.headers.get("X-Request-Id") : null;
+  return fromProxy !== null && REQUEST_ID.test(fromProxy) ? fromProxy : crypto.randomUUID();
 }

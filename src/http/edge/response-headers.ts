@@ -1,6 +1,3 @@
-import type { Context } from "hono";
-import { matchedRoutes } from "hono/route";
-
 /**
  * Headers of every response. A response may contain a seed or a JWT, so browsers must not store it, guess another type
  * for it or embed it in a page of another origin (CORS is not affected by that). There is no
@@ -20,20 +17,21 @@ const NO_PAGE = { "Content-Security-Policy": "default-src 'none'; frame-ancestor
  * Makes a function that makes responses with status 200 which are not pages.
  * @param own their headers, besides those of every response
  */
-export function respondWith(own: Readonly<Record<string, string>>): (c: Context, body: string) => Response {
-  const all = { ...EVERY_RESPONSE, ...NO_PAGE, ...own };
-  const headers = new Headers(all);
-  return (c, body) => {
-    // When no other handler has run, no other header was set, and a copy of the headers is faster.
-    const isOnlyHandler = matchedRoutes(c).length === 1;
-    return isOnlyHandler ? new Response(body, { headers: new Headers(headers) }) : c.body(body, 200, all);
-  };
+export function respondWith(own: Readonly<Record<string, string>>): (body: string) => Response {
+  // `Response` copies them, which takes half as long as reading an object.
+  const headers = new Headers({ ...EVERY_RESPONSE, ...NO_PAGE, ...own });
+  const init = { headers };
+  return (body) => new Response(body, init);
 }
 
 /** Adds the headers of every response to one that was made without them. */
-export function addResponseHeaders(headers: Headers): void {
+export function complete(response: Response): Response {
+  const { headers } = response;
   setAll(headers, EVERY_RESPONSE);
   if (!headers.get("Content-Type")?.startsWith("text/html")) setAll(headers, NO_PAGE);
+  // Also for origins that are not allowed: a cache must not give their response to a page of an allowed origin.
+  if (!/\bOrigin\b/.test(headers.get("Vary") ?? "")) headers.append("Vary", "Origin");
+  return response;
 }
 
 function setAll(headers: Headers, values: Readonly<Record<string, string>>): void {
