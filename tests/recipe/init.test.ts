@@ -319,7 +319,9 @@ describe("role files", () => {
       "has the same key twice",
     ],
     ["a list", [], "must be a JSON object"],
-    ["no JSON", "{", "is not JSON"],
+    ["no JSON", "{", "is not JSON: line 1, column "],
+    ["a comma too many", '{\n  "pub": { "allow": ["a"], },\n}', "is not JSON: line 2, column 28: "],
+    ["a comment", "{\n\n  // a role\n}", "is not JSON: line 3, column "],
     ["nothing", "", "must hold one JSON object"],
     ["two objects", "{} {}", "must hold one JSON object"],
   ];
