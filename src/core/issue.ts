@@ -101,20 +101,26 @@ async function decide<T>(
   limits.address(context.address, draft.limits);
   const { proof, requested, publicKey } = await read();
   if (!proof) throw new UnauthorizedError("the request has no proof of identity");
-  const identity =
-    proof.kind === "identity" ? proof.identity : await authenticateToken?.(proof.token, requested);
+  const authenticated =
+    proof.kind === "identity" ? proof.identity : authenticateToken?.(proof.token, requested);
+  const identity = isPromise(authenticated) ? await authenticated : authenticated;
   if (!identity) throw new UnauthorizedError("a token of this kind is not accepted here", "malformed");
   draft.identity = identity;
   limits.subject(identity, draft.limits);
   // Read before the authorizer runs, which may be an application's code and could change the identity.
   const { expiresAt } = identity;
-  const granted = withinProof(await grant(identity, requested), expiresAt);
+  const decided = grant(identity, requested);
+  const granted = withinProof(isPromise(decided) ? await decided : decided, expiresAt);
   const mint = mintFor(granted.account);
   const began = performance.now();
   draft.credentials = mint.issue(granted, publicKey);
   draft.mintDuration = performance.now() - began;
   return respond(draft.credentials);
 }
+
+/** To wait for a value that is there already would take time. */
+const isPromise = <T>(value: T | PromiseLike<T>): value is PromiseLike<T> =>
+  typeof (value as Partial<PromiseLike<T>> | null | undefined)?.then === "function";
 
 /** The grant, expiring no later than the proof of identity. */
 function withinProof(grant: Grant, expiresAt: number | undefined): Grant {
