@@ -1,4 +1,4 @@
-import { byId, element, setText, timeElement } from "./dom.ts";
+import { byId, element, timeElement } from "./dom.ts";
 import type { ChatMessage } from "./room.ts";
 
 /** The messages of the room. */
@@ -20,7 +20,6 @@ export class ChatView {
     this.#list.replaceChildren();
     this.#list.setAttribute("aria-live", "off");
     this.#placeholder = this.#showNote("Loading earlier messages …");
-    setText(byId("chat-error"), "");
   }
 
   message({ name, text, at }: ChatMessage): void {

@@ -40,9 +40,9 @@ export class DeliveryView {
     this.#people.left(name, tab);
   }
 
-  /** The name of another user in the room, if there is one. */
+  /** The name of another user in the room, if there is one: the first. */
   get otherUser(): string | undefined {
-    return [...this.#rows.keys()].find((name) => name !== this.#own);
+    return this.#people.present(performance.now()).find(({ name }) => name !== this.#own)?.name;
   }
 
   draw(renewals: number): void {
@@ -61,11 +61,16 @@ export class DeliveryView {
       this.#rows.delete(name);
       announce(`${name} has left`);
     }
-    for (const person of present) this.#drawPerson(person);
+    let next = byId("people").firstElementChild;
+    for (const person of present) {
+      const { element } = this.#drawPerson(person);
+      if (element === next) next = element.nextElementSibling;
+      else byId("people").insertBefore(element, next);
+    }
   }
 
-  #drawPerson({ name, tabs, isHidden }: Person): void {
-    const row = this.#rows.get(name) ?? this.#addRow(name);
+  #drawPerson({ name, tabs, isHidden }: Person): Row {
+    const row = this.#rows.get(name) ?? this.#makeRow(name);
     const notes = [
       name === this.#own && "you",
       tabs > 1 && `${tabs} tabs`,
@@ -74,17 +79,16 @@ export class DeliveryView {
     setText(row.note, notes.join(", "));
     const counts = this.#tally.of(name);
     for (const count of COUNTS) drawCount(row.cells[count], count, counts[count]);
+    return row;
   }
 
-  #addRow(name: string): Row {
+  #makeRow(name: string): Row {
     const note = element("span", "note");
     const head = element("th", "", element("span", "person", name), " ", note);
     head.setAttribute("scope", "row");
     const cells = { received: element("td", ""), missed: element("td", ""), repeated: element("td", "") };
     const row = { element: element("tr", "", head, ...Object.values(cells)), note, cells };
     this.#rows.set(name, row);
-    const after = [...this.#rows].find(([other]) => other.localeCompare(name) > 0)?.[1].element ?? null;
-    byId("people").insertBefore(row.element, after);
     if (name !== this.#own) announce(`${name} is here`);
     return row;
   }

@@ -31,6 +31,7 @@ export function setUpJoinForm(join: (address: Address) => Promise<void>): void {
   const { name: ownName, room: ownRoom } = readAddress();
   name().value = ownName ?? NAMES[Math.floor(Math.random() * NAMES.length)] ?? "";
   room().value = ownRoom ?? "lobby";
+  for (const input of [name(), room()]) input.addEventListener("input", clearError);
   byId("join-form").addEventListener("submit", (event) => {
     event.preventDefault();
     void join({ name: name().value.trim(), room: room().value.trim() });

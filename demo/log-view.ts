@@ -1,5 +1,6 @@
 import type { LiveCredentialsEvent } from "../src/browser/index.ts";
 import { announce, byId, element, setText, timeElement } from "./dom.ts";
+import type { Room } from "./room.ts";
 
 /** The events of the live credentials, the newest first, and the state of the connection in the head of the page. */
 
@@ -8,7 +9,7 @@ const MAX_EVENTS = 100;
 
 export class LogView {
   readonly #list = byId("events");
-  #isFirst = true;
+  #isSilent = false;
 
   constructor() {
     this.#list.replaceChildren();
@@ -27,15 +28,25 @@ export class LogView {
     this.#showState(event);
   }
 
+  /** Shows whether the server responds, which no event reports. */
+  draw({ isConnected, responds }: Room): void {
+    const isSilent = isConnected && !responds;
+    if (isSilent === this.#isSilent) return;
+    this.#isSilent = isSilent;
+    if (isSilent) setState("waiting", "Not responding");
+    else if (isConnected) setState("on", "Connected");
+  }
+
   #showState(event: LiveCredentialsEvent): void {
     const [state, text] = stateAfter(event) ?? [];
-    if (!state || !text) return;
-    byId("state").dataset.state = state;
-    setText(byId("state-text"), text);
-    // Renewals are too frequent to be read out.
-    if (event.type !== "refreshed" || this.#isFirst) announce(text);
-    this.#isFirst = false;
+    if (state && text) setState(state, text);
   }
+}
+
+function setState(state: string, text: string): void {
+  byId("state").dataset.state = state;
+  setText(byId("state-text"), text);
+  announce(text);
 }
 
 function describe(event: LiveCredentialsEvent): string {

@@ -1,15 +1,19 @@
 import type { LiveCredentialsEvent } from "../src/browser/index.ts";
 import { type Address, addressOf, readAddress, writeAddress } from "./address.ts";
 import { ChatView } from "./chat-view.ts";
+import { Composer } from "./composer.ts";
 import { CredentialView } from "./credential-view.ts";
 import { DeliveryView } from "./delivery-view.ts";
 import { byId, setText } from "./dom.ts";
 import { clearError, focusJoinForm, setBusy, setUpJoinForm, showError } from "./join-view.ts";
 import { LogView } from "./log-view.ts";
 import {
+  type Attempt,
   clearVerdict,
+  showNoResponse,
   showOtherUser,
   showPermissions,
+  showVerdict,
   tryPublishing,
   trySubscribing,
 } from "./permissions-view.ts";
@@ -25,6 +29,7 @@ const ABSENT_USER = "bob";
 
 let room: Room | undefined;
 let isJoining = false;
+const composer = new Composer();
 let otherUser = ABSENT_USER;
 let drawing: ReturnType<typeof setInterval> | undefined;
 
@@ -70,7 +75,7 @@ async function join(address: Address): Promise<void> {
 function enter(
   entered: Room,
   address: Address,
-  { credential, delivery }: { credential: CredentialView; delivery: DeliveryView },
+  { credential, delivery, log }: { credential: CredentialView; delivery: DeliveryView; log: LogView },
 ): void {
   writeAddress(address);
   document.title = `${address.room} · nats-mint demo`;
@@ -79,14 +84,21 @@ function enter(
   setText(byId("room-title"), address.room);
   byId<HTMLAnchorElement>("another").href = addressOf({ room: address.room });
   showPermissions(entered.permissions);
+  composer.use(entered);
   clearVerdict();
+  byId("renew").setAttribute("aria-disabled", "false");
   show(true);
   byId("text").focus();
   credential.entered(entered);
   const draw = () => {
     credential.draw(entered);
     delivery.draw(credential.renewals);
-    otherUser = delivery.otherUser ?? ABSENT_USER;
+    log.draw(entered);
+    if (entered.responds) showNoResponse(false);
+    composer.draw();
+    const other = delivery.otherUser ?? ABSENT_USER;
+    if (other !== otherUser) clearVerdict();
+    otherUser = other;
     showOtherUser(otherUser);
   };
   draw();
@@ -102,6 +114,7 @@ async function leave(): Promise<void> {
   clearInterval(drawing);
   const left = room;
   room = undefined;
+  composer.use(undefined);
   show(false);
   document.title = "nats-mint demo";
   writeAddress({ room: byId<HTMLInputElement>("room").value });
@@ -114,28 +127,24 @@ function show(isInRoom: boolean): void {
   for (const id of ["room-view", "where", "state", "another", "leave"]) byId(id).hidden = !isInRoom;
 }
 
-async function say(event: SubmitEvent): Promise<void> {
-  event.preventDefault();
-  const input = byId<HTMLInputElement>("text");
-  const text = input.value.trim();
-  if (!text || !room) return;
-  input.value = "";
-  setText(byId("chat-error"), "");
-  try {
-    await room.say(text);
-  } catch (error) {
-    setText(byId("chat-error"), `Not sent: ${(error as Error).message}`);
-    if (!input.value) input.value = text;
+/** Shows the result of an attempt, unless it is no longer about this room and this user. */
+async function attempt(make: (room: Room, name: string) => Promise<Attempt>): Promise<void> {
+  if (!room) return;
+  if (!room.responds) {
+    showNoResponse(true);
+    return;
   }
+  const [inRoom, name] = [room, otherUser];
+  const result = await make(inRoom, name);
+  if (room === inRoom && otherUser === name) showVerdict(result);
 }
 
 setUpTheme();
 setUpJoinForm(join);
-byId("composer").addEventListener("submit", (event) => void say(event));
 byId("renew").addEventListener("click", () => room?.renew());
 byId("leave").addEventListener("click", () => void leave());
-byId("try-say").addEventListener("click", () => room && void tryPublishing(room, otherUser));
-byId("try-listen").addEventListener("click", () => room && void trySubscribing(room, otherUser));
+byId("try-say").addEventListener("click", () => void attempt(tryPublishing));
+byId("try-listen").addEventListener("click", () => void attempt(trySubscribing));
 for (const choice of document.querySelectorAll("[name=ttl]")) {
   choice.addEventListener("change", () => {
     if (room) room.ttl = ttl();

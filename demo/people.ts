@@ -4,6 +4,9 @@
 const TIMEOUT = 3000;
 const HIDDEN_TIMEOUT = 90_000;
 
+/** `user2` comes before `user10`. */
+const order = new Intl.Collator("en", { numeric: true });
+
 interface Tab {
   seenAt: number;
   isHidden: boolean;
@@ -39,6 +42,6 @@ export class People {
       if (tabs.size === 0) this.#tabs.delete(name);
       else people.push({ name, tabs: tabs.size, isHidden: [...tabs.values()].every((tab) => tab.isHidden) });
     }
-    return people.sort((a, b) => a.name.localeCompare(b.name));
+    return people.sort((a, b) => order.compare(a.name, b.name));
   }
 }

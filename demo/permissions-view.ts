@@ -25,21 +25,37 @@ export function showOtherUser(name: string): void {
   for (const target of document.querySelectorAll(".other-user")) setText(target, name);
 }
 
-export async function tryPublishing(room: Room, name: string): Promise<void> {
-  const { subject, isDenied } = await room.tryPublishingAs(name, `${room.name} was here`);
-  showVerdict("publish to", subject, isDenied);
+export interface Attempt {
+  /** What was tried: `publish to`. */
+  readonly what: string;
+  readonly subject: string;
+  readonly isDenied: boolean;
 }
 
-export async function trySubscribing(room: Room, name: string): Promise<void> {
-  const { subject, isDenied } = await room.trySubscribingTo(name);
-  showVerdict("subscribe to", subject, isDenied);
+export async function tryPublishing(room: Room, name: string): Promise<Attempt> {
+  return { what: "publish to", ...(await room.tryPublishingAs(name, `${room.name} was here`)) };
+}
+
+export async function trySubscribing(room: Room, name: string): Promise<Attempt> {
+  return { what: "subscribe to", ...(await room.trySubscribingTo(name)) };
 }
 
 export function clearVerdict(): void {
   byId("verdict").replaceChildren();
 }
 
-function showVerdict(what: string, subject: string, isDenied: boolean): void {
+/** Shows that an attempt can't be made now, or no longer shows it. */
+export function showNoResponse(isSilent: boolean): void {
+  const shown = byId("verdict").querySelector(".waiting");
+  if (!isSilent) shown?.remove();
+  else if (!shown) {
+    byId("verdict").replaceChildren(
+      element("p", "verdict waiting", "NATS does not respond now. Try again later."),
+    );
+  }
+}
+
+export function showVerdict({ what, subject, isDenied }: Attempt): void {
   const verdict = element(
     "p",
     isDenied ? "verdict denied" : "verdict allowed",

@@ -16,6 +16,8 @@ const TICK = 100;
 const MAX_BURST = 50;
 /** Milliseconds that the stream has to store a message. */
 const STORE_TIMEOUT = 5000;
+/** Milliseconds without one of this tab's own ticks after which the connection counts as broken. */
+const SILENCE = 1500;
 
 export interface JoinRequest {
   readonly room: string;
@@ -72,6 +74,8 @@ export class Room {
   #ticking: ReturnType<typeof setInterval> | undefined;
   #tickedAt = performance.now();
   #isConnected = false;
+  /** When the first of this tab's ticks was sent that has not come back; undefined when all have. */
+  #waitingSince: number | undefined;
   #hasLeft = false;
   /** What to call when the server denies a subject. */
   readonly #denials = new Map<string, () => void>();
@@ -134,6 +138,16 @@ export class Room {
     return this.#live.timeLeft;
   }
 
+  get isConnected(): boolean {
+    return this.#isConnected;
+  }
+
+  /** Whether there is a connection, and the server sends over it. A browser reports a lost network late, or never. */
+  get responds(): boolean {
+    const now = performance.now();
+    return this.#isConnected && now - (this.#waitingSince ?? now) < SILENCE;
+  }
+
   renew(): void {
     // The result is reported by events.
     this.#live.refresh().catch(() => {});
@@ -144,7 +158,7 @@ export class Room {
     this.renew();
   }
 
-  /** @throws {Error} if the stream did not store it */
+  /** @throws {Error} if the stream did not store it; with the message `TIMEOUT` if it did not respond */
   async say(text: string): Promise<void> {
     const subject = `rooms.${this.room}.${this.name}.chat`;
     if (!this.#history) {
@@ -193,6 +207,7 @@ export class Room {
   #onCredentialsEvent(event: LiveCredentialsEvent): void {
     if (event.type === "connected") {
       this.#isConnected = true;
+      this.#waitingSince = undefined;
       void this.#history?.resume();
     } else if (event.type === "disconnected" || event.type === "closed") {
       this.#isConnected = false;
@@ -217,6 +232,7 @@ export class Room {
     const due = Math.floor((now - this.#tickedAt) / TICK);
     this.#tickedAt = due > MAX_BURST ? now : this.#tickedAt + due * TICK;
     if (!this.#isConnected) return;
+    if (due > 0) this.#waitingSince ??= now;
     for (let i = 0; i < Math.min(due, MAX_BURST); i++) {
       const tick = { tab: this.#tab, number: ++this.#ticks, isHidden: document.hidden };
       this.#nc.publish(`rooms.${this.room}.${this.name}.tick`, JSON.stringify(tick));
@@ -229,7 +245,11 @@ export class Room {
     if (more !== undefined) return;
     if (kind === "tick") {
       const tick = readTick(name, message.string());
-      if (tick) this.#events.ticked(tick);
+      if (!tick) return;
+      if (tick.tab === this.#tab && name === this.name) {
+        this.#waitingSince = tick.number < this.#ticks ? performance.now() : undefined;
+      }
+      this.#events.ticked(tick);
     } else if (kind === "leave") {
       this.#events.left(name, message.string());
     } else if (kind === "chat" && !this.#history) {

@@ -28,8 +28,11 @@ interface Options extends ErrorOptions {
 /** The user may not have a credential, or no longer. No further request is sent: the application must log in again. */
 export class UnauthorizedError extends CredentialError {
   override name = "UnauthorizedError";
+  /** The token has merely expired or is about to. Another one may be accepted, so some further requests are sent. */
+  declare readonly isTokenExpired: boolean;
 
-  constructor(message: string) {
+  constructor(message: string, isTokenExpired = false) {
     super("unauthorized", message);
+    this.isTokenExpired = isTokenExpired;
   }
 }

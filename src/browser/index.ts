@@ -6,7 +6,7 @@ export type {
   CredsResponse,
   Permissions,
 } from "./credential/credential.ts";
-export { credentials, type Endpoint } from "./credential/endpoint.ts";
+export { credentials, type Endpoint, type TokenRequest } from "./credential/endpoint.ts";
 export type { Nkeys } from "./credential/key.ts";
 export { CredentialError, UnauthorizedError } from "./errors.ts";
 export type { Listener, LiveCredentialsEvent } from "./events.ts";

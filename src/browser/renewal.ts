@@ -53,14 +53,27 @@ export async function startRenewal(
     return source;
   }
 
+  /** Gets a credential. Retries only if the token has expired: caches get a new one by themselves, sooner or later. */
   async function request(): Promise<void> {
     /** Milliseconds that a source may take. */
     const SOURCE_TIMEOUT = 10_000;
+    /** Milliseconds in which a cache gets a new token: one that the mint accepted no more has ended by then. */
+    const TOKEN_PATIENCE = 10_000;
 
-    const age = stopwatch();
-    const late = new CredentialError("unavailable", "no response from the mint");
-    abort = new AbortController();
-    credential = await readCredential(await withTimeout(ask, SOURCE_TIMEOUT, late, abort), key, age);
+    const since = stopwatch();
+    for (let attempt = 0; !isClosed; attempt++) {
+      const age = stopwatch();
+      const late = new CredentialError("unavailable", "no response from the mint");
+      abort = new AbortController();
+      try {
+        credential = await readCredential(await withTimeout(ask, SOURCE_TIMEOUT, late, abort), key, age);
+        return;
+      } catch (error) {
+        const isOver = since() > TOKEN_PATIENCE && !credential?.isUsable();
+        if (!(error as UnauthorizedError).isTokenExpired || isOver) throw error;
+        await delayNext(attempt, error as Error);
+      }
+    }
   }
 
   /**

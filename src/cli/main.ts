@@ -2,6 +2,7 @@ import { readCliConfig } from "../config/cli.ts";
 import { MintError } from "../core/errors.ts";
 import { apiKeyCommand } from "./api-key.ts";
 import { explainCommand } from "./explain.ts";
+import { issuersCommand } from "./issuers.ts";
 import { policyCommand } from "./policy.ts";
 import { rolesCommand } from "./roles.ts";
 import { InputError, UsageError } from "./usage.ts";
@@ -15,6 +16,8 @@ const USAGE = `usage: npm run mint -- <command>
           [--issuer URL]      FILE has the token's decoded claims as JSON; - is standard input
           [--role ROLE] [--tag NAME=VALUE]... [--ttl SECONDS] [--json]
   policy check                checks the policy and lists its mistakes
+  issuers check               fetches the keys of each issuer, as the mint does, and says what is wrong
+                              (Docker: docker compose exec mint bun --no-env-file cli/main.js issuers check)
   roles check                 checks the role files and lists their mistakes
                               (Docker: docker compose run --rm nats-init check)
   api-key add --roles A,B     creates a key and prints it, only this once
@@ -25,6 +28,7 @@ const USAGE = `usage: npm run mint -- <command>
 const COMMANDS = {
   explain: explainCommand,
   policy: policyCommand,
+  issuers: issuersCommand,
   roles: rolesCommand,
   "api-key": apiKeyCommand,
 };

@@ -1,9 +1,9 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { parse } from "dotenv";
 import type { z } from "zod";
 import { ConfigError } from "../core/errors.ts";
 import { quote } from "../util/quote.ts";
+import { readEnvFile as readFile } from "./env-file.ts";
 
 /** Turns environment variables into values, by schema. Only this folder reads the environment. */
 
@@ -85,8 +85,8 @@ export const projectDir = join(import.meta.dirname, "../..");
 const envFile = join(projectDir, ".env");
 
 /**
- * The variables of `.env`.
- * @throws {ConfigError} when it is missing
+ * The variables of `.env`, and those of `.env.local`, which is one's own and wins over it.
+ * @throws {ConfigError} when `.env` is missing
  */
 export function readEnvFile(): Env {
   if (!existsSync(envFile)) {
@@ -94,10 +94,11 @@ export function readEnvFile(): Env {
       `${envFile} is missing. It has all settings of the recipe. Restore it: git checkout .env`,
     );
   }
-  return parse(readFileSync(envFile));
+  const shipped = readFile(envFile, process.env);
+  return { ...shipped, ...readFile(`${envFile}.local`, { ...shipped, ...process.env }) };
 }
 
-/** The environment and `.env`. As in docker compose, a variable of the environment wins over `.env`. */
+/** The environment and the files. As in docker compose, a variable of the environment wins over them. */
 export function withEnvFile(): Env {
   return { ...readEnvFile(), ...process.env };
 }

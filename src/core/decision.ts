@@ -8,7 +8,7 @@ export interface Decision {
   readonly outcome: "granted" | "refused";
   /** `granted`, or the error's `code`; `internal_error` for an error that is not a `MintError`. */
   readonly code: string;
-  /** For the code `unauthorized`: what was wrong with the proof. */
+  /** For `unauthorized`, `token_expiring` and `token_expired`: what was wrong with the proof. */
   readonly reason?: UnauthorizedReason | undefined;
   /** The status of the door's response, for a door whose responses have one. */
   readonly status?: number | undefined;

@@ -53,16 +53,32 @@ export type UnauthorizedReason =
   | "sender_constrained"
   | "unknown_api_key";
 
-/**
- * The request has no proof of identity, or one that is not valid or expires too soon. The message never contains it.
- */
+/** The request has no proof of identity, or one that is not valid. The message never contains it. */
 export class UnauthorizedError extends MintError {
-  readonly code = "unauthorized";
+  readonly code: "unauthorized" | "token_expiring" | "token_expired" = "unauthorized";
   readonly reason: UnauthorizedReason;
 
   constructor(message: string, reason: UnauthorizedReason = "no_proof", options?: ErrorOptions) {
     super(message, options);
     this.reason = reason;
+  }
+}
+
+/** The proof of identity is valid, but it expires before a credential can be used. With a newer one, a retry succeeds. */
+export class TokenExpiringError extends UnauthorizedError {
+  override readonly code = "token_expiring";
+
+  constructor(message: string) {
+    super(message, "expired");
+  }
+}
+
+/** The proof of identity has expired. With a newer one, a retry succeeds. */
+export class TokenExpiredError extends UnauthorizedError {
+  override readonly code = "token_expired";
+
+  constructor(message: string) {
+    super(message, "expired");
   }
 }
 
@@ -143,6 +159,8 @@ export type CoreError =
   | InvalidTagError
   | InvalidLifetimeError
   | UnauthorizedError
+  | TokenExpiringError
+  | TokenExpiredError
   | RoleNotAllowedError
   | UserNotAllowedError
   | TagNotAllowedError

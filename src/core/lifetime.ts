@@ -1,5 +1,5 @@
 import type { Brand } from "../util/brand.ts";
-import { InvalidLifetimeError, UnauthorizedError } from "./errors.ts";
+import { InvalidLifetimeError, TokenExpiredError, TokenExpiringError, UnauthorizedError } from "./errors.ts";
 
 /** A lifetime in whole seconds, at least `MIN_LIFETIME`. */
 export type Seconds = Brand<number, "Seconds">;
@@ -22,7 +22,9 @@ export function parseLifetime(value: unknown): Seconds {
 /**
  * A credential's lifetime: the shortest of the role's `ttl`, the requested lifetime, and what is left of the proof.
  * @param left seconds until the proof expires; undefined for a proof without expiry
- * @throws {UnauthorizedError} when the proof expires in less than 10 s, or `left` is not a number
+ * @throws {TokenExpiringError} when the proof expires in less than 10 s
+ * @throws {TokenExpiredError} when it has expired
+ * @throws {UnauthorizedError} when `left` is not a number
  */
 export function boundedLifetime(
   role: Seconds,
@@ -32,11 +34,15 @@ export function boundedLifetime(
   const longest = Math.min(role, requested ?? role);
   if (left === undefined) return longest as Seconds;
   // Written so that NaN fails: a JWT with `"exp":null` would never expire.
-  if (!(left >= MIN_LIFETIME)) {
-    throw new UnauthorizedError(
-      `the proof of identity expires in less than ${MIN_LIFETIME} s: get a new one`,
-      "expired",
-    );
-  }
+  if (!(left >= MIN_LIFETIME)) throw tooLate(left);
   return Math.min(longest, Math.floor(left)) as Seconds;
+}
+
+function tooLate(left: number): UnauthorizedError {
+  if (Number.isNaN(left))
+    return new UnauthorizedError("the expiry of the proof is not a number", "malformed");
+  if (left <= 0) return new TokenExpiredError("the proof of identity has expired: get a new one");
+  return new TokenExpiringError(
+    `the proof of identity expires in ${Math.floor(left)} s, and a credential needs ${MIN_LIFETIME} s: get a new one`,
+  );
 }

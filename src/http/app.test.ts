@@ -371,7 +371,7 @@ describe("an application's own authenticator", () => {
     const { expires_at } = await bodyOf(post({}, { to }));
     expect(expires_at).toBeLessThanOrEqual(expiresAt);
     const ended = withLogin(() => ({ issuer: "x", subject: "alice", claims: {}, expiresAt: expiresAt - 55 }));
-    await expectProblem(post({}, { to: ended }), 401, "unauthorized");
+    await expectProblem(post({}, { to: ended }), 401, "token_expiring");
   });
 
   test("that fails is reported once and results in a 500 without the cause", async () => {

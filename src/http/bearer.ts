@@ -16,8 +16,12 @@ const CREDENTIALS = /^bearer ([A-Za-z0-9\-._~+/]+=*)$/i;
 export function bearerToken(request: Request): string | undefined {
   const header = request.headers.get("authorization");
   if (header === null || !BEARER.test(header)) return undefined;
-  if (header.length > "Bearer ".length + MAX_TOKEN_BYTES) {
-    throw new UnauthorizedError(`the token is longer than ${MAX_TOKEN_BYTES} bytes`, "too_large");
+  const length = header.length - "Bearer ".length;
+  if (length > MAX_TOKEN_BYTES) {
+    throw new UnauthorizedError(
+      `the token has ${length} bytes, and at most ${MAX_TOKEN_BYTES} are accepted: it may list too many groups`,
+      "too_large",
+    );
   }
   const token = CREDENTIALS.exec(header)?.[1];
   if (token === undefined) {

@@ -34,7 +34,7 @@ export interface Output {
 }
 
 type Format = Parameters<typeof styleText>[0];
-export type Style = (format: Format, text: string) => string;
+export type Style = (format: Format | undefined, text: string) => string;
 
 interface Stream {
   readonly isTTY?: boolean;
@@ -62,9 +62,9 @@ export function createOutput(options: OutputOptions): Output {
 }
 
 function terminalOutput({ stdout, stderr, env }: OutputOptions): Output {
-  const style: Style = wantsColor(env)
-    ? (format, text) => styleText(format, text, { validateStream: false })
-    : (_, text) => text;
+  const hasColor = wantsColor(env);
+  const style: Style = (format, text) =>
+    hasColor && format ? styleText(format, text, { validateStream: false }) : text;
   let hasProgress = false;
 
   function write(level: Level, text: string): void {
@@ -105,7 +105,7 @@ function terminalOutput({ stdout, stderr, env }: OutputOptions): Output {
   return output;
 }
 
-const COLORS: Readonly<Record<Level, Format>> = { info: "reset", warn: "yellow", error: "red" };
+const COLORS: Readonly<Record<Level, Format | undefined>> = { info: undefined, warn: "yellow", error: "red" };
 
 function jsonOutput({ stdout, stderr, now = performance.now.bind(performance) }: OutputOptions): Output {
   let reportedAt = Number.NEGATIVE_INFINITY;

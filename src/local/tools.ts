@@ -140,9 +140,16 @@ async function compile(
 ): Promise<void> {
   const names = namesOf(programs);
   const began = performance.now();
-  const report = (what: string, fields: Readonly<Record<string, unknown>>) => {
+  /** How far it is. */
+  let state: { readonly what: string; readonly fields: Readonly<Record<string, unknown>> } | undefined;
+  const show = () => {
+    if (!state) return;
     const seconds = Math.round((performance.now() - began) / 1000);
-    output.progress(`Building ${names} with Go: ${what}, ${seconds} s`, { ...fields, seconds });
+    output.progress(`Building ${names} with Go: ${state.what}, ${seconds} s`, { ...state.fields, seconds });
+  };
+  const report = (what: string, fields: Readonly<Record<string, unknown>>) => {
+    state = { what, fields };
+    show();
   };
   output.line({
     level: "info",
@@ -181,6 +188,9 @@ async function compile(
     downloaded++;
     report(`${downloaded} ${downloaded === 1 ? "module" : "modules"} downloaded`, { downloaded });
   };
+  // Go may report nothing for many seconds.
+  const timer = setInterval(show, 1000);
+  using _ = { [Symbol.dispose]: () => clearInterval(timer) };
   const stale = await runGo(["list", "-deps", "-f", "{{if .Stale}}{{.ImportPath}}{{end}}"], onDownload);
 
   const packages = new Set(stale);

@@ -1,5 +1,6 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { type AddressInfo, createServer, type Socket } from "node:net";
+import { refusalLine } from "../browser/transport/server-errors.ts";
 
 /** The part of a client's WebSocket (src/browser/transport/socket.ts) that is used. */
 interface ClientSide {
@@ -22,6 +23,9 @@ export interface Gateway {
 
 /** Bytes of a CONNECT line, at most: the server's `max_control_line`. */
 const MAX_CONNECT = 4096;
+/** The INFO of the port where there is none of a server. */
+const NO_SERVER =
+  'INFO {"server_id":"","version":"2.0.0","proto":1,"max_payload":1048576,"auth_required":true}\r\n';
 /** Milliseconds that a client has to send its CONNECT. */
 const CONNECT_TIMEOUT = 5000;
 const LINE_FEED = 10;
@@ -96,7 +100,11 @@ function join(connection: Socket, socket: ClientSide, token: string): void {
     }
     connection.write(forLocalClient(Buffer.from(data)));
   };
-  socket.onclose = socket.onerror = () => void connection.end();
+  socket.onclose = () => void connection.end();
+  // There is no connection to the server. Clients report the reason only if a server refuses them by it.
+  socket.onerror = ({ message }: { message: string }) => {
+    if (head) connection.write(`${NO_SERVER}${refusalLine(message)}\r\n`);
+  };
 }
 
 /**
@@ -107,7 +115,9 @@ function readConnect(line: string, token: string): string | undefined {
   try {
     const [, json = ""] = /^CONNECT (.*)$/i.exec(line.trimEnd()) ?? [];
     const { auth_token: given, ...options } = JSON.parse(json);
-    return isEqual(String(given), token) ? `CONNECT ${JSON.stringify(options)}\r\n` : undefined;
+    return typeof given === "string" && isEqual(given, token)
+      ? `CONNECT ${JSON.stringify(options)}\r\n`
+      : undefined;
   } catch {
     return undefined;
   }

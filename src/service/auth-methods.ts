@@ -18,12 +18,12 @@ import { type ActivePolicy, activatePolicy } from "../core/policy/active.ts";
 import { policyWarnings } from "../core/policy/explain.ts";
 import { parsePolicyFile } from "../core/policy/file.ts";
 import { ALLOW_HTTP } from "../core/policy/issuer.ts";
+import { fetchTrusting } from "../files/authorities.ts";
 import { watchFile } from "../files/watch.ts";
 import type { Authenticator } from "../http/creds/proof.ts";
 import { devAuthentication } from "../http/dev.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { quote } from "../util/quote.ts";
-import { issuerFetch } from "./issuer-fetch.ts";
 
 /** The authentication methods that `MINT_AUTH` lists, combined. */
 export interface AuthMethods extends Disposable {
@@ -80,7 +80,7 @@ export async function makeAuthMethods({ auth }: MintConfig, watch: Watch): Promi
   const authenticators = all.flatMap(({ authenticateToken }) => authenticateToken ?? []);
   const jwt = jwtVerifier(all, watch.log, {
     allowHttp: auth.oidc?.allowHttp ?? false,
-    fetch: await issuerFetch(auth.oidc?.caFile),
+    fetch: await fetchTrusting(auth.oidc?.caFile),
   });
   if (jwt) {
     authenticators.push(jwt.authenticateToken);

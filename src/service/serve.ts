@@ -5,6 +5,7 @@ import { createDoor } from "../http/app.ts";
 import { devAuthentication } from "../http/dev.ts";
 import type { Route } from "../http/routes.ts";
 import { logUnexpected } from "../telemetry/log.ts";
+import { aboutRoute } from "./about-page.ts";
 import { demoRoutes } from "./demo-page.ts";
 import { listen, peerAddress } from "./listen.ts";
 import { originLogger } from "./origin-log.ts";
@@ -61,7 +62,7 @@ function makeDoor(
     onError: logUnexpected(log),
     metrics: render,
     document: { version, login: Object.keys(config.auth) as AuthMethodName[] },
-    routes: demo(config),
+    routes: config.auth.dev ? demo(config) : [aboutRoute(Object.keys(config.auth) as AuthMethodName[])],
   });
 }
 

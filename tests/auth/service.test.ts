@@ -51,6 +51,7 @@ async function start(auth: string, settings: Record<string, string> = {}) {
   await service.waitFor(/mint listens on/);
   return {
     ...service,
+    get: (path: string) => fetch(`http://127.0.0.1:${port}${path}`),
     async requestCreds(proof?: string, body: object = {}) {
       const response = await fetch(`http://127.0.0.1:${port}/creds`, {
         method: "POST",
@@ -174,6 +175,24 @@ describe("the service does not start", () => {
       "issuers: must not be empty when OIDC_ISSUER is not set",
     );
   });
+});
+
+test.each([
+  ["oidc", "a token of an OpenID provider"],
+  ["api-key", "an API key"],
+  ["oidc,api-key", "a token of an OpenID provider or an API key"],
+])("with %s the page at / says what the service is and where to go", async (auth, proofs) => {
+  writePolicy({ rules: [RULE] });
+  await using service = await start(auth);
+  const response = await service.get("/");
+  expect(response.status).toBe(200);
+  expect(response.headers.get("Content-Type")).toStartWith("text/html");
+  expect(response.headers.get("Content-Security-Policy")).toContain("default-src 'none'");
+  const text = await response.text();
+  expect(text).toContain(`requests a credential with <code>POST /creds</code> and ${proofs}.`);
+  const [, link = ""] = /href="(.*?)"/.exec(text) ?? [];
+  expect((await service.get(`/${link}`)).status).toBe(200);
+  for (const path of ["/index.html", "/demo/main.js"]) expect((await service.get(path)).status).toBe(404);
 });
 
 test("a role without a key that the policy, an API key or MINT_DEFAULT_ROLE names is warned of, at start and later", async () => {

@@ -1,89 +1,43 @@
 import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { Browser, BrowserContextOptions, Page } from "playwright-core";
-import { buildDemo } from "../../demo/build.ts";
+import type { Browser, Page } from "playwright-core";
 import { runService } from "../mint/parts.ts";
 import { freePorts } from "../ports.ts";
-import { type Recipe, startRecipe } from "../recipe/recipe.ts";
 import { executablePath, launchBrowser } from "./chromium.ts";
+import { chatMessage, DESK, type Demo, PHONE, projectDir, say, startDemo } from "./demo.ts";
 
-/** The demo page with the recipe, the mint as a process, and tabs of a browser. */
+/** What the demo page does. */
 
 setDefaultTimeout(120_000);
 
-const projectDir = join(import.meta.dirname, "../..");
 const picture = join(projectDir, "docs/images/demo.png");
 const axe = readFileSync(join(projectDir, "node_modules/axe-core/axe.min.js"), "utf8");
 
-const DESK = { width: 1280, height: 800 };
-const PHONE = { width: 390, height: 844 };
 const HOSTILE = `<img src=x onerror="document.title='broken'"><script>document.title="broken"</script> \u202Eevil & "quoted"`;
 
-let recipe: Recipe;
-let mint: Bun.Subprocess;
-let browser: Browser;
+let demo: Demo;
+let recipe: Demo["recipe"];
 let base: string;
-/** Errors and warnings of all pages; a violation of a Content-Security-Policy is reported on the console too. */
-const pageErrors: string[] = [];
+let pageErrors: string[];
+const open: Demo["open"] = (...options) => demo.open(...options);
+const enter: Demo["enter"] = (...options) => demo.enter(...options);
 
 beforeAll(async () => {
-  const [port = 0] = await freePorts(1);
-  base = `http://127.0.0.1:${port}`;
-  recipe = await startRecipe({ MINT_PORT: String(port), NATS_WS_ORIGINS: JSON.stringify([base]) });
-  const demoDir = join(recipe.dir, "demo");
-  [browser] = await Promise.all([launchBrowser(), buildDemo(demoDir)]);
-  mint = Bun.spawn([process.execPath, "--no-env-file", join(projectDir, "src/service/main.ts")], {
-    env: { ...recipe.env, MINT_DEMO_DIR: demoDir },
-    stdio: ["ignore", "ignore", "ignore"],
-  });
-  while (!(await fetch(`${base}/readyz`).catch(() => undefined))?.ok) await Bun.sleep(10);
+  demo = await startDemo();
+  ({ recipe, base, pageErrors } = demo);
 });
 
 afterEach(async () => {
-  await Promise.all(browser.contexts().map((context) => context.close()));
+  await demo.closeTabs();
   expect(pageErrors.splice(0)).toEqual([]);
 });
 
-afterAll(async () => {
-  await browser?.close();
-  mint?.kill();
-  await mint?.exited;
-  await recipe?.[Symbol.asyncDispose]();
-});
-
-/** Opens a tab with a browser context of its own. */
-async function open(
-  address = "/",
-  { on = browser, ...options }: BrowserContextOptions & { on?: Browser } = {},
-): Promise<Page> {
-  const context = await on.newContext({ viewport: DESK, ...options });
-  const page = await context.newPage();
-  page.setDefaultTimeout(60_000);
-  page.on("console", (message) => {
-    if (["error", "warning"].includes(message.type())) pageErrors.push(message.text());
-  });
-  page.on("pageerror", (error) => pageErrors.push(String(error)));
-  await page.goto(base + address);
-  return page;
-}
+afterAll(() => demo?.[Symbol.asyncDispose]());
 
 let rooms = 0;
 const newRoom = () => `room-${++rooms}`;
 
-/** Opens a tab in a room. */
-async function enter(room: string, name: string, options?: Parameters<typeof open>[1]): Promise<Page> {
-  const page = await open(`/?room=${room}&name=${name}`, options);
-  await page.locator("#room-view").waitFor();
-  return page;
-}
-
-async function say(page: Page, text: string): Promise<void> {
-  await page.fill("#text", text);
-  await page.press("#text", "Enter");
-}
-
-const chatMessage = (page: Page, text: string) => page.locator(".message-text", { hasText: text });
 const figure = async (page: Page, id: string) =>
   Number((await page.locator(`#${id}`).innerText()).replaceAll(",", ""));
 
@@ -343,6 +297,107 @@ describe("without", () => {
     await say(ada, "only now");
     await chatMessage(bob, "only now").waitFor();
   });
+});
+
+describe("an alert", () => {
+  const alert = (page: Page) => page.locator("#chat-error");
+  /** The texts of the room's own alert and field right after a message was sent, in the same task. */
+  const send = (page: Page, text: string) =>
+    page.evaluate((text) => {
+      const input = document.getElementById("text") as HTMLInputElement;
+      input.value = text;
+      input.form?.requestSubmit();
+      return [document.getElementById("chat-error")?.textContent, input.value] as const;
+    }, text);
+
+  test("says at once that the browser is offline, and goes when the message has arrived", async () => {
+    const room = newRoom();
+    const [ada, bob] = await Promise.all([enter(room, "ada"), enter(room, "bob")]);
+    await reaches(ada, "received", 10);
+    await ada.context().setOffline(true);
+    expect(await send(ada, "from the tunnel")).toEqual([
+      "The connection does not respond. The message is sent as soon as it does.",
+      "",
+    ]);
+    await ada.locator("#state[data-state=waiting]", { hasText: "Not responding" }).waitFor();
+    await ada.click("#try-say");
+    await ada.getByText("NATS does not respond now. Try again later.").waitFor();
+    await ada.context().setOffline(false);
+    await chatMessage(bob, "from the tunnel").waitFor();
+    await alert(ada).waitFor({ state: "hidden" });
+    await ada.locator("#state[data-state=on]", { hasText: "Connected" }).waitFor();
+    await ada.locator(".verdict").waitFor({ state: "detached" });
+    expect(await ada.locator(".message-text").allInnerTexts()).toEqual(["from the tunnel"]);
+    // The browser logs requests that failed meanwhile.
+    pageErrors.splice(0);
+  });
+
+  test("says at once that there is no connection, keeps the text, and goes when there is one", async () => {
+    const ada = await enter(newRoom(), "ada");
+    await reaches(ada, "received", 1);
+    await recipe.stopServer();
+    await ada.locator("#state[data-state=waiting]").waitFor();
+    expect(await send(ada, "kept")).toEqual([
+      "Not sent: there is no connection to NATS. Send it again when the page is connected.",
+      "kept",
+    ]);
+    await recipe.startServer();
+    await alert(ada).waitFor({ state: "hidden" });
+    await ada.press("#text", "Enter");
+    await chatMessage(ada, "kept").waitFor();
+    pageErrors.splice(0);
+  });
+
+  test("of one name is not shown under another one", async () => {
+    const room = newRoom();
+    const ada = await enter(room, "ada");
+    await reaches(ada, "received", 1);
+    await recipe.stopServer();
+    await ada.locator("#state[data-state=waiting]").waitFor();
+    await send(ada, "of ada");
+    await alert(ada).waitFor();
+    await recipe.startServer();
+    await ada.click("#leave");
+    await ada.fill("#name", "grace");
+    await ada.press("#name", "Enter");
+    await ada.locator("#where-name", { hasText: "grace" }).waitFor();
+    expect(await alert(ada).innerText()).toBe("");
+    expect(await ada.locator("#text").inputValue()).toBe("");
+    expect(await ada.locator("#renew").getAttribute("aria-disabled")).toBe("false");
+    pageErrors.splice(0);
+  });
+
+  test("about another user goes when that one has left", async () => {
+    const room = newRoom();
+    const [ada, bert] = await Promise.all([enter(room, "ada"), enter(room, "bert")]);
+    await ada.getByRole("button", { name: "Publish as bert" }).click();
+    await ada.getByText(`Denied by the server: publish to rooms.${room}.bert.chat`).waitFor();
+    await bert.click("#leave");
+    await ada.locator(".verdict").waitFor({ state: "detached" });
+    await ada.getByRole("button", { name: "Publish as bob" }).waitFor();
+  });
+
+  test("about a name goes when the name is changed", async () => {
+    const page = await open("/");
+    await page.fill("#name", "*");
+    await page.press("#name", "Enter");
+    await page.locator("#join-error strong").waitFor();
+    await page.fill("#name", "ada");
+    await page.locator("#join-error").waitFor({ state: "hidden" });
+    expect(await page.locator("#name").getAttribute("aria-invalid")).toBeNull();
+    pageErrors.splice(0);
+  });
+});
+
+test("the users are in the order of their names, and of the numbers in them", async () => {
+  const room = newRoom();
+  const ada = await enter(room, "user5");
+  for (const name of ["user10", "user2", "zoe", "User3", "ada"]) {
+    await enter(room, name);
+    await ada.locator(".person", { hasText: new RegExp(`^${name}$`) }).waitFor();
+  }
+  const inOrder = ["ada", "user2", "User3", "user5", "user10", "zoe"];
+  expect(await ada.locator(".person").allInnerTexts()).toEqual(inOrder);
 });
 
 describe("axe-core finds nothing serious", () => {

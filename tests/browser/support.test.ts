@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { useEnvironment } from "./environment.ts";
+import type { CredentialError } from "../../src/browser/index.ts";
+import { type User, useEnvironment } from "./environment.ts";
 import { withBoth } from "./scenario.ts";
 import { probeSubscription } from "./subscription-probe.ts";
 
@@ -92,17 +93,69 @@ describe("a page of another origin than the mint's", () => {
     }),
   );
 
-  test("gets none if the mint does not allow the origin", async () => {
-    await using own = await environment.user();
-    await using mint = await environment.user();
+  /** What the page of `own` is told when it gets no credential from the mint of another user. */
+  async function failure(own: User, mint: User) {
     const page = await own.open();
-    const error = await page.evaluate(
+    return page.evaluate(
       async (endpoint) => {
-        const error = await harness.start(endpoint).catch((error) => error);
-        return (error as { code?: string }).code;
+        const error = (await harness.start(endpoint).catch((error) => error)) as CredentialError;
+        return { code: error.code, message: error.message, cause: (error.cause as Error).name };
       },
       { url: `${mint.site.origin}/creds`, user: mint.name },
     );
-    expect(error).toBe("unavailable");
+  }
+
+  /** A page is told no more by a browser. */
+  const possibly = (own: User, mint: User) =>
+    `no response from ${mint.site.origin}/creds: not reachable, or CORS does not allow ${own.site.origin}`;
+
+  test("gets none if the mint does not allow the origin, and is told that CORS may be the reason", async () => {
+    await using own = await environment.user();
+    await using mint = await environment.user();
+    expect(await failure(own, mint)).toEqual({
+      code: "unavailable",
+      message: possibly(own, mint),
+      cause: "TypeError",
+    });
+  });
+
+  test("is told so in the event when the mint does not allow it any more, or a header of the request", async () => {
+    await using own = await environment.user();
+    await using mint = await environment.user({ allowedOrigins: [own.site.origin] });
+    const page = await own.open();
+    const endpoint = { url: `${mint.site.origin}/creds`, user: mint.name };
+    const message = await page.evaluate(async (endpoint) => {
+      await harness.begin("nats-core", endpoint);
+      // As observability tools do. The browser has no permission for this header.
+      const { fetch } = window;
+      const withHeader = (url: RequestInfo | URL, options: RequestInit = {}) =>
+        fetch(url, { ...options, headers: { ...(options.headers as object), "X-Unheard-Of": "1" } });
+      Object.assign(window, { fetch: withHeader });
+      const delayed = harness.until("delayed");
+      harness.live.refresh().catch(() => {});
+      const event = await delayed;
+      return event.type === "delayed" && event.error.message;
+    }, endpoint);
+    expect(message).toBe(possibly(own, mint));
+  });
+
+  test("is told nothing of CORS by a mint of its own origin that is down", async () => {
+    await using user = await environment.user();
+    const page = await user.open();
+    user.site.stop();
+    const message = await page.evaluate(() => harness.start().catch((error) => error.message));
+    expect(message).toBe("no response from /creds");
+  });
+
+  test("is told nothing of CORS when it is offline", async () => {
+    await using own = await environment.user();
+    await using mint = await environment.user({ allowedOrigins: [own.site.origin] });
+    const page = await own.open();
+    await own.context.setOffline(true);
+    const message = await page.evaluate(
+      (endpoint) => harness.start(endpoint).catch((error) => error.message),
+      { url: `${mint.site.origin}/creds`, user: mint.name },
+    );
+    expect(message).toBe(`no response from ${mint.site.origin}/creds`);
   });
 });

@@ -63,9 +63,9 @@ afterAll(async () => {
 
 /** Builds the package, and installs it as `npm install` would. */
 async function install(): Promise<void> {
-  const home = join(dir, "node_modules/nats-mint");
+  const home = join(dir, "node_modules/nats-mint-browser");
   mkdirSync(home, { recursive: true });
-  cpSync(join(projectDir, "package.json"), join(home, "package.json"));
+  cpSync(join(projectDir, "packages/browser/package.json"), join(home, "package.json"));
   for (const name of ["nats.ws", "nkeys.js", "@nats-io"]) {
     symlinkSync(join(projectDir, "node_modules", name), join(dir, "node_modules", name));
   }
@@ -121,10 +121,10 @@ async function expectToWork({ live, nc }: { live: LiveCredentials; nc: NatsConne
 /** Declarations that blocks need from other blocks or from the application. */
 const NEEDED = {
   connect: 'import { connect } from "nats.ws";',
-  live: 'declare const live: import("nats-mint/browser").LiveCredentials;',
+  live: 'declare const live: import("nats-mint-browser").LiveCredentials;',
   nc: 'declare const nc: import("nats.ws").NatsConnection;',
   authority: "declare const authority: string;",
-  auth: "declare const auth: { getAccessToken(): Promise<string> };",
+  auth: "declare const auth: { getAccessToken(options: { fresh: boolean }): Promise<string> };",
   showLogin: "declare function showLogin(options: { onSuccess(): Promise<void> }): void;",
 };
 
@@ -232,7 +232,7 @@ describe("the quick start", () => {
   test("without a bundler works in a browser, from the files that it copies", async () => {
     const checkout = join(dir, "checkout");
     mkdirSync(checkout);
-    symlinkSync(join(dir, "node_modules/nats-mint/dist"), join(checkout, "dist"));
+    symlinkSync(join(dir, "node_modules/nats-mint-browser/dist"), join(checkout, "dist"));
     symlinkSync(join(projectDir, "node_modules"), join(checkout, "node_modules"));
     expectSuccess(
       await recipe.run(["/bin/sh", "-c", `cd '${checkout}' && set -e\n${block("cp -R dist/browser")}`]),
@@ -255,7 +255,7 @@ describe("the quick start", () => {
 
 describe("a source", () => {
   test("that is an endpoint sends the token and the requested fields", async () => {
-    const text = block("getAccessToken").replace('"/nats/creds"', '"http://127.0.0.1:8080/creds"');
+    const text = block("ttl: 600,").replace('"/nats/creds"', '"http://127.0.0.1:8080/creds"');
     const before = 'const auth = { getAccessToken: async () => "t1" };';
     // The mint of this test has dev authentication, which needs a name.
     const { live } = await run(text.replace("ttl:", 'user: "alice", ttl:'), ["live"], before);
@@ -267,6 +267,27 @@ describe("a source", () => {
       ttl: 600,
       public_key: expect.stringMatching(/^U[A-Z2-7]{55}$/),
     });
+  });
+
+  test("whose login has ended reports it, and asks no more", async () => {
+    let asked = 0;
+    Object.assign(globalThis, {
+      auth: {
+        async getAccessToken() {
+          if (asked++ > 0) throw Object.assign(new Error("Login required"), { error: "login_required" });
+          return "t1";
+        },
+      },
+    });
+    const text = block('"login_required"').replace(
+      '"/nats/creds"',
+      '"http://127.0.0.1:8080/creds", user: "alice"',
+    );
+    const { live } = await run(text, ["live"], "const { auth } = globalThis;");
+    const error = await live.refresh().catch((error) => error);
+    expect(error).toMatchObject({ name: "UnauthorizedError", message: "login_required" });
+    expect(asked).toBe(2);
+    live.close();
   });
 
   test("that is a function is called for each renewal, and can report that the login has ended", async () => {
@@ -415,15 +436,17 @@ describe("the tables have exactly the module's", () => {
     const named = codeSpans(section(guide, "## Limits"));
     const all = members("src/browser/live-credentials.ts", "ConnectionOptions");
     expect(all.filter((name) => name !== "servers" && !named.includes(name))).toEqual([]);
-    const { exports } = JSON.parse(read("package.json"));
-    expect(Object.keys(exports)).toContain("./browser");
+    const { exports } = JSON.parse(read("packages/browser/package.json"));
+    expect(Object.keys(exports)).toContain(".");
   });
 });
 
 describe("the numbers are those of the code:", () => {
   const stated: Record<string, [file: string, ...constants: string[]]> = {
     "75 to 85 %": ["credential/credential.ts", "DUE_FROM = 0.15", "DUE_SPREAD = 0.1"],
+    "at least 5 s before its end": ["credential/credential.ts", "DUE_LEAST = 5000"],
     "no response within 10 s": ["renewal.ts", "SOURCE_TIMEOUT = 10_000"],
+    "for 10 s at least": ["renewal.ts", "TOKEN_PATIENCE = 10_000"],
     "0.2 s apart": ["time.ts", "FIRST_DELAY = 200"],
     "later ones up to 30 s": ["renewal.ts", "LONGEST_DELAY = 30_000"],
     "about 0.1 s more (0.3 s in a cluster)": [
@@ -431,7 +454,7 @@ describe("the numbers are those of the code:", () => {
       "SETTLE_SERVER = 100",
       "SETTLE_CLUSTER = 300",
     ],
-    "does not respond for 3 s": ["transport/socket.ts", "PROBE_TIMEOUT = 3000"],
+    "does not respond for 3 s": ["transport/liveness.ts", "PROBE_TIMEOUT = 3000"],
   };
 
   test.each(Object.keys(stated))("%s", (text) => {
@@ -441,9 +464,9 @@ describe("the numbers are those of the code:", () => {
   });
 
   test("the size, whose limit another test checks", async () => {
-    const limit = 5.5 * 1024;
-    expect(guide).toContain("at most 5.5 KiB, minified and gzipped");
-    expect(read("tests/browser/size.test.ts")).toContain("toBeLessThanOrEqual(5.5 * 1024)");
+    const limit = 5.75 * 1024;
+    expect(guide).toContain("at most 5.75 KiB, minified and gzipped");
+    expect(read("tests/browser/size.test.ts")).toContain("toBeLessThanOrEqual(5.75 * 1024)");
     const entrypoints = [join(projectDir, "src/browser/index.ts")];
     const { outputs } = await Bun.build({ entrypoints, target: "browser", minify: true });
     const bytes = gzipSync(await (outputs[0] as Blob).text(), { level: 9 }).length;
@@ -452,7 +475,7 @@ describe("the numbers are those of the code:", () => {
   });
 
   test("the tarball's name and the variables", () => {
-    const { name, version } = JSON.parse(read("package.json"));
+    const { name, version } = JSON.parse(read("packages/browser/package.json"));
     expect(guide).toContain(`${name}-${version}.tgz`);
     const variables = codeSpans(guide).filter((span) => /^(NATS|MINT)_[A-Z_]+$/.test(span));
     expect(variables.length).toBeGreaterThan(1);

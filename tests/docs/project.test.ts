@@ -9,19 +9,22 @@ import { anchors, links } from "./markdown.ts";
 const projectDir = join(import.meta.dirname, "../..");
 const read = (path: string) => readFileSync(join(projectDir, path), "utf8");
 
-test.each(["CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "packages/browser/README.md"])(
-  "every link in %s within the repository has a target",
-  (path) => {
-    const inside = links(read(path)).filter((link) => !link.startsWith("https://"));
-    expect(inside.length).toBeGreaterThan(0);
-    for (const link of inside) {
-      const [target = "", anchor] = link.split("#");
-      const file = target ? join(dirname(path), target) : path;
-      expect([link, existsSync(join(projectDir, file))]).toEqual([link, true]);
-      if (anchor) expect([link, anchors(read(file))]).toEqual([link, expect.arrayContaining([anchor])]);
-    }
-  },
-);
+test.each([
+  "CHANGELOG.md",
+  "CONTRIBUTING.md",
+  "SECURITY.md",
+  "packages/browser/README.md",
+  "packages/server/README.md",
+])("every link in %s within the repository has a target", (path) => {
+  const inside = links(read(path)).filter((link) => !link.startsWith("https://"));
+  expect(inside.length).toBeGreaterThan(0);
+  for (const link of inside) {
+    const [target = "", anchor] = link.split("#");
+    const file = target ? join(dirname(path), target) : path;
+    expect([link, existsSync(join(projectDir, file))]).toEqual([link, true]);
+    if (anchor) expect([link, anchors(read(file))]).toEqual([link, expect.arrayContaining([anchor])]);
+  }
+});
 
 test("CHANGELOG.md has a section for the version of package.json", () => {
   const { version } = JSON.parse(read("package.json"));

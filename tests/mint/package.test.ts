@@ -184,7 +184,7 @@ test("the package installs what it uses, and not what only the service of the re
       ...readFileSync(
         join(dir, "consumer/node_modules/nats-mint", file.replace("package/", "")),
         "utf8",
-      ).matchAll(/^(?:import|export)\b.*? from "([^".][^"]*)"/gm),
+      ).matchAll(/^(?:import|export)\b[^"]*? from "([^".][^"]*)"/gm),
     ])
     .map(([, name = ""]) => name)
     .filter((name) => !name.startsWith("node:"))

@@ -159,7 +159,7 @@ describe("keys", () => {
     const exported = join(environment.recipe.env.KEYS_DIR ?? "", "current/");
     cpSync(exported, join(keysDir, "1"), { recursive: true });
     switchTo(keysDir, "1");
-    await service.waitFor(/keys .*\/1 loaded, roles: browser, room, service/);
+    await service.waitFor(/keys .*\/1 loaded, roles: backend, browser, page, room, service/);
     expect((await service.get("/readyz")).status).toBe(200);
     expect((await service.requestCreds({ user: "alice" })).status).toBe(200);
 
@@ -188,7 +188,7 @@ describe("keys", () => {
       sub: { allow: ["guests.{{name()}}.>"] },
     });
     await environment.recipe.up();
-    await service.waitFor(/roles: browser, guest, room, service/);
+    await service.waitFor(/roles: backend, browser, guest, page, room, service/);
     const response = await service.requestCreds({ user: "alice", role: "guest" });
     const { jwt, seed } = (await response.json()) as { jwt: string; seed: string };
     await using alice = await logIn({ jwt, seed, servers: [environment.url("tcp")] });

@@ -11,14 +11,14 @@ import { CLIENTS, type ClientName, clients } from "./clients.ts";
 
 /** Backends whose credentials are renewed while messages flow: each client, over TCP and over WebSocket. */
 
-const BACKEND = {
+const JOBS = {
   pub: { allow: ["jobs.>", "$JS.API.>", "$JS.ACK.>", "$KV.>", "_INBOX_{{name()}}.>", "_INBOX.>"] },
   sub: { allow: ["jobs.>", "_INBOX_{{name()}}.>"] },
 };
 
 let environment: Environment;
 beforeAll(async () => {
-  environment = await makeEnvironment({ backend: BACKEND });
+  environment = await makeEnvironment({ jobs: JOBS });
 });
 afterAll(() => environment?.[Symbol.asyncDispose]());
 printMeasures();
@@ -29,7 +29,7 @@ let users = 0;
 function makeSource(servers?: readonly string[]): CredentialSource {
   const user = `backend-${++users}`;
   return async ({ publicKey }) => {
-    const response = await credentials(environment.app, { user, role: "backend", public_key: publicKey });
+    const response = await credentials(environment.app, { user, role: "jobs", public_key: publicKey });
     return { ...response, servers: servers ?? response.servers } as CredsResponse;
   };
 }

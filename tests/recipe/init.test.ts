@@ -44,7 +44,7 @@ describe("a first run", () => {
     await using recipe = await makeRecipe();
     expectSuccess(await recipe.init());
     const claims = recipe.account();
-    expect(Object.keys(scopedKeys(claims)).sort()).toEqual(["browser", "room", "service"]);
+    expect(Object.keys(scopedKeys(claims)).sort()).toEqual(["backend", "browser", "page", "room", "service"]);
     expect(plainKeys(claims)).toHaveLength(1);
     expect(claims.nats.limits).toMatchObject({
       conn: 9900,
@@ -350,7 +350,14 @@ describe("role files", () => {
     }
     expect(output).toContain("roles/My role.json: its name must be lower case");
     expect(output).toContain("nats-export: wrote the keys of browser good room service");
-    expect(Object.keys(scopedKeys(recipe.account())).sort()).toEqual(["browser", "good", "room", "service"]);
+    expect(Object.keys(scopedKeys(recipe.account())).sort()).toEqual([
+      "backend",
+      "browser",
+      "good",
+      "page",
+      "room",
+      "service",
+    ]);
 
     recipe.writeRole("one", role());
     expect(await recipe.up()).toContain("role one: added");
@@ -400,7 +407,7 @@ describe("role files", () => {
 
   test("that are all wrong stop a first start", async () => {
     await using recipe = await makeRecipe();
-    for (const name of ["browser", "room", "service"]) recipe.writeRole(name, "{}");
+    for (const name of ["backend", "browser", "page", "room", "service"]) recipe.writeRole(name, "{}");
     const { code, output } = await recipe.init();
     expect(code).toBe(1);
     expect(output).toContain("no role could be applied, so no credential could be issued");
@@ -425,7 +432,13 @@ describe("role files", () => {
     });
     rmSync(local, { recursive: true });
     expectSuccess(await recipe.init());
-    expect(Object.keys(scopedKeys(recipe.account())).sort()).toEqual(["browser", "room", "service"]);
+    expect(Object.keys(scopedKeys(recipe.account())).sort()).toEqual([
+      "backend",
+      "browser",
+      "page",
+      "room",
+      "service",
+    ]);
   });
 
   test("are all named in the message when several are wrong", async () => {

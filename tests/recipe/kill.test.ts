@@ -65,7 +65,7 @@ test("nats-init killed at any moment of its first run leaves no store or a valid
     if (first) await isWhole(recipe);
     expectSuccess(await recipe.init());
     await isWhole(recipe);
-    expect(roles(recipe)).toEqual(["browser", "room", "service"]);
+    expect(roles(recipe)).toEqual(["backend", "browser", "page", "room", "service"]);
     if (first) expect(identity(recipe)).toBe(first);
   }
   expect(killed).toBeGreaterThan(moments.length / 2);
@@ -103,7 +103,7 @@ test("nats-init killed at any moment of a change leaves the old store or the new
     expectSuccess(await recipe.init());
     await isWhole(recipe);
     expect(identity(recipe)).toBe(account);
-    expect(roles(recipe)).toEqual(["browser", "extra", "room", "service"]);
+    expect(roles(recipe)).toEqual(["backend", "browser", "extra", "page", "room", "service"]);
     expect(
       JSON.stringify(
         recipe.account().nats.signing_keys.find((key) => typeof key !== "string" && key.role === "browser"),
@@ -111,7 +111,7 @@ test("nats-init killed at any moment of a change leaves the old store or the new
     ).toBe(browser);
   }
   expect(killed).toBeGreaterThan(moments.length / 2);
-  for (const state of seen) expect(["old", "browser,extra,room,service"]).toContain(state);
+  for (const state of seen) expect(["old", "backend,browser,extra,page,room,service"]).toContain(state);
 });
 
 test("what nats-push and nats-export killed at any moment have begun is completed by the next run", async () => {

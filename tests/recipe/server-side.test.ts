@@ -473,7 +473,7 @@ PATH=\${PATH#*:} exec nats "$@"
     const keys = await watchKeys(join(recipe.dir, "keys"), {
       onUnusableRole: ({ message }) => refused.push(message),
     });
-    expect([...keys.mint().roles].sort()).toEqual(["browser", "room", "service"]);
+    expect([...keys.mint().roles].sort()).toEqual(["backend", "browser", "page", "room", "service"]);
     expect(refused).toEqual([expect.stringContaining("acme")]);
     keys.close();
   });

@@ -114,7 +114,7 @@ const usersOf: Record<string, string> = {
 };
 
 test("the guide names the kind of users of each role in its section and in the table", () => {
-  const shipped = ["browser", "room", "service"];
+  const shipped = ["backend", "browser", "page", "room", "service"];
   expect(Object.keys(usersOf).toSorted()).toEqual([...Object.keys(roleFiles), ...shipped].toSorted());
   for (const [role, text] of Object.entries(roleFiles)) {
     const heading =
@@ -124,7 +124,13 @@ test("the guide names the kind of users of each role in its section and in the t
         ?.at(-1) ?? "";
     expect([role, section(guide, heading)]).toEqual([role, expect.stringContaining(usersOf[role] ?? "?")]);
   }
-  expect([usersOf.browser, usersOf.room, usersOf.service]).toEqual([UNTRUSTED, MUTUALLY_TRUSTING, UNTRUSTED]);
+  expect(shipped.map((role) => usersOf[role])).toEqual([
+    MUTUALLY_TRUSTING,
+    UNTRUSTED,
+    UNTRUSTED,
+    MUTUALLY_TRUSTING,
+    UNTRUSTED,
+  ]);
   expect(section(reference, "## Rooms")).toContain(`The role is for ${MUTUALLY_TRUSTING}.`);
 });
 
@@ -139,7 +145,7 @@ test("roles for untrusted users have no JetStream subjects and no stored subject
       (subject) => subject.startsWith("$") || kept.some((each) => first(each) === first(subject)),
     );
     if (users === UNTRUSTED) expect([role, more, responses]).toEqual([role, [], undefined]);
-    else if (role !== "orders-service") expect([role, more]).not.toEqual([role, []]);
+    else if (!["orders-service", "backend"].includes(role)) expect([role, more]).not.toEqual([role, []]);
   }
 });
 
@@ -290,6 +296,87 @@ test("keys: put, create, update, delete, watch and history work; get, keys and p
   await expect(preferences.get("carol.b")).rejects.toThrow("Permissions Violation");
   await expect(preferences.keys("carol.>")).rejects.toThrow("Permissions Violation");
   await expect(preferences.put("bob.a", "=1")).rejects.toThrow("Permissions Violation");
+});
+
+test("a bucket that a backend writes: both clients read it, and can't write", async () => {
+  const [write, core, older, live] = code("## A bucket that a backend writes");
+  await using watching = await environment.logIn(loginOf("bob", "catalog-live"), "ws");
+  const changes = screen();
+  await run(live, { nc: watching.nc, show: changes.show });
+  await watching.nc.flush();
+  await using backend = await coreClient("shop", "catalog-writer");
+  await run(write, { backend: backend.nc });
+  await watching.nc.flush();
+  expect(changes.shown).toEqual(["fruit.apple 3 kg"]);
+
+  await using alice = await coreClient("alice", "catalog-reader");
+  await using bob = await environment.logIn(loginOf("bob", "catalog-reader"), "ws");
+  await using carol = await environment.logIn(loginOf("carol", "catalog-reader"), "tcp");
+  for (const [client, text] of [
+    [alice, core],
+    [bob, older],
+    [carol, older],
+  ] as const) {
+    const { shown, show } = screen();
+    const { ends } = await start(text, { nc: client.nc, show });
+    await until(() => shown.length === 2, "the value and the watch", environment.admin);
+    expect(shown).toEqual(["3 kg", "fruit.apple 3 kg"]);
+    expect(client.denials).toEqual([]);
+    client.nc.publish("$KV.catalog.fruit.apple", "mine");
+    await client.nc.flush();
+    await client.nc.close();
+    await within(ends, "the watch to end");
+  }
+  const catalog = await new Kvm(jetstream(backend.nc)).open("catalog", { allow_direct: true });
+  expect((await catalog.get("fruit.apple"))?.string()).toBe("3 kg");
+  expect([...backend.denials, ...watching.denials]).toEqual([]);
+});
+
+test("a bucket that a backend writes: history works with @nats-io/kv, and keys with no client", async () => {
+  await using backend = await coreClient("shop", "catalog-writer");
+  const writer = await new Kvm(jetstream(backend.nc)).open("catalog", { allow_direct: true });
+  await writer.put("fruit.pear", "1 kg");
+  await using alice = await coreClient("alice", "catalog-reader");
+  const catalog = await new Kvm(jetstream(alice.nc)).open("catalog", { allow_direct: true });
+  const values: string[] = [];
+  for await (const entry of await catalog.history({ key: "fruit.pear" })) values.push(entry.string());
+  expect(values).toEqual(["1 kg"]);
+  await expect(catalog.keys()).rejects.toThrow("Permissions Violation");
+  await expect(catalog.put("fruit.pear", "mine")).rejects.toThrow("Permissions Violation");
+});
+
+test("a bucket that a backend writes: a reader can copy a value to another key, and not to an untrusted user's messages", async () => {
+  await using backend = await coreClient("shop", "catalog-writer");
+  const catalog = await new Kvm(jetstream(backend.nc)).open("catalog", { allow_direct: true });
+  await catalog.put("fruit.fig", "for everybody");
+  await catalog.put("fruit.kiwi", "2 kg");
+  await using watching = await environment.logIn(loginOf("bob", "catalog-live"), "ws");
+  const changes = screen();
+  const [, , , live] = code("## A bucket that a backend writes");
+  await run(live, { nc: watching.nc, show: changes.show });
+  const received = await watching.subscribe("catalog.>");
+
+  await using mallory = await environment.logIn(loginOf("mallory", "catalog-reader"), "tcp");
+  const get = "$JS.API.DIRECT.GET.KV_catalog.$KV.catalog.";
+  mallory.nc.publish(`${get}fruit.fig`, "", { reply: "catalog.fruit.plum" });
+  mallory.nc.publish(`${get}none`, "", { reply: "catalog.fruit.plum" });
+  mallory.nc.publish("$JS.API.CONSUMER.CREATE.KV_catalog.c.$KV.catalog.>", "{}", {
+    reply: "catalog.fruit.plum",
+  });
+  await until(() => received.messages.length === 3, "three forged messages", environment.admin);
+  expect(changes.shown).toEqual([]);
+
+  mallory.nc.publish(`${get}fruit.fig`, "", { reply: "$KV.catalog.fruit.kiwi" });
+  await until(
+    async () => (await catalog.get("fruit.kiwi"))?.string() === "for everybody",
+    "the copy",
+    environment.admin,
+  );
+  for (const subject of ["$JS.API.STREAM.DELETE.KV_catalog", "$JS.API.STREAM.PURGE.KV_catalog"]) {
+    mallory.nc.publish(`${get}fruit.fig`, "", { reply: subject });
+  }
+  await flushAll(mallory, environment.admin);
+  expect((await environment.manager.streams.info("KV_catalog")).state.messages).toBeGreaterThan(2);
 });
 
 test("tasks: a user gets its tasks until they are acknowledged, and forged tasks are left out", async () => {

@@ -64,6 +64,20 @@ const roles: Record<string, { publish: RegExp; receive: (subject: string, queue?
       /^(\$JS\.API\.CONSUMER\.CREATE\.KV_preferences\.[^.]+\.)?\$KV\.preferences\.alice\..+$|^\$JS\.FC\.KV_preferences\.[^.]+\.[^.]+$/,
     receive: (subject) => /^_INBOX_alice\..+$/.test(subject),
   },
+  "catalog-reader": {
+    publish:
+      /^\$JS\.API\.(DIRECT\.GET\.KV_catalog|CONSUMER\.CREATE\.KV_catalog\.[^.]+)\.\$KV\.catalog\..+$|^\$JS\.FC\.KV_catalog\.[^.]+\.[^.]+$/,
+    receive: (subject) => /^_INBOX_alice\..+$/.test(subject),
+  },
+  "catalog-writer": {
+    publish:
+      /^(\$JS\.API\.(DIRECT\.GET\.KV_catalog|CONSUMER\.CREATE\.KV_catalog\.[^.]+)\.)?\$KV\.catalog\..+$|^\$JS\.FC\.KV_catalog\.[^.]+\.[^.]+$/,
+    receive: (subject) => /^_INBOX_alice\..+$/.test(subject),
+  },
+  "catalog-live": {
+    publish: /^$/,
+    receive: (subject) => /^catalog\..+$/.test(subject),
+  },
   tasks: {
     publish: /^done\.tasks\.alice$/,
     receive: (subject) => subject === "deliver.tasks.alice",
@@ -97,6 +111,9 @@ const publishes = [
   "_INBOX.x",
   "other.x",
   "$KV.other.alice.x",
+  "$KV.catalog.x",
+  "$KV.catalog",
+  "catalog.x",
   "$KV.*.alice.x",
   "$O.preferences.C.x",
   "$SRV.PING",
@@ -118,6 +135,10 @@ const publishes = [
     ...apiCalls("KV_preferences", "c", ">"),
     ...apiCalls("KV_preferences", "c.d", "$KV.preferences.alice.>"),
     ...apiCalls("OTHER", "c", "$KV.preferences.alice.>"),
+    ...apiCalls("KV_catalog", "c", "$KV.catalog.>"),
+    ...apiCalls("KV_catalog", "c", "$KV.catalog.x"),
+    ...apiCalls("KV_catalog", "c", "$KV.preferences.bob.>"),
+    ...apiCalls("KV_catalog", "c", "catalog.>"),
     ...apiCalls("*", "*", "*"),
     ...apiCalls(">", "x", "x"),
     ...apiCalls("NEW", "c", "new"),
@@ -171,6 +192,10 @@ const subscriptions = [
   "status.internal.*",
   "$KV.>",
   "$KV.preferences.>",
+  "$KV.catalog.>",
+  "catalog",
+  "catalog.>",
+  "catalog.*.x",
   "tasks.>",
   "deliver.tasks.>",
   "deliver.>",
@@ -262,6 +287,8 @@ describe.each(Object.keys(roles))("a user with the role %s", (role) => {
       "orders-client": "orders.ask.alice.x",
       "orders-service": "orders.reply.alice.x",
       preferences: "$JS.FC.KV_preferences.c.x",
+      "catalog-reader": "$JS.FC.KV_catalog.c.x",
+      "catalog-writer": "$KV.catalog.x",
       tasks: "done.tasks.alice",
       "tasks-pull": "$JS.API.CONSUMER.INFO.TASKS.alice",
     }[role];

@@ -4,6 +4,7 @@ import { backoffDelay } from "../../util/backoff.ts";
 import { quote } from "../../util/quote.ts";
 import { withTimeout } from "../../util/timeout.ts";
 import { tokenBucket } from "../../util/token-bucket.ts";
+import { IssuerFaultError } from "./issuer-fault.ts";
 import { type KeyHeader, type KeySet, MIN_RSA_BITS, parseKeySet, unknownKey } from "./key-set.ts";
 
 /**
@@ -19,7 +20,10 @@ export interface IssuerKeysOptions {
   readonly fetchKeySet: (signal: AbortSignal) => Promise<unknown>;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
-  /** Receives the reason, once, when the keys can no longer be fetched; and a warning about keys that are too short. */
+  /**
+   * Receives the reason when the keys can no longer be fetched, and again when the reason changes; and a warning about
+   * keys that are too short.
+   */
   readonly onWarning: (message: string) => void;
   /** Milliseconds that keys stay in use when they can't be fetched again. */
   readonly maxStale: number;
@@ -76,6 +80,8 @@ export function issuerKeys(options: IssuerKeysOptions): IssuerKeys {
   let set: KeySet | undefined;
   let text = "";
   let fetchedAt = 0;
+  /** Why the last fetch failed, until one succeeds. */
+  let failure: Error | undefined;
 
   // Fetches are numbered. Only one that started after a request arrived can tell that the issuer doesn't have a key.
   let lastStarted = 0;
@@ -104,6 +110,7 @@ export function issuerKeys(options: IssuerKeysOptions): IssuerKeys {
       .then(
         () => {
           lastSucceeded = number;
+          failure = undefined;
           pause.reset();
         },
         (error: unknown) => {
@@ -137,11 +144,20 @@ export function issuerKeys(options: IssuerKeysOptions): IssuerKeys {
   }
 
   function reportFailure(error: unknown): void {
-    const message = error instanceof Error ? error.message : "its key set can't be fetched";
     if (closing.signal.aborted) return;
-    const isFirst = pause.start();
-    if (isFirst) onWarning(`issuer ${quote(issuer)}: ${message}`);
+    pause.start();
+    const present = error instanceof Error ? error : new Error("its key set can't be fetched");
+    if (present.message !== failure?.message) onWarning(`issuer ${quote(issuer)}: ${present.message}`);
+    failure = present;
   }
+
+  /** The error for a request that needs the keys. It says whether waiting can help. */
+  const unavailable = () =>
+    new IssuerUnavailableError(
+      failure instanceof IssuerFaultError
+        ? `the keys of the token's issuer can't be used, until this is corrected: ${failure.summary}; the mint's log has the details`
+        : "the keys of the token's issuer can't be fetched at the moment; try again",
+    );
 
   async function find(header: KeyHeader, tokenIssuer?: string) {
     const startedBefore = lastStarted;
@@ -192,17 +208,12 @@ function failurePause(now: () => number) {
       // After the clock was set back, more than the longest pause is left: the pause is over.
       return left > 0 && left <= LONGEST_PAUSE;
     },
-    /** @returns whether it is the first failure in a row */
-    start(): boolean {
+    start(): void {
       until = now() + backoffDelay(failures, { first: FIRST_PAUSE, longest: LONGEST_PAUSE });
       failures++;
-      return failures === 1;
     },
     reset(): void {
       failures = 0;
     },
   };
 }
-
-const unavailable = () =>
-  new IssuerUnavailableError("the keys of the token's issuer can't be fetched at the moment; try again");

@@ -18,7 +18,7 @@ export interface IssuerTableOptions {
   readonly issuers: () => readonly JwtIssuer[];
   /** Milliseconds since the epoch. */
   readonly now: () => number;
-  /** Receives the reason, once, when an issuer's keys can no longer be fetched. */
+  /** Receives the reason when an issuer's keys can no longer be fetched, and again when the reason changes. */
   readonly onWarning: (message: string) => void;
   /** Milliseconds that an issuer's keys stay in use when they can't be fetched again. */
   readonly maxStale: number;

@@ -2,6 +2,7 @@ import { createPublicKey } from "node:crypto";
 import { type CryptoKey, importJWK, type JWK } from "jose";
 import { UnauthorizedError } from "../../core/errors.ts";
 import { TENANT } from "../../core/policy/issuer.ts";
+import { IssuerFaultError } from "./issuer-fault.ts";
 import { show } from "./show.ts";
 
 /** An issuer's public keys as a JWK Set (RFC 7517), and those among them that a token may be signed with. */
@@ -34,6 +35,8 @@ export const MAX_CANDIDATES = 8;
 /** The usable keys of a JWK Set. */
 export interface ParsedKeySet {
   readonly set: KeySet;
+  /** The number of keys in it. */
+  readonly size: number;
   /** The same text for the same keys. */
   readonly text: string;
   /** The number of RSA keys that were left out because they are shorter than `MIN_RSA_BITS`. */
@@ -42,12 +45,17 @@ export interface ParsedKeySet {
 
 /**
  * Reads a JWK Set, and leaves out keys that are not public signature keys.
- * @throws {Error} when it is not a JWK Set or has no usable key
+ * @throws {IssuerFaultError} when it is not a JWK Set or has no usable key
  */
 export function parseKeySet(json: unknown): ParsedKeySet {
   const { keys, weak } = usableKeys(json);
-  if (keys.length === 0) throw new Error("its key set has no key that can be used");
-  return { set: keySet(keys), text: JSON.stringify(keys), weak };
+  if (keys.length === 0) {
+    throw new IssuerFaultError("its key set has no key that can be used", {
+      summary: "its key set has no key that can be used",
+      advice: "Wanted: public keys for signatures, RSA of 2048 bits or more, P-256, P-384, P-521 or Ed25519",
+    });
+  }
+  return { set: keySet(keys), size: keys.length, text: JSON.stringify(keys), weak };
 }
 
 /** The error for a token whose key is not among its issuer's keys. */
@@ -151,7 +159,12 @@ function isFor({ issuer: wanted }: Key, issuer: string | undefined): boolean {
 /** The public signature keys of a JWK Set. `weak` counts the RSA keys that are too short. */
 function usableKeys(json: unknown): { keys: JWK[]; weak: number } {
   const listed = (json as { keys?: unknown } | null)?.keys;
-  if (!Array.isArray(listed)) throw new Error("its key set is not a JWK Set");
+  if (!Array.isArray(listed)) {
+    throw new IssuerFaultError("its key set is not a JWK Set", {
+      summary: "its key set is not a JWK Set",
+      advice: "Check jwks_uri",
+    });
+  }
   const keys: JWK[] = [];
   let weak = 0;
   for (const jwk of listed) {

@@ -1,5 +1,5 @@
 import { decodeJwt, decodeProtectedHeader, errors, type JWTPayload } from "jose";
-import { UnauthorizedError, type UnauthorizedReason } from "../../core/errors.ts";
+import { TokenExpiredError, UnauthorizedError, type UnauthorizedReason } from "../../core/errors.ts";
 import { ALGORITHMS, hasUrlScheme, type OidcIssuer } from "../../core/policy/issuer.ts";
 import { quote } from "../../util/quote.ts";
 import { algorithmName, type KeyHeader } from "./key-set.ts";
@@ -33,7 +33,8 @@ export interface Peeked {
  * Reads issuer and header of a token that is not verified yet, and refuses a token that is invalid whatever key signed
  * it.
  * @param now seconds since the epoch
- * @throws {UnauthorizedError} `malformed`, `algorithm_not_allowed`, `wrong_type`, `missing_claim` or `expired`
+ * @throws {TokenExpiredError}
+ * @throws {UnauthorizedError} `malformed`, `algorithm_not_allowed`, `wrong_type` or `missing_claim`
  */
 export function peek(token: string, now: number): Peeked {
   const { header, claims } = decode(token);
@@ -108,7 +109,8 @@ function noAudience(claims: JWTPayload, audienceClaim: string): UnauthorizedErro
  * Checks the claims of a verified token against the rules of this service, which the JWT library doesn't know.
  * @param now seconds since the epoch
  * @returns the identity's subject, and its expiry in seconds since the epoch
- * @throws {UnauthorizedError} `missing_claim`, `expired`, `not_yet_valid`, `wrong_type` or `sender_constrained`
+ * @throws {TokenExpiredError}
+ * @throws {UnauthorizedError} `missing_claim`, `not_yet_valid`, `wrong_type` or `sender_constrained`
  */
 export function checkClaims(claims: JWTPayload, now: number): { subject: string; expiresAt: number } {
   const { exp, iat } = claims;
@@ -172,7 +174,9 @@ const algorithmNotAllowed = (alg: unknown, allowed: readonly string[]) =>
 
 /** The error for an expired token. */
 export const expired = (exp: number, now: number) =>
-  refused("expired", `the token has expired${Number.isFinite(exp) ? `, ${Math.ceil(now - exp)} s ago` : ""}`);
+  new TokenExpiredError(
+    `the token has expired${Number.isFinite(exp) ? `, ${Math.ceil(now - exp)} s ago` : ""}`,
+  );
 
 /** A name that is a URL or a host's. Other text may be anything, even a secret. */
 const isPublicName = (issuer: string) => hasUrlScheme(issuer) || /^[a-z0-9-]+(\.[a-z0-9-]+)+$/i.test(issuer);

@@ -19,7 +19,7 @@ export interface JwtOptions {
   readonly issuers: () => readonly JwtIssuer[];
   /** Milliseconds since the epoch; the system's clock by default. */
   readonly now?: () => number;
-  /** Receives the reason, once, when an issuer's keys can no longer be fetched. */
+  /** Receives the reason when an issuer's keys can no longer be fetched, and again when the reason changes. */
   readonly onWarning?: (message: string) => void;
   /** Milliseconds that an issuer's keys stay in use when they can't be fetched again; an hour by default. */
   readonly maxStale?: number;

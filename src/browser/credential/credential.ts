@@ -11,6 +11,8 @@ export interface CredsResponse {
   readonly seed?: string;
   /** WebSocket URLs of the NATS servers; other URLs are ignored. */
   readonly servers: readonly string[];
+  /** Seconds since the epoch. */
+  readonly expires_at?: number;
   /** The client's inbox prefix; `_INBOX` by default. */
   readonly inbox_prefix?: string;
   /**
@@ -82,13 +84,15 @@ export async function readCredential(
   /** The part of a credential's lifetime that is left when it is renewed: a random value of this range. */
   const DUE_FROM = 0.15;
   const DUE_SPREAD = 0.1;
+  /** But so many milliseconds at least, if that is not more than half: a renewal takes time, and may need a second try. */
+  const DUE_LEAST = 5000;
 
   const { sub, exp } = readClaims(response?.jwt);
   const { seed, servers, server_time: now = Date.now() } = response;
   const key = seed ? await makeUserKey(undefined, { publicKey: sub, seed }) : ownKey;
   const lifetime = exp ? exp * 1000 - now : Infinity;
   const timeLeft = () => lifetime - age();
-  const due = lifetime * (DUE_FROM + Math.random() * DUE_SPREAD);
+  const due = Math.max(lifetime * (DUE_FROM + Math.random() * DUE_SPREAD), Math.min(DUE_LEAST, lifetime / 2));
   const credential: Credential = {
     response,
     key,

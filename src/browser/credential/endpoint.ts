@@ -1,5 +1,5 @@
 import { CredentialError, UnauthorizedError } from "../errors.ts";
-import type { CredentialSource, CredsResponse } from "./credential.ts";
+import type { CredentialRequest, CredentialSource, CredsResponse } from "./credential.ts";
 
 /** A mint's `POST /creds`, and what to request there. */
 export interface Endpoint {
@@ -13,33 +13,91 @@ export interface Endpoint {
   readonly tags?: Readonly<Record<string, string>>;
   /** The requested lifetime, in seconds. */
   readonly ttl?: number;
-  /** Returns the user's access token. Called for each request; sent as `Authorization: Bearer …` (RFC 6750). */
-  readonly token?: () => string | Promise<string>;
+  /**
+   * Returns the user's access token. Called for each request; sent as `Authorization: Bearer …` (RFC 6750). It throws
+   * `UnauthorizedError` if the user must log in again; after any other error it is called again.
+   */
+  readonly token?: (request: TokenRequest) => string | Promise<string>;
+}
+
+export interface TokenRequest {
+  /**
+   * The last token was refused, or ends no later than the present credential. So this must be a new one of the issuer, not
+   * one of a cache.
+   */
+  readonly fresh: boolean;
+}
+
+/** A problem document: RFC 9457. */
+interface Problem {
+  readonly detail?: string;
+  readonly code?: string;
+}
+
+/** What only pages and workers have. */
+interface PageGlobals {
+  readonly location?: { readonly href: string; readonly origin: string };
+  readonly navigator?: { readonly onLine?: boolean };
 }
 
 /**
- * A source that requests credentials from a mint. The source throws
- * - {@link UnauthorizedError} on status 401 and 403;
+ * A source that requests credentials from a mint. If a token is refused, or gives nothing new, it requests again with a
+ * fresh one. The source throws
+ * - {@link UnauthorizedError} on status 403, and on 401 with a fresh token or without one;
  * - {@link CredentialError} `unavailable` if there is no response, or another status than 2xx, with the milliseconds of
  *   `Retry-After` (RFC 9110, section 10.2.3);
  * - what `token` throws, and `SyntaxError` if the response is not JSON.
  */
 export function credentials({ url, token, ...fields }: Endpoint): CredentialSource {
-  return async ({ publicKey, signal }) => {
+  /** Whether the next token must be fresh. */
+  let fresh = false;
+  /** The `expires_at` of the last credential; without one, no comparison is true. */
+  let end = NaN;
+
+  /** Sends one request. Resolves with undefined if a fresh token may be accepted in place of the one that was refused. */
+  async function request({ publicKey, signal }: CredentialRequest): Promise<CredsResponse | undefined> {
     const headers: Record<string, string> = { "Content-Type": "application/json" };
-    if (token) headers.Authorization = `Bearer ${await token()}`;
+    if (token) headers.Authorization = `Bearer ${await token({ fresh })}`;
     const body = JSON.stringify({ ...fields, public_key: publicKey });
-    const response = await fetch(url, { method: "POST", headers, body, signal }).catch(() => {
-      throw new CredentialError("unavailable", `no response from ${url}`);
+    const response = await fetch(url, { method: "POST", headers, body, signal }).catch((cause) => {
+      throw new CredentialError("unavailable", describeFailure(url), { cause });
     });
-    if (response.ok) return response.json() as Promise<CredsResponse>;
-    // A problem document: RFC 9457.
+    if (response.ok) {
+      fresh = false;
+      return response.json() as Promise<CredsResponse>;
+    }
     const { status, statusText } = response;
-    const problem = (await response.json().catch(() => {})) as { detail?: string } | null | undefined;
+    const problem = (await response.json().catch(() => {})) as Problem | null | undefined;
+    if (status === 401 && token && !fresh) return;
     const message = `${status}: ${problem?.detail ?? statusText}`;
-    if (status === 401 || status === 403) throw new UnauthorizedError(message);
+    if (status === 401 || status === 403)
+      throw new UnauthorizedError(message, /^token_expir/.test(problem?.code as string));
     throw new CredentialError("unavailable", message, { retryAfter: readRetryAfter(response) });
+  }
+
+  return async (parameters) => {
+    let creds = await request(parameters);
+    if (token && !fresh && (!creds || (creds.expires_at as number) <= end)) {
+      fresh = true;
+      creds = await request(parameters).catch((error) => {
+        if (creds) return creds;
+        throw error;
+      });
+    }
+    end = creds?.expires_at as number;
+    return creds as CredsResponse;
   };
+}
+
+/**
+ * What a page can know of a request without a response: a browser does not tell scripts that it was blocked by CORS, which
+ * concerns other origins only. (A request in the mode `no-cors` would not show it: the mint's responses are same-origin.)
+ */
+function describeFailure(url: string | URL): string {
+  const { location, navigator } = globalThis as PageGlobals;
+  const mayBeBlocked =
+    location && navigator?.onLine && new URL(url, location.href).origin !== location.origin;
+  return `no response from ${url}${mayBeBlocked ? `: not reachable, or CORS does not allow ${location.origin}` : ""}`;
 }
 
 /** `Retry-After` in milliseconds; the header has seconds or a date. Negative for a past date, NaN without the header. */

@@ -50,7 +50,7 @@ export const words = (line: string): string[] => line.split(" ");
 /** The JSON object of a CONNECT or INFO frame. */
 export const readJson = (frame: Frame) => JSON.parse(frame.line.slice(frame.verb.length));
 
-export const isMessage = ({ verb }: Frame): boolean => /^H?MSG$/.test(verb);
+export const isMessage = ({ verb }: Frame): boolean => verb.endsWith("MSG");
 
 /**
  * Makes a function that takes the next bytes of a stream and returns the frames that are complete with them. The bytes of

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import type { Link } from "./commands.ts";
 import { makeSplitter } from "./frames.ts";
 import { makeLedger, matchOld } from "./ledger.ts";
-import { type Link, makeRelay } from "./relay.ts";
+import { makeRelay } from "./relay.ts";
 import { bytesOf, Cluster, Connection, pieces } from "./server.fixture.ts";
 
 const RUNS = 500;

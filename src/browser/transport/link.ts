@@ -1,6 +1,6 @@
 import type { Credential } from "../credential/credential.ts";
+import type { Link } from "./commands.ts";
 import { binaryText, encode, encodeLine, type Frame, makeSplitter } from "./frames.ts";
-import type { Link } from "./relay.ts";
 import { isRefusal } from "./server-errors.ts";
 
 /** The part of a WebSocket that is used. The handlers get the events of a WebSocket. */

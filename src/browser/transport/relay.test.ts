@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { Denial } from "../events.ts";
+import type { Link } from "./commands.ts";
 import { type ConnectOptions, makeSplitter, type ServerInfo } from "./frames.ts";
-import { type Link, makeRelay, type Relay } from "./relay.ts";
+import { makeRelay, type Relay } from "./relay.ts";
 import { bytesOf, Cluster, Connection, type Message, nameOf, pieces, type Sub } from "./server.fixture.ts";
 
 /**

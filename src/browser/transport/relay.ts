@@ -1,20 +1,9 @@
 import type { Denial } from "../events.ts";
+import { type Link, ping, sendLine } from "./commands.ts";
 import { type ConnectOptions, encodeLine, type Frame, readJson, type ServerInfo, words } from "./frames.ts";
+import { runSequence } from "./sequence.ts";
 import { readDenial } from "./server-errors.ts";
 import { makeSwap, type Swap } from "./swap.ts";
-
-/** A connection to a server. */
-export interface Link {
-  /**
-   * What to do at each PONG that is due, in their order. A server responds to the PINGs of one connection in their
-   * order, and to each after everything that was sent before it.
-   */
-  readonly pongs: (() => void)[];
-  send(bytes: Uint8Array): void;
-  /** Sends CONNECT with these options, a credential and the signed nonce. Resolves when it has been sent. */
-  logIn(options: ConnectOptions, info: ServerInfo): Promise<void>;
-  close(): void;
-}
 
 /** Where a relay's results go. */
 export interface RelayOutput {
@@ -75,6 +64,9 @@ export function makeRelay<L extends Link>(first: L, output: RelayOutput): Relay<
 
   const isOverlapping = () => swap?.stage === "overlapping";
 
+  const hold = () => {
+    held ??= [];
+  };
   const sendHeld = () => {
     const frames = held ?? [];
     held = undefined;
@@ -144,12 +136,7 @@ export function makeRelay<L extends Link>(first: L, output: RelayOutput): Relay<
     output.toClient(frame.bytes);
     const denial = readDenial(frame.line);
     if (!denial) return;
-    const { operation, subject, queue } = denial;
-    for (const [sid, line] of subscriptions) {
-      // The client drops it as well.
-      if (operation === "subscription" && line === `SUB ${subject} ${queue ? `${queue} ` : ""}${sid}`)
-        subscriptions.delete(sid);
-    }
+    removeDenied(subscriptions, denial);
     output.denied(denial);
   }
 
@@ -196,77 +183,35 @@ export function makeRelay<L extends Link>(first: L, output: RelayOutput): Relay<
       const failure = new Promise<never>((_, reject) => {
         fail = reject;
       });
-      /** Resolves with the step. Rejects if the swap has failed, also if it failed in the same moment after the step. */
-      const attempt = <T>(step: Promise<T>) =>
-        Promise.race([step, failure]).then((result) => (swap === own ? result : failure));
-      const old = link;
-      /** Has both servers mark the same moment in what they send. */
-      const mark = () => Promise.all([ping(old, () => own.mark("old")), ping(fresh, () => own.mark("next"))]);
-
-      const nextInfo = await attempt(
-        new Promise<ServerInfo>((resolve) => {
-          greet = resolve;
-        }),
-      );
-      await attempt(fresh.logIn(options, nextInfo));
-      await attempt(ping(fresh));
-      const isSameServer = info.server_id === nextInfo.server_id;
-      const settle = () => attempt(output.settle(isSameServer));
-
-      // The old connection has all subscriptions of the client and has brought their denials.
-      own.stage = "overlapping";
-      // A client with `echo: false` must not get from the next connection what it publishes on the old one.
-      if (options.echo === false) held ??= [];
-      await attempt(ping(old));
-      // What it has brought may still be on its way to the next connection's server.
-      if (!isSameServer) await settle();
-
-      // Both subscribe. What the old connection brings goes to the client and is counted; what the next one brings waits.
-      for (const [sid, line] of subscriptions) {
-        sendLine(fresh, line);
-        if (words(line).length > 3) own.queueSids.add(sid);
-      }
-      await attempt(ping(fresh));
-      await attempt(mark());
-      await settle();
-
-      // The cut. All that was published over the old connection is processed before anything goes over the next one.
-      own.stage = "cutting";
-      held ??= [];
-      const marked = mark();
-      for (const sid of subscriptions.keys()) sendLine(old, `UNSUB ${sid}`);
-      await attempt(Promise.all([marked, ping(old)]));
-
-      // The old connection has brought all that it ever will.
-      own.stage = "trailing";
-      link = fresh;
-      old.close();
-      own.flush();
-      // What was published over the old connection is on its way to the other servers; what follows must not overtake it.
-      if (!isSameServer) await settle();
-      sendHeld();
-
-      // The last repeats may still be on their way through the server, and then from the server to here.
-      await settle();
-      await attempt(ping(fresh));
-      info = nextInfo;
+      const nextInfo = new Promise<ServerInfo>((resolve) => {
+        greet = resolve;
+      });
+      info = await runSequence({
+        old: link,
+        next,
+        swap,
+        subscriptions,
+        options,
+        info,
+        nextInfo,
+        // Rejects also if the swap has failed in the same moment after the step.
+        attempt: (step) => Promise.race([step, failure]).then((result) => (swap === own ? result : failure)),
+        settle: output.settle,
+        hold,
+        release: sendHeld,
+        switchLink() {
+          link = fresh;
+        },
+      });
       endSwap();
     },
   };
 }
 
-/**
- * Sends a PING. Resolves when its PONG has arrived; before that, `onPong` is called while the PONG is read, so that it runs
- * between the frames before the PONG and those after it.
- */
-function ping(link: Link, onPong?: () => void): Promise<void> {
-  sendLine(link, "PING");
-  return new Promise((resolve) => {
-    link.pongs.push(() => {
-      onPong?.();
-      resolve();
-    });
-  });
+/** Removes the subscription that the server has denied. The client drops it as well. */
+function removeDenied(subscriptions: Map<string, string>, { operation, subject, queue }: Denial) {
+  for (const [sid, line] of subscriptions) {
+    if (operation === "subscription" && line === `SUB ${subject} ${queue ? `${queue} ` : ""}${sid}`)
+      subscriptions.delete(sid);
+  }
 }
-
-const sendLine = (to: Link, line: string) => to.send(encodeLine(line));

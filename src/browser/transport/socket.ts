@@ -2,6 +2,7 @@ import type { Credential } from "../credential/credential.ts";
 import type { LiveCredentialsEvent } from "../events.ts";
 import { encodeLine, makeSplitter } from "./frames.ts";
 import { openLink, type PlainWebSocket, type ServerLink } from "./link.ts";
+import { isQuiet, livenessCheck } from "./liveness.ts";
 import { makeRelay, type Relay } from "./relay.ts";
 import { refusalLine } from "./server-errors.ts";
 
@@ -54,13 +55,10 @@ export function openClientSocket(url: string, host: SocketHost): ClientSocket {
   /** Milliseconds that one server needs at most to deliver a message to all subscribers; and the servers of a cluster. */
   const SETTLE_SERVER = 100;
   const SETTLE_CLUSTER = 300;
-  /** Milliseconds without a frame from the server, after which it is sent a PING, or a swap to it is given up. */
-  const QUIET = 10_000;
-  /** Milliseconds that the server has to respond to that PING. */
-  const PROBE_TIMEOUT = 3000;
   const NO_RESPONSE = "no response from the server";
 
   const split = makeSplitter();
+  const isAlive = livenessCheck();
   let relay: Relay<ServerLink> | undefined;
   /** The next connection, during a swap. */
   let next: ServerLink | undefined;
@@ -69,8 +67,6 @@ export function openClientSocket(url: string, host: SocketHost): ClientSocket {
   let isLoggedIn = false;
   let isClosed = false;
   let settling: ReturnType<typeof setTimeout> | undefined;
-  /** `performance.now()` when the last PING of `check` was sent. */
-  let probedAt = 0;
 
   const socket: ClientSocket = {
     // What the client sends is handed over at once: it never has to wait.
@@ -101,17 +97,10 @@ export function openClientSocket(url: string, host: SocketHost): ClientSocket {
     },
 
     check(credential, isUrgent) {
-      if (!isLoggedIn || !relay) return false;
-      const { link } = relay;
-      const { heardAt } = link;
-      const now = performance.now();
-      if (next && next !== link && now - next.heardAt > QUIET) next.lose(NO_RESPONSE);
-      if (heardAt > probedAt) {
-        if (isUrgent || now - heardAt > QUIET) {
-          probedAt = now;
-          void relay.ping();
-        }
-      } else if (now - probedAt > PROBE_TIMEOUT) socket.lose(NO_RESPONSE);
+      if (!isLoggedIn) return false;
+      const { link, ping } = relay as Relay<ServerLink>;
+      if (next && next !== link && isQuiet(next.heardAt)) next.lose(NO_RESPONSE);
+      if (!isAlive(link.heardAt, isUrgent, ping)) socket.lose(NO_RESPONSE);
       return link.credential !== credential;
     },
 

@@ -20,6 +20,8 @@ export const PROBLEMS: Readonly<Record<ProblemCode, Problem | null>> = {
   invalid_json: { status: 400, title: "The body is not JSON" },
   invalid_request: { status: 400, title: "The request has the wrong shape" },
   unauthorized: { status: 401, title: "The caller's identity could not be established" },
+  token_expiring: { status: 401, title: "The token is about to expire" },
+  token_expired: { status: 401, title: "The token has expired" },
   host_not_allowed: { status: 403, title: "The host name is not allowed" },
   origin_not_allowed: { status: 403, title: "The page's origin is not allowed" },
   role_not_allowed: { status: 403, title: "The role is not allowed" },

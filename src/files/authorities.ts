@@ -1,19 +1,19 @@
 import { X509Certificate } from "node:crypto";
 import { rootCertificates } from "node:tls";
-import type { FetchDocument } from "../auth/jwt/discovery.ts";
 import { ConfigError } from "../core/errors.ts";
-import { readText } from "../files/read.ts";
+import { readText } from "./read.ts";
 
-/** The function that fetches documents of issuers, where they have certificates of a private authority. */
+/** A file of certificates of private authorities, for connections to servers that have theirs from one of them. */
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g;
 
 /**
- * `fetch` that also accepts certificates of the authorities in this file, for nothing but the documents of issuers.
- * Undefined without a file.
+ * `fetch` that also accepts certificates of the authorities in this file. Undefined without a file.
  * @throws {ConfigError} when the file can't be used
  */
-export async function issuerFetch(caFile: string | undefined): Promise<FetchDocument | undefined> {
+export async function fetchTrusting(
+  caFile: string | undefined,
+): Promise<((url: string, init: RequestInit) => Promise<Response>) | undefined> {
   if (caFile === undefined) return undefined;
   const ca = [...rootCertificates, ...(await readAuthorities(caFile))];
   // Only Bun's `fetch` has the option `tls`.
