@@ -94,9 +94,10 @@ export function openTcpSocket(url: string, tls?: TlsOptions): PlainWebSocket {
       if (end < 0) return;
       stream.off("data", read);
       const { tls_required: isRequired, tls_available: isAvailable } = parseInfo(head.subarray(0, end));
-      if (isRequired || ((protocol === "tls:" || tls) && isAvailable)) return startTls(head);
-      if (protocol === "tls:") {
-        reason = `no TLS at ${url}: use nats:// if the network is trusted`;
+      const isWanted = protocol === "tls:" || tls !== undefined;
+      if (isRequired || (isWanted && isAvailable)) return startTls(head);
+      if (isWanted) {
+        reason = `no TLS at ${url}: if the network is trusted, use nats:// without the option tls`;
         stream.destroy();
         return;
       }

@@ -74,7 +74,10 @@ test("a server that starts with TLS is connected to with handshakeFirst", async 
   live.close();
 });
 
-test("tls:// and a server without TLS: nothing is sent", async () => {
+test.each([
+  ["tls://", "tls", undefined],
+  ["nats:// with the option tls", "nats", {}],
+])("%s and a server without TLS: nothing is sent", async (_, scheme, tls) => {
   const sent: Buffer[] = [];
   const plain = createServer((socket) => {
     socket.on("data", (data) => sent.push(Buffer.from(data)));
@@ -82,8 +85,9 @@ test("tls:// and a server without TLS: nothing is sent", async () => {
   });
   await new Promise<void>((resolve) => plain.listen(0, "127.0.0.1", resolve));
   const { port } = plain.address() as { port: number };
-  const { live, connected } = await start("nats-core", `tls://127.0.0.1:${port}`);
-  await expect(within(connected, "the refusal")).rejects.toThrow(`no TLS at tls://127.0.0.1:${port}`);
+  const url = `${scheme}://127.0.0.1:${port}`;
+  const { live, connected } = await start("nats-core", url, tls);
+  await expect(within(connected, "the refusal")).rejects.toThrow(`no TLS at ${url}`);
   live.close();
   plain.close();
   expect(Buffer.concat(sent).toString()).toBe("");
