@@ -47,7 +47,7 @@ const composeWith = (settings: Record<string, string>, ...command: string[]) =>
 
 /** Runs `up` and waits until the mint is ready. Returns the output of the one-shot containers. */
 async function up(settings: Record<string, string> = {}): Promise<string> {
-  const { code, output } = await composeWith(settings, "up", "-d", "--wait", "--build");
+  const { code, output } = await composeWith(settings, "up", "-d", "--build");
   const logs = (
     await compose("logs", "--no-color", "--no-log-prefix", "nats-init", "nats-push", "nats-export")
   ).output;

@@ -66,8 +66,10 @@ describe("a revocation pushed from elsewhere", () => {
     expect(Object.keys(nats.revocations ?? {})).toEqual([user]);
     expect(nats.limits.streams).toBe(5);
     expect(nats.signing_keys.map((key) => (typeof key === "string" ? "plain" : key.role)).sort()).toEqual([
+      "backend",
       "browser",
       "extra",
+      "page",
       "plain",
       "room",
     ]);
@@ -451,7 +453,7 @@ PATH=\${PATH#*:} exec nats "$@"
     });
     const output = await recipe.up();
     expect(output).toContain("nats-push: all is in force\n");
-    expect(output).toContain("wrote the keys of browser chat more room service");
+    expect(output).toContain("wrote the keys of backend browser chat more page room service");
     const log = readFileSync(join(recipe.dir, "nats-server.log"), "utf8");
     expect(log).not.toContain("Violation");
   });
