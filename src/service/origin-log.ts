@@ -16,9 +16,15 @@ export function originLogger(
   return (origin) => {
     if (logged.has(origin) || logged.size === MAX_ORIGINS) return;
     logged.add(origin);
-    log.warn(`a page of ${quote(origin)} was refused: ${advice(origin, configured)}`);
+    log.warn(`a page of ${show(origin)} was refused: ${advice(origin, configured)}`);
   };
 }
+
+/** A header that no browser sends may contain anything, also a password. */
+const show = (origin: string): string =>
+  /^(null|[a-z][a-z0-9+.-]*:\/\/[^\s@/:]*(:\d+)?)$/i.test(origin)
+    ? quote(origin)
+    : "no origin that browsers send";
 
 function advice(origin: string, configured: readonly string[]): string {
   if (!/^https?:/.test(origin) || URL.parse(origin)?.origin !== origin)
