@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createServer } from "node:net";
 import type { NatsConnection } from "nats";
-import { type CredsResponse, liveCredentials, type TlsOptions } from "../../src/node/index.ts";
+import { liveCredentials, type TlsOptions } from "../../src/node/index.ts";
 import { credentials, type Environment, makeEnvironment, within } from "../mint/parts.ts";
 import { CLIENTS, type ClientName, clients } from "./clients.ts";
 import { startTlsServer } from "./tls.ts";
@@ -23,7 +23,7 @@ async function start(client: ClientName, url: string, tls?: TlsOptions) {
   const live = await liveCredentials(
     async ({ publicKey }) => {
       const request = { user: "printer", role: "service", public_key: publicKey };
-      return { ...(await credentials(environment.app, request)), servers: [url] } as CredsResponse;
+      return { ...(await credentials(environment.app, request)), servers: [url] };
     },
     { ...(tls && { tls }) },
   );
