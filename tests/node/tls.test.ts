@@ -74,17 +74,38 @@ test("a server that starts with TLS is connected to with handshakeFirst", async 
   live.close();
 });
 
-test("tls:// and a server without TLS: nothing is sent", async () => {
-  const sent: Buffer[] = [];
-  const plain = createServer((socket) => {
-    socket.on("data", (data) => sent.push(Buffer.from(data)));
-    socket.write('INFO {"server_id":"X","version":"2.15.3","nonce":"abc","max_payload":1000}\r\n');
+const INFO = '"server_id":"X","version":"2.15.3","nonce":"abc","max_payload":1000';
+
+describe("nothing is sent in the clear", () => {
+  test.each<[string, scheme: string, tls: TlsOptions | undefined, greeting: string, reason: string]>([
+    ["with tls:// to a server without TLS", "tls", undefined, `INFO {${INFO}}\r\n`, "no TLS at"],
+    ["with the option tls to a server without TLS", "nats", {}, `INFO {${INFO}}\r\n`, "no TLS at"],
+    [
+      "to a server that sends more before TLS",
+      "tls",
+      undefined,
+      `INFO {${INFO},"tls_required":true}\r\nMSG x 1 2\r\nhi\r\n`,
+      "more than INFO before TLS",
+    ],
+    [
+      "with tls:// to what is no NATS server",
+      "tls",
+      undefined,
+      "HTTP/1.1 400 Bad Request\r\n\r\n",
+      "no TLS at",
+    ],
+  ])("%s", async (_, scheme, tls, greeting, reason) => {
+    const sent: Buffer[] = [];
+    const plain = createServer((socket) => {
+      socket.on("data", (data) => sent.push(Buffer.from(data)));
+      socket.write(greeting);
+    });
+    await new Promise<void>((resolve) => plain.listen(0, "127.0.0.1", resolve));
+    const { port } = plain.address() as { port: number };
+    const { live, connected } = await start("nats-core", `${scheme}://127.0.0.1:${port}`, tls);
+    await expect(within(connected, "the refusal")).rejects.toThrow(reason);
+    live.close();
+    plain.close();
+    expect(Buffer.concat(sent).toString()).toBe("");
   });
-  await new Promise<void>((resolve) => plain.listen(0, "127.0.0.1", resolve));
-  const { port } = plain.address() as { port: number };
-  const { live, connected } = await start("nats-core", `tls://127.0.0.1:${port}`);
-  await expect(within(connected, "the refusal")).rejects.toThrow(`no TLS at tls://127.0.0.1:${port}`);
-  live.close();
-  plain.close();
-  expect(Buffer.concat(sent).toString()).toBe("");
 });
