@@ -70,8 +70,8 @@ role_problems() {
     return
   }
   printf '%s\n' "$2" | grep -Eqx '[a-z0-9][a-z0-9_-]{0,62}' || echo "its name must be lower case letters, digits, - and _"
-  jq -nr --stream -L "$here" 'include "role-problems"; [inputs] | file_problems' "$1" 2>"$scratch/error" ||
-    echo "is not JSON: $(head -n 1 "$scratch/error")"
+  jq -nr --stream -L "$here" 'include "role-problems"; [inputs] | file_problems' "$1" 2>/dev/null ||
+    echo "is not JSON: $(json_mistake "$1")"
 }
 
 # apply_roles: brings every role that has a good file, or had a file, into the account

@@ -35,8 +35,8 @@ stream_problems() {
     *[!A-Za-z0-9_-]*) echo "its name must be letters, digits, - and _" ;;
   esac
   if [ -r "$1" ]; then
-    jq -sr -L "$here" --arg name "$2" 'include "streams"; problem($name)' "$1" 2>"$scratch/error" ||
-      echo "is not JSON: $(head -n 1 "$scratch/error")"
+    jq -sr -L "$here" --arg name "$2" 'include "streams"; problem($name)' "$1" 2>/dev/null ||
+      echo "is not JSON: $(json_mistake "$1")"
   else
     echo "can't be read"
   fi

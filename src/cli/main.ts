@@ -17,9 +17,9 @@ const USAGE = `usage: npm run mint -- <command>
           [--issuer URL]      FILE has the token's decoded claims as JSON; - is standard input
           [--role ROLE] [--tag NAME=VALUE]... [--ttl SECONDS] [--json]
   policy check                checks the policy and lists its mistakes
+  settings check              checks all settings, and with oidc the policy
   issuers check               fetches the keys of each issuer, as the mint does, and says what is wrong
                               (Docker: docker compose exec mint bun --no-env-file cli/main.js issuers check)
-  settings check              checks all settings, and with oidc the policy
   roles check                 checks the role files and lists their mistakes
                               (Docker: docker compose run --rm nats-init check)
   api-key add --roles A,B     creates a key and prints it, only this once
@@ -30,8 +30,8 @@ const USAGE = `usage: npm run mint -- <command>
 const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<number>>> = {
   explain: (args) => explainCommand(args, readCliConfig()),
   policy: (args) => policyCommand(args, readCliConfig()),
-  issuers: (args) => issuersCommand(args, readCliConfig()),
   settings: settingsCommand,
+  issuers: (args) => issuersCommand(args, readCliConfig()),
   roles: rolesCommand,
   "api-key": (args) => apiKeyCommand(args, readCliConfig()),
 };

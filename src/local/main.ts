@@ -1,7 +1,6 @@
 import { readLocalConfig } from "../config/local.ts";
-import { checkSettings } from "../config/settings.ts";
 import { ConfigError } from "../core/errors.ts";
-import { checkPorts, claimDataDir } from "./checks.ts";
+import { checkConfiguration, checkPorts, claimDataDir } from "./checks.ts";
 import { serviceEnvironment } from "./environment.ts";
 import { LaunchError } from "./launch-error.ts";
 import { createOutput, LAUNCHER } from "./output.ts";
@@ -26,9 +25,10 @@ try {
 process.exit(0);
 
 async function launch(stopping: AbortSignal): Promise<void> {
+  // First: a misspelt variable may be the reason why another one is missing.
+  for (const msg of findWarnings()) output.line({ level: "warn", source: LAUNCHER, msg });
   const config = readLocalConfig();
-  checkSettings(config.environment);
-  for (const msg of findWarnings(config)) output.line({ level: "warn", source: LAUNCHER, msg });
+  await checkConfiguration(config);
   const release = claimDataDir(config);
   try {
     // Before the tools, which may take minutes to build.
