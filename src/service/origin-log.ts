@@ -5,7 +5,7 @@ import { quote } from "../util/quote.ts";
 const MAX_ORIGINS = 20;
 
 /**
- * Logs each refused origin once, with the line for `.env` that allows it.
+ * Logs each refused origin once, with the line for `.env.local` or `.env` that allows it.
  * @param configured the origins that are set now
  */
 export function originLogger(
@@ -30,5 +30,5 @@ function advice(origin: string, configured: readonly string[]): string {
   if (!/^https?:/.test(origin) || URL.parse(origin)?.origin !== origin)
     return "only pages that are served over http or https can be allowed";
   const line = `NATS_WS_ORIGINS='${JSON.stringify([...configured, origin])}'`;
-  return `its origin is not allowed. To allow it, write in .env: ${line} (the same in MINT_ALLOWED_ORIGINS, if that is set)`;
+  return `its origin is not allowed. To allow it, write in .env.local or .env: ${line} (the same in MINT_ALLOWED_ORIGINS, if that is set)`;
 }
