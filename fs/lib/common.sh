@@ -65,6 +65,16 @@ make_scratch() {
   remove_at_exit "$scratch"
 }
 
+# is_in_use FILE DIR: whether a file of DIR or DIR.local counts. One in DIR.local, which is an operator's own, takes the
+# place of the one with the same name in DIR; one that holds null removes it.
+is_in_use() {
+  if [ "${1%/*}" = "$2.local" ]; then
+    [ "$(jq -c . "$1" 2>/dev/null)" != null ]
+  else
+    [ ! -e "$2.local/${1##*/}" ]
+  fi
+}
+
 same_file() { cmp -s "$1" "$2" 2>/dev/null; }
 
 # fingerprint FILE...: one word that changes when a file does

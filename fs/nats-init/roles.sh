@@ -12,8 +12,7 @@ check_roles() {
   mkdir "$scratch/roles"
   for file in "$ROLES_DIR.local"/*.json "$ROLES_DIR"/*.json; do
     [ -e "$file" ] || [ -L "$file" ] || continue
-    [ "${file%/*}" = "$ROLES_DIR.local" ] || [ ! -e "$ROLES_DIR.local/${file##*/}" ] || continue
-    check_role "$file"
+    ! is_in_use "$file" "$ROLES_DIR" || check_role "$file"
   done
   has_store || [ -n "$(ls "$scratch/roles")" ] || fail_without_roles
 }
@@ -41,7 +40,6 @@ check_role() {
   local file="$1" role problem
   role=${file##*/}
   role=${role%.json}
-  if [ "${file%/*}" = "$ROLES_DIR.local" ] && [ "$(jq -c . "$file" 2>/dev/null)" = null ]; then return; fi
   role_problems "$file" "$role" >"$scratch/problems"
   while read -r problem; do
     warn "${file#"${ROLES_DIR%/*}/"}: $problem"

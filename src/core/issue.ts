@@ -1,4 +1,5 @@
 import { asError } from "../util/as-error.ts";
+import { isPromise } from "../util/is-promise.ts";
 import type { DecidedCredential, Decision } from "./decision.ts";
 import { MintError, UnauthorizedError } from "./errors.ts";
 import {
@@ -73,14 +74,33 @@ export interface Outcome<T> {
  * @throws what `onDecision` throws
  */
 export async function issue<T>(parts: IssueParts, door: DoorRequest<T>): Promise<Outcome<T>> {
+  const { authenticateToken, grant, mintFor, limits } = parts;
+  const { context, read, respond } = door;
   const draft: DecisionDraft = { limits: [] };
   let outcome: Outcome<T>;
   try {
-    outcome = { response: await decide(parts, door, draft), limits: draft.limits };
+    limits.address(context.address, draft.limits);
+    const { proof, requested, publicKey } = await read();
+    if (!proof) throw new UnauthorizedError("the request has no proof of identity");
+    const authenticated =
+      proof.kind === "identity" ? proof.identity : authenticateToken?.(proof.token, requested);
+    const identity = isPromise(authenticated) ? await authenticated : authenticated;
+    if (!identity) throw unknownKind(proof);
+    draft.identity = identity;
+    limits.subject(identity, draft.limits);
+    // Read before the authorizer runs, which may be an application's code and could change the identity.
+    const { expiresAt } = identity;
+    const decided = grant(identity, requested);
+    const granted = withinProof(isPromise(decided) ? await decided : decided, expiresAt);
+    const mint = mintFor(granted.account);
+    const began = performance.now();
+    draft.credentials = mint.issue(granted, publicKey);
+    draft.mintDuration = performance.now() - began;
+    outcome = { response: respond(draft.credentials), limits: draft.limits };
   } catch (thrown) {
     outcome = { error: asError(thrown), limits: draft.limits };
   }
-  parts.onDecision(decisionOf(door.context, draft, outcome.error, parts.statusOf?.(outcome.error)));
+  parts.onDecision(decisionOf(context, draft, outcome.error, parts.statusOf?.(outcome.error)));
   return outcome;
 }
 
@@ -91,29 +111,6 @@ interface DecisionDraft {
   credentials?: Credentials;
   /** Milliseconds that signing took. */
   mintDuration?: number;
-}
-
-async function decide<T>(
-  { authenticateToken, grant, mintFor, limits }: IssueParts,
-  { context, read, respond }: DoorRequest<T>,
-  draft: DecisionDraft,
-): Promise<T> {
-  limits.address(context.address, draft.limits);
-  const { proof, requested, publicKey } = await read();
-  if (!proof) throw new UnauthorizedError("the request has no proof of identity");
-  const identity =
-    proof.kind === "identity" ? proof.identity : await authenticateToken?.(proof.token, requested);
-  if (!identity) throw unknownKind(proof);
-  draft.identity = identity;
-  limits.subject(identity, draft.limits);
-  // Read before the authorizer runs, which may be an application's code and could change the identity.
-  const { expiresAt } = identity;
-  const granted = withinProof(await grant(identity, requested), expiresAt);
-  const mint = mintFor(granted.account);
-  const began = performance.now();
-  draft.credentials = mint.issue(granted, publicKey);
-  draft.mintDuration = performance.now() - began;
-  return respond(draft.credentials);
 }
 
 /** The error for a token that no authentication method knows. */

@@ -12,7 +12,7 @@ import {
 import { HOSTILE_NAMES } from "./hostile.fixture.ts";
 import type { Grant } from "./identity.ts";
 import { formatCreds } from "./keys/creds-file.ts";
-import { parseUserPublicKey } from "./keys/nkey.ts";
+import { parseUserPublicKey, type UserPublicKey } from "./keys/nkey.ts";
 import { parseLifetime } from "./lifetime.ts";
 import { createMint, type Mint, type MintOptions } from "./mint.ts";
 import { type AccountFixture, BROWSER, makeAccount } from "./roles/account.fixture.ts";
@@ -82,6 +82,52 @@ describe("a credential", () => {
       }),
       { numRuns: 25 },
     );
+  });
+
+  test("has the same JSON as an object with its claims, and is read by the official library", () => {
+    const token = fc.string({ unit: fc.constantFrom(..."aZ09_-"), minLength: 1, maxLength: 64 });
+    const tagName = fc.string({ unit: fc.constantFrom(..."az09_-"), minLength: 1, maxLength: 64 });
+    const tags = fc.dictionary(tagName, token, { maxKeys: 16 });
+    const ttl = fc.option(fc.integer({ min: 10, max: 4000 }), { nil: undefined });
+    fc.assert(
+      fc.property(token, tags, ttl, (name, tags, ttl) => {
+        const { jwt, jti, ...made } = mint.issue({
+          role: "browser",
+          user: parseSubjectToken(name),
+          tags: parseTags(tags),
+          ttl: ttl === undefined ? undefined : parseLifetime(ttl),
+        });
+        const tagList = Object.entries(tags).map(([name, value]) => `${name}:${value}`);
+        const { iss } = decode(jwt);
+        const claims = {
+          jti,
+          iat: NOW,
+          exp: NOW + Math.min(ttl ?? 900, 900),
+          aud: "NATS",
+          name,
+          sub: made.publicKey,
+          nats: {
+            ...(tagList.length > 0 && { tags: tagList }),
+            issuer_account: account.publicKey,
+            type: "user",
+            version: 2,
+          },
+          iss,
+        };
+        const payload = Buffer.from(jwt.split(".")[1] ?? "", "base64url").toString();
+        expect(payload).toBe(JSON.stringify(claims));
+        expect(decode(jwt) as object).toEqual(claims);
+      }),
+    );
+  });
+
+  test("keeps a public key that is none one JSON string, from a caller without types", () => {
+    for (const key of ['U","nats":{"type":"account"},"x":"', "\\", "\n", "ü", '"']) {
+      const { jwt } = mint.issue(grant, key as UserPublicKey);
+      const claims = JSON.parse(Buffer.from(jwt.split(".")[1] ?? "", "base64url").toString());
+      expect(claims.sub).toBe(key);
+      expect(claims.nats.type).toBe("user");
+    }
   });
 
   test("comes with everything that the client needs to know", () => {

@@ -8,7 +8,7 @@ import {
 } from "./errors.ts";
 import type { Grant } from "./identity.ts";
 import { type AccountSigner, accountSigner, createUserKeyPair, type UserKeyPair } from "./keys/ed25519.ts";
-import { encodeJwt } from "./keys/jwt.ts";
+import { signClaims } from "./keys/jwt.ts";
 import type { AccountPublicKey, UserPublicKey } from "./keys/nkey.ts";
 import { boundedLifetime, MAX_LIFETIME, MIN_LIFETIME, parseLifetime, type Seconds } from "./lifetime.ts";
 import { type Account, parseAccount } from "./roles/account.ts";
@@ -116,10 +116,8 @@ export function createMint({ accountJwt, roles, onUnusableRole, now = Date.now }
       const tag = (name: string) => (Object.hasOwn(tags, name) ? tags[name] : undefined);
       const templateUser = { name: user, subject: pair.publicKey, tag };
       const permissions = key.role.permissionsOf(templateUser);
-      const { jwt, jti } = encodeJwt(
-        userClaims({ user, subject: pair.publicKey, tags, account, issuedAt, expiresAt }),
-        key.signer,
-      );
+      const claims = { user, subject: pair.publicKey, tags, account, issuedAt, expiresAt };
+      const { jwt, jti } = signClaims(userClaims(claims, key.signer.publicKey), key.signer);
       return {
         jwt,
         jti,
@@ -192,23 +190,17 @@ interface UserJwt {
 }
 
 /**
- * The claims of a scoped user, as `encodeUser` of `@nats-io/jwt` writes them. No permissions and no limits, not even
- * empty ones: the server refuses a scoped user that has any, and fills in the role's. No `nbf`: servers allow no skew.
+ * The claims of a scoped user as JSON, as `encodeUser` of `@nats-io/jwt` writes them. No permissions and no limits, not
+ * even empty ones: the server refuses a scoped user that has any, and fills in the role's. No `nbf`: servers allow no skew.
+ *
+ * A text is made in a quarter of the time of an object. Only checked values are inserted as they are: a name that is one
+ * subject token and the public keys of account and signer need no quoting.
  */
-function userClaims({ user, subject, tags, account, issuedAt, expiresAt }: UserJwt): Record<string, unknown> {
+function userClaims({ user, subject, tags, account, issuedAt, expiresAt }: UserJwt, iss: string): string {
   const tagList = Object.entries(tags).map(([name, value]) => `${name}:${value}`);
-  return {
-    iat: issuedAt,
-    exp: expiresAt,
-    aud: "NATS",
-    name: user,
-    sub: subject,
-    nats: {
-      // Left out of the JSON when there are none.
-      tags: tagList.length > 0 ? tagList : undefined,
-      issuer_account: account.publicKey,
-      type: "user",
-      version: 2,
-    },
-  };
+  const tagClaim = tagList.length > 0 ? `"tags":${JSON.stringify(tagList)},` : "";
+  return (
+    `{"iat":${issuedAt},"exp":${expiresAt},"aud":"NATS","name":"${user}","sub":${JSON.stringify(subject)},` +
+    `"nats":{${tagClaim}"issuer_account":"${account.publicKey}","type":"user","version":2},"iss":"${iss}"}`
+  );
 }

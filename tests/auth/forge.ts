@@ -42,6 +42,10 @@ const pss = (hash: string, privateKey: KeyObject): Signer => {
 };
 
 export const signers = {
+  rsa:
+    (hash: string, { privateKey }: Pair): Signer =>
+    (input) =>
+      sign(hash, input, privateKey),
   rs256:
     ({ privateKey }: Pair): Signer =>
     (input) =>

@@ -57,8 +57,10 @@ describe("a valid token", () => {
       claims,
       expiresAt: claims.exp as number,
     });
-    // Cached: not parsed again.
-    expect(await auth.authenticateToken(token, {})).toBe(identity);
+    // Cached from its second use: not parsed again.
+    const second = await auth.authenticateToken(token, {});
+    expect(second).toEqual(identity);
+    expect(await auth.authenticateToken(token, {})).toBe(second);
     clock.advance(600);
     await expect(auth.authenticateToken(token, {})).rejects.toMatchObject({ reason: "expired" });
     // A token that is not cached is refused too.

@@ -26,6 +26,7 @@ const JWT = new RegExp(`^(?!\\.)${BASE64URL}\\.${BASE64URL}\\.${BASE64URL}$`);
 export interface Peeked {
   readonly issuer: string;
   readonly header: KeyHeader;
+  readonly claims: JWTPayload;
 }
 
 /**
@@ -62,7 +63,7 @@ export function peek(token: string, now: number): Peeked {
   if (typeof claims.iss !== "string" || claims.iss === "") throw unusable("iss", claims.iss, "a text");
   // Checked again after verification. Here it avoids fetching keys for a token that has expired.
   if (typeof claims.exp === "number" && claims.exp <= now) throw expired(claims.exp, now);
-  return { issuer: claims.iss, header: { alg, kid } };
+  return { issuer: claims.iss, header: { alg, kid }, claims };
 }
 
 /** @throws {UnauthorizedError} `algorithm_not_allowed` */

@@ -1,22 +1,15 @@
 import { hash } from "node:crypto";
-import { type CryptoKey, errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from "jose";
 import { LRUCache } from "lru-cache";
 import { IssuerUnavailableError } from "../../core/errors.ts";
 import type { Identity, TokenAuthenticator } from "../../core/identity.ts";
+import { keepDerivedUser } from "../../core/policy/derived-user.ts";
 import { ALGORITHMS } from "../../core/policy/issuer.ts";
+import { recentKeys } from "../../util/recent-keys.ts";
 import type { FetchDocument } from "./discovery.ts";
 import { issuerTable, type JwtIssuer, type TrustedIssuer } from "./issuer-table.ts";
 import type { KeySet } from "./key-set.ts";
-import {
-  CLOCK_SKEW,
-  checkAlgorithm,
-  checkAudience,
-  checkClaims,
-  expired,
-  peek,
-  unauthorized,
-  unknownIssuer,
-} from "./token.ts";
+import { verifySignature } from "./signature.ts";
+import { checkAlgorithm, checkAudience, checkClaims, peek, unknownIssuer } from "./token.ts";
 
 export interface JwtOptions {
   /**
@@ -60,7 +53,7 @@ export interface JwtAuthentication {
   close(): void;
 }
 
-/** The number of verified tokens that are remembered. The least recently used one is forgotten first. */
+/** The number of verified tokens that are remembered, each from its second use. The least recently used one is forgotten first. */
 export const MAX_REMEMBERED = 10_000;
 const HOUR = 3_600_000;
 /** Milliseconds that an issuer has to respond. */
@@ -84,33 +77,37 @@ export function jwtAuthentication(options: JwtOptions): JwtAuthentication {
   const table = issuerTable({ issuers, now, onWarning, maxStale, timeout, allowHttp, fetch });
   // By hash, so that no token is kept in memory.
   const remembered = new LRUCache<string, Verified>({ max: MAX_REMEMBERED });
+  // Tokens that were verified once. A token is remembered from its second use: many are used only once.
+  const seen = recentKeys(MAX_REMEMBERED);
 
   function recall(key: string, present: Issuers): Identity | undefined {
     const known = remembered.get(key);
     if (!known) return undefined;
     const { identity, trusted, keys } = known;
-    if (present.get(identity.issuer) === trusted && trusted.keys.current() === keys) {
-      if (identity.expiresAt > now() / 1000) return identity;
-      remembered.delete(key);
-      throw expired(identity.expiresAt, now() / 1000);
-    }
+    const isOfPresentKeys = present.get(identity.issuer) === trusted && trusted.keys.current() === keys;
+    if (isOfPresentKeys && identity.expiresAt > now() / 1000) return identity;
     remembered.delete(key);
     return undefined;
   }
 
+  async function authenticateNew(token: string, key: string, present: Issuers): Promise<Identity> {
+    const verified = await verify(token, present, now);
+    // Verifying may have waited for keys, and the issuer's entry may have changed meanwhile.
+    if (table.current().get(verified.identity.issuer) !== verified.trusted) throw issuersChanged();
+    if (seen.use(key) >= 0) {
+      remembered.set(key, verified);
+      keepDerivedUser(verified.identity);
+    }
+    return verified.identity;
+  }
+
   return {
-    async authenticateToken(token) {
+    authenticateToken(token) {
       // A JWT has dots, an API key has none.
       if (!token.includes(".")) return null;
       const present = table.current();
       const key = hash("sha256", token, "base64");
-      const known = recall(key, present);
-      if (known) return known;
-      const verified = await verify(token, present, now);
-      // Verifying may have waited for keys, and the issuer's entry may have changed meanwhile.
-      if (table.current().get(verified.identity.issuer) !== verified.trusted) throw issuersChanged();
-      remembered.set(key, verified);
-      return verified.identity;
+      return recall(key, present) ?? authenticateNew(token, key, present);
     },
     async warmUp() {
       await Promise.all(table.rows().map(({ keys }) => keys.warmUp()));
@@ -130,13 +127,14 @@ const issuersChanged = () =>
 
 /** @param now milliseconds since the epoch; read again after keys were fetched */
 async function verify(token: string, present: Issuers, now: () => number): Promise<Verified> {
-  const { issuer, header } = peek(token, now() / 1000);
+  const peeked = peek(token, now() / 1000);
+  const { issuer, header } = peeked;
   // The issuer decides which keys are looked up: they are valid for its own tokens only.
   const trusted = present.get(issuer);
   if (!trusted) throw unknownIssuer(issuer, present.keys());
   checkAlgorithm(header.alg, trusted.algorithms ?? ALGORITHMS);
   const { candidates, set } = await trusted.keys.find(header, trusted.tenants && issuer);
-  const claims = await verifySignature(token, candidates, { issuer, alg: header.alg, now: now() });
+  const claims = await verifySignature(token, peeked, candidates, now());
   checkAudience(claims, trusted);
   const { subject, expiresAt } = checkClaims(claims, now() / 1000);
   const { method } = trusted;
@@ -145,29 +143,4 @@ async function verify(token: string, present: Issuers, now: () => number): Promi
     trusted,
     keys: set,
   };
-}
-
-/** @throws {UnauthorizedError} when none of the keys has signed the token, or a claim of RFC 7519 is not valid */
-async function verifySignature(
-  token: string,
-  candidates: readonly CryptoKey[],
-  { issuer, alg, now }: { readonly issuer: string; readonly alg: string; readonly now: number },
-): Promise<JWTPayload> {
-  const options: JWTVerifyOptions = {
-    issuer,
-    algorithms: [alg],
-    requiredClaims: ["iss", "sub", "exp"],
-    clockTolerance: CLOCK_SKEW,
-    currentDate: new Date(now),
-  };
-  let failure: unknown;
-  for (const key of candidates) {
-    try {
-      return (await jwtVerify(token, key, options)).payload;
-    } catch (error) {
-      failure = error;
-      if (!(error instanceof errors.JWSSignatureVerificationFailed)) break;
-    }
-  }
-  throw unauthorized(failure, now / 1000);
 }

@@ -22,7 +22,11 @@ export function encodeJwt(
   claims: Readonly<Record<string, unknown>>,
   signer: AccountSigner,
 ): { jwt: string; jti: string } {
-  const json = JSON.stringify({ ...claims, iss: signer.publicKey });
+  return signClaims(JSON.stringify({ ...claims, iss: signer.publicKey }), signer);
+}
+
+/** The same for claims as JSON, which must be an object that is not empty, and contain the signer's `iss`. */
+export function signClaims(json: string, signer: AccountSigner): { jwt: string; jti: string } {
   const jti = encodeBase32(hash("sha512-256", json, "buffer"));
   const signed = `${HEADER}.${encodePart(`{"jti":"${jti}",${json.slice(1)}`)}`;
   return { jwt: `${signed}.${encodePart(signer.sign(Buffer.from(signed, "latin1")))}`, jti };

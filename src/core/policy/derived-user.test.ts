@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { UserNotAllowedError } from "../errors.ts";
 import { HOSTILE_NAMES } from "../hostile.fixture.ts";
 import { isSubjectToken } from "../subject-token.ts";
-import { deriveUser, looksDerived } from "./derived-user.ts";
+import { deriveUser, keepDerivedUser, looksDerived } from "./derived-user.ts";
 
 const name = (issuer: string, subject: string): string => deriveUser({ issuer, subject });
 
@@ -56,4 +56,15 @@ test("two that differ in issuer or subject never have the same name", () => {
     }),
     { numRuns: 2000 },
   );
+});
+
+test("a name that is kept is the same, and follows no change of its identity", () => {
+  const identity = { issuer: "https://login.test", subject: "alice" };
+  const frozen = Object.freeze({ ...identity });
+  keepDerivedUser(frozen);
+  for (let i = 0; i < 3; i++) expect(deriveUser(frozen)).toBe(deriveUser({ ...identity }));
+  keepDerivedUser(identity);
+  const before = deriveUser(identity);
+  identity.subject = "bob";
+  expect(deriveUser(identity)).not.toBe(before);
 });

@@ -15,12 +15,28 @@ const DERIVED = /^u-[a-z2-7]{32}$/;
 const DIGEST_BYTES = 20;
 const LENGTH_BYTES = 4;
 
+/** The names of identities that are kept and can't change. Undefined until one is needed. */
+const kept = new WeakMap<object, SubjectToken | undefined>();
+
+/** Keeps the derived name of an identity that is used repeatedly. @param identity it must be frozen */
+export function keepDerivedUser(identity: Pick<Identity, "issuer" | "subject">): void {
+  if (Object.isFrozen(identity)) kept.set(identity, undefined);
+}
+
 /**
  * The derived name: always the same for one issuer and subject, and different for any other pair.
  * @throws {UserNotAllowedError} when one of them contains half a surrogate pair: UTF-8 has the same bytes for every
  * half
  */
-export function deriveUser({ issuer, subject }: Pick<Identity, "issuer" | "subject">): SubjectToken {
+export function deriveUser(identity: Pick<Identity, "issuer" | "subject">): SubjectToken {
+  const known = kept.get(identity);
+  if (known !== undefined) return known;
+  const name = derive(identity);
+  if (kept.has(identity)) kept.set(identity, name);
+  return name;
+}
+
+function derive({ issuer, subject }: Pick<Identity, "issuer" | "subject">): SubjectToken {
   if (!issuer.isWellFormed() || !subject.isWellFormed()) {
     throw new UserNotAllowedError("issuer or subject is not valid Unicode");
   }

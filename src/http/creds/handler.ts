@@ -4,6 +4,7 @@ import { type IssueParts, type IssueRequest, issue, type RequestContext } from "
 import { formatCreds } from "../../core/keys/creds-file.ts";
 import type { Credentials } from "../../core/mint.ts";
 import { network } from "../../util/address.ts";
+import { isPromise } from "../../util/is-promise.ts";
 import { limitPolicy, setLimitStates } from "../edge/limit-headers.ts";
 import type { Gate } from "../edge/overload.ts";
 import type { PendingBodies } from "../edge/pending-bodies.ts";
@@ -74,7 +75,8 @@ export function credsHandler(options: CredsOptions): CredsHandler {
           `a creds file contains the seed, which only the client has for its public_key: accept ${JSON_TYPE}`,
         );
       }
-      return { proof: await readProof(request, requested, proofs), requested, publicKey };
+      const proof = readProof(request, requested, proofs);
+      return { proof: isPromise(proof) ? await proof : proof, requested, publicKey };
     }
 
     try {

@@ -1,5 +1,6 @@
 import { UnauthorizedError } from "../../core/errors.ts";
 import type { Identity, Proof, Requested } from "../../core/identity.ts";
+import { isPromise } from "../../util/is-promise.ts";
 import { bearerToken } from "../bearer.ts";
 
 /**
@@ -23,17 +24,26 @@ export interface ProofOptions {
  * returns. A request with a Bearer token is then not passed to `authenticate`.
  * @throws {UnauthorizedError} for an `Authorization` header without a proof that is accepted
  */
-export async function readProof(
+export function readProof(
   request: Request,
   requested: Requested,
   { authenticate, acceptsTokens }: ProofOptions,
-): Promise<Proof | null> {
+): Proof | null | Promise<Proof | null> {
   const token = acceptsTokens ? bearerToken(request) : undefined;
   if (token !== undefined) return { kind: "token", token };
-  const identity = await authenticate?.(request, requested);
+  const identity = authenticate?.(request, requested);
+  const proofOf = (identity: Identity | null | undefined) => identityProof(identity, request, acceptsTokens);
+  return isPromise(identity) ? identity.then(proofOf) : proofOf(identity);
+}
+
+function identityProof(
+  identity: Identity | null | undefined,
+  { headers }: Request,
+  acceptsTokens: boolean,
+): Proof | null {
   if (identity) return { kind: "identity", identity };
   // For example `Basic`, or a token where none is accepted: a common mistake in a client's configuration.
-  if (request.headers.has("authorization")) {
+  if (headers.has("authorization")) {
     throw new UnauthorizedError(
       `the Authorization header has no proof of a kind that is accepted here: ${acceptsTokens ? "it is not Bearer" : "no tokens are accepted"}`,
       "malformed",
