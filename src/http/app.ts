@@ -24,7 +24,7 @@ import { pendingBodies } from "./edge/pending-bodies.ts";
 import { problems } from "./edge/problems.ts";
 import { complete } from "./edge/response-headers.ts";
 import { healthzRoute, readyzRoute } from "./health.ts";
-import { honoApp, withOuterHeaders } from "./hono.ts";
+import { honoApp, unreadRequest, withOuterHeaders } from "./hono.ts";
 import { metricsRoute, type RenderMetrics } from "./metrics.ts";
 import type { Route } from "./routes.ts";
 
@@ -124,7 +124,7 @@ export function createDoor(options: AppOptions): HttpDoor {
     {
       method: "POST",
       path: CREDS_PATH,
-      handler: async (c, context) => withOuterHeaders(c, await creds(c.req.raw, context)),
+      handler: async (c, context) => withOuterHeaders(c, await creds(await unreadRequest(c), context)),
       setsOwnHeaders: true,
       operation: describeCreds,
     },
