@@ -36,4 +36,5 @@ export type { CredsResponse } from "./http/creds/response.ts";
 export type { Servers } from "./http/creds/servers.ts";
 export { type DevOptions, devAuthentication } from "./http/dev.ts";
 export * from "./http/errors.ts";
+export { type FetchApp, type NodeRequest, type NodeResponse, nodeHandler } from "./http/node-handler.ts";
 export type { Route, RouteHandler } from "./http/routes.ts";

@@ -65,6 +65,16 @@ make_scratch() {
   remove_at_exit "$scratch"
 }
 
+# is_in_use FILE DIR: whether a file of DIR or DIR.local counts. One in DIR.local, which is an operator's own, takes the
+# place of the one with the same name in DIR; one that holds null removes it.
+is_in_use() {
+  if [ "${1%/*}" = "$2.local" ]; then
+    [ "$(jq -c . "$1" 2>/dev/null)" != null ]
+  else
+    [ ! -e "$2.local/${1##*/}" ]
+  fi
+}
+
 same_file() { cmp -s "$1" "$2" 2>/dev/null; }
 
 # fingerprint FILE...: one word that changes when a file does
@@ -169,3 +179,31 @@ lock_waiter=
 trap 'unlock; remove_temporary' EXIT
 trap 'exit 1' HUP INT TERM
 make_scratch
+
+# json_mistake FILE: where a file stops being JSON, as `line 2, column 5: cause`. jq says it in one line, gojq shows the part
+# of the line, and below it the place, behind a margin that is wider when it has the line's number.
+json_mistake() {
+  jq -s empty "$1" 2>&1 | awk -v file="$1" '
+    NR == 1 && match($0, / at line [0-9]+, column [0-9]+$/) {
+      cause = substr($0, 1, RSTART - 1)
+      sub(/^.*parse error: /, "", cause)
+      found = substr($0, RSTART + 4) ": " cause
+      exit
+    }
+    NR == 1 {
+      found = $0
+      line = match($0, /:[0-9]+$/) ? substr($0, RSTART + 1) + 0 : 1
+      margin = RSTART ? 8 : 4
+    }
+    NR == 2 { excerpt = substr($0, margin + 1) }
+    NR == 3 {
+      for (i = 0; i < line; i++) getline text < file
+      caret = index($0, "^")
+      start = excerpt == "" ? 1 : index(text, excerpt)
+      column = start > 0 ? ", column " (start - 1 + caret - margin) : ""
+      found = "line " line column ": " substr($0, caret + 3)
+      exit
+    }
+    END { print found }
+  '
+}

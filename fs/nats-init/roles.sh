@@ -12,8 +12,7 @@ check_roles() {
   mkdir "$scratch/roles"
   for file in "$ROLES_DIR.local"/*.json "$ROLES_DIR"/*.json; do
     [ -e "$file" ] || [ -L "$file" ] || continue
-    [ "${file%/*}" = "$ROLES_DIR.local" ] || [ ! -e "$ROLES_DIR.local/${file##*/}" ] || continue
-    check_role "$file"
+    ! is_in_use "$file" "$ROLES_DIR" || check_role "$file"
   done
   has_store || [ -n "$(ls "$scratch/roles")" ] || fail_without_roles
 }
@@ -41,7 +40,6 @@ check_role() {
   local file="$1" role problem
   role=${file##*/}
   role=${role%.json}
-  if [ "${file%/*}" = "$ROLES_DIR.local" ] && [ "$(jq -c . "$file" 2>/dev/null)" = null ]; then return; fi
   role_problems "$file" "$role" >"$scratch/problems"
   while read -r problem; do
     warn "${file#"${ROLES_DIR%/*}/"}: $problem"
@@ -72,8 +70,8 @@ role_problems() {
     return
   }
   printf '%s\n' "$2" | grep -Eqx '[a-z0-9][a-z0-9_-]{0,62}' || echo "its name must be lower case letters, digits, - and _"
-  jq -nr --stream -L "$here" 'include "role-problems"; [inputs] | file_problems' "$1" 2>"$scratch/error" ||
-    echo "is not JSON: $(head -n 1 "$scratch/error")"
+  jq -nr --stream -L "$here" 'include "role-problems"; [inputs] | file_problems' "$1" 2>/dev/null ||
+    echo "is not JSON: $(json_mistake "$1")"
 }
 
 # apply_roles: brings every role that has a good file, or had a file, into the account

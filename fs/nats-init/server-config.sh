@@ -46,6 +46,8 @@ is_good_system_account() {
 
 # install_server_config SERVER_DIR
 install_server_config() {
+  printf 'allowed_origins: %s\n' "$(jq -nr -L "$here" 'include "settings"; env | allowed_origins')" >"$scratch/origins.conf"
+  install_config_file "$scratch/origins.conf" "$1/config/origins.conf"
   render_resolver >"$scratch/resolver.conf"
   install_config_file "$scratch/resolver.conf" "$1/config/resolver.conf"
   install_config_file "$SERVER_FILES/nats.conf" "$1/config/nats.conf"
@@ -66,6 +68,6 @@ render_resolver() {
 operator: $(cat "$operator_dir/$operator.jwt")
 system_account: $(account_id SYS)
 resolver { type: full, dir: \$NATS_JWT_DIR, allow_delete: false, interval: "2m" }
-server_tags: ["config:$(fingerprint "$operator_dir/$operator.jwt" "$SERVER_FILES/nats.conf")"]
+server_tags: ["config:$(fingerprint "$operator_dir/$operator.jwt" "$SERVER_FILES/nats.conf" "$scratch/origins.conf")"]
 CONF
 }

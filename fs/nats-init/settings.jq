@@ -25,16 +25,92 @@ def invalid:
         elif test($pattern) then empty
         else "\($name) is \"\(.)\"; it must be \($form)" end);
 
-# are_origins: nats-server takes [] for "every origin", and refuses "*" only when it starts.
-def are_origins: type == "array" and length > 0 and all(.[]; type == "string" and test("^https?://[^/*?#@\\s]+$"));
+# punycode: a label with characters outside ASCII, as RFC 3492 writes it
+def punycode:
+  def clamp: if . < 1 then 1 elif . > 26 then 26 else . end;
+  def digit: [if . < 26 then 97 + . else 22 + . end] | implode;
+  def adapt($points; $first):
+    ((if $first then . / 700 else . / 2 end) | floor) | { d: (. + (. / $points | floor)), k: 0 }
+    | until(.d <= 455; .d = (.d / 35 | floor) | .k += 36)
+    | .k + (36 * .d / (.d + 38) | floor);
+  explode as $input
+  | ($input | map(select(. < 128))) as $basic
+  | { n: 128, delta: 0, bias: 72, handled: ($basic | length), text: (($basic | implode) + (if $basic == [] then "" else "-" end)) }
+  | until(.handled >= ($input | length);
+      .n as $n
+      | ($input | map(select(. >= $n)) | min) as $next
+      | .delta += ($next - $n) * (.handled + 1)
+      | .n = $next
+      | reduce $input[] as $c (.;
+          if $c < $next then .delta += 1
+          elif $c == $next then
+            .q = .delta | .k = 36
+            | until(.q < (.k - .bias | clamp);
+                (.k - .bias | clamp) as $t
+                | .text += ($t + (.q - $t) % (36 - $t) | digit)
+                | .q = ((.q - $t) / (36 - $t) | floor)
+                | .k += 36)
+            | .text += (.q | digit)
+            | .handled as $handled
+            | .bias = (.delta | adapt($handled + 1; $handled == ($basic | length)))
+            | .delta = 0
+            | .handled += 1
+          else . end)
+      | .delta += 1
+      | .n += 1)
+  | "xn--" + .text;
+
+# browser_origin: the origin that a browser sends for a page at this URL; null if it is the URL of no page. The rules are
+# those of src/config/origins.ts.
+def browser_origin:
+  [capture("^(?<scheme>[Hh][Tt][Tt][Pp][Ss]?)://(?<host>\\[[0-9A-Fa-f:.]+\\]|[^\\[\\]/?#@:*%\\s]+)(:(?<port>[0-9]{0,5}))?([/?#].*)?$")][0]
+  | if . == null then null else
+      (.scheme | ascii_downcase) as $scheme
+      | (.host | ascii_downcase | split(".") | map(if test("[^\u0000-\u007f]") then punycode else . end) | join(".")) as $host
+      | ((.port // "") | sub("^0+(?<rest>[0-9])"; "\(.rest)")) as $port
+      | if ($host | test("^(\\[.*\\]|[a-z0-9._-]+)$") | not) or ($port != "" and ($port | tonumber) > 65535) then null
+        # Numbers of another form are an address too, which browsers write in this form.
+        elif ($host | test("(^|\\.)(0x[0-9a-f]*|[0-9]+)\\.?$")) and ($host | split(".") | (length == 4 and all(.[]; test("^(0|[1-9][0-9]{0,2})$") and tonumber < 256)) | not) then null
+        else "\($scheme)://\($host)" + (if $port == "" or $port == { http: "80", https: "443" }[$scheme] then "" else ":\($port)" end) end
+    end;
+
+# origins_problem: why a text can't be used as the list of origins; nothing for a good one. nats-server takes [] for "every
+# origin", and refuses "*" only when it starts.
+def origins_problem:
+  "it must be a JSON list of at least one origin, such as [\"http://localhost:8080\"]" as $form
+  | (try fromjson catch null) as $list
+  | if ($list | type != "array" or length == 0) or any($list[]; type != "string") then $form + ", without paths or wildcards"
+    else first($list[] | select(browser_origin != .))
+      | . as $wrong | browser_origin
+      | if . == null then "\($form), without paths or wildcards: \($wrong | tojson) is none"
+        else "\($form), without paths or wildcards, as browsers send them: \(tojson) instead of \($wrong | tojson)" end
+    end;
+
+# dev_origins: those that the method dev adds, by the rules of src/config/dev-origins.ts: the demo page's, and those of the
+# development servers on this machine if only this machine reaches the ports
+def dev_origins:
+  def items: split(",") | map(gsub("^\\s+|\\s+$"; "") | select(. != ""));
+  if .MINT_AUTH // "" | items | index("dev") then
+    (if (.MINT_PUBLISHED_PORT // "") == "" then empty
+     else .MINT_PUBLISHED_PORT as $port
+       | (["localhost", "127.0.0.1", "[::1]"] + (.MINT_DEV_HOSTS // "" | items))[] | "http://\(.):\($port)" | browser_origin | strings end),
+    (if .NATS_BIND // "" | test("^(127\\..*|\\[?::1\\]?|)$") then
+       ("localhost", "127.0.0.1") as $host
+       | (1234, 3000, 3001, 4173, 4200, 4321, 5000, range(5173; 5181), 8000, 8080, 8081) | "http://\($host):\(.)"
+     else empty end)
+  else empty end;
+
+# allowed_origins: what nats-server compares the origin of a page with, as text for nats.conf
+def allowed_origins:
+  reduce ((.NATS_WS_ORIGINS | fromjson)[], dev_origins) as $origin ([]; if index([$origin]) then . else . + [$origin] end) | tojson;
 
 # problem: why the settings can't be used, as a sentence; nothing for good ones. Clients of the account can't use up
 # everything that the server has.
 def problem:
   invalid
   // if .NATS_ACCOUNT == "SYS" then "NATS_ACCOUNT is SYS, which is the system account's name; choose another name"
-  elif .NATS_WS_ORIGINS | try fromjson catch null | are_origins | not then
-    "NATS_WS_ORIGINS is \(.NATS_WS_ORIGINS); it must be a JSON list of at least one origin, such as [\"http://localhost:8080\"], without paths or wildcards"
+  elif [.NATS_WS_ORIGINS | origins_problem] != [] then
+    "NATS_WS_ORIGINS is \(.NATS_WS_ORIGINS); \(.NATS_WS_ORIGINS | origins_problem)"
   elif (.NATS_ACCOUNT_JS_MEMORY | bytes) > (.NATS_JS_MEMORY | bytes) or (.NATS_ACCOUNT_JS_DISK | bytes) > (.NATS_JS_DISK | bytes) then
     "NATS_ACCOUNT_JS_MEMORY (\(.NATS_ACCOUNT_JS_MEMORY)) and NATS_ACCOUNT_JS_DISK (\(.NATS_ACCOUNT_JS_DISK)) can't be larger than NATS_JS_MEMORY (\(.NATS_JS_MEMORY)) and NATS_JS_DISK (\(.NATS_JS_DISK)), which are the whole server's"
   elif (.NATS_ACCOUNT_CONNECTIONS | tonumber) > (.NATS_MAX_CONNECTIONS | tonumber) - 10 then

@@ -66,6 +66,16 @@ can_log_in() {
   local key="$1" user="$2"
   eval "set -- $3"
   make_user "$key" "$user" "$@"
-  nats_cli --server "$login_url" --creds "$(user_creds "$user")" --timeout 5s \
+  nats_cli --server "$(by_address "$login_url")" --creds "$(user_creds "$user")" --timeout 5s \
     rtt --json 1 2>"$scratch/login" </dev/null | jq -e 'all(.[].results[]; .rtt > 0)' >/dev/null
+}
+
+# by_address URL: the URL with the address of its host in place of the name: at a name, rtt of the nats tool uses TLS for a
+# WebSocket whatever the URL says
+by_address() {
+  local rest="${1#*://}" host address
+  host=${rest%%[:/]*}
+  address=$(case $1 in ws://[a-zA-Z]*) nslookup "$host" 2>/dev/null | awk '/^Name:/ { found = 1 } found && /^Address/ { print $NF; exit }' ;; esac)
+  case $address in *:*) address="[$address]" ;; esac
+  printf '%s%s' "${1%%://*}://" "${address:-$host}${rest#"$host"}"
 }

@@ -2,6 +2,8 @@
 # Streams: one file in fs/nats-push/streams = one stream of the account, which is made if there is none of that name. An
 # existing one is not changed. A file holds JetStream's own configuration of a stream, which the server checks.
 #
+# A file of $STREAMS_DIR.local takes the place of the one with the same name in $STREAMS_DIR; one that holds null removes it.
+#
 # State: $streams_missing   whether a stream could not be made
 streams_missing=false
 
@@ -10,16 +12,18 @@ stream_name() {
   printf '%s\n' "${file%.json}"
 }
 
-# check_streams: reports every problem of the stream files, and fails if there are any
+# check_streams: collects the stream files in $scratch/stream-files, reports every problem of them, and fails if there are any
 check_streams() {
   local file stream problem wrong=false
-  for file in "$STREAMS_DIR"/*.json; do
+  mkdir "$scratch/stream-files"
+  for file in "$STREAMS_DIR.local"/*.json "$STREAMS_DIR"/*.json; do
     [ -e "$file" ] || [ -L "$file" ] || continue
+    is_in_use "$file" "$STREAMS_DIR" || continue
     stream=$(stream_name "$file")
     stream_problems "$file" "$stream" >"$scratch/problems"
-    [ ! -s "$scratch/problems" ] || wrong=true
+    if [ -s "$scratch/problems" ]; then wrong=true; else cp "$file" "$scratch/stream-files/$stream.json"; fi
     while read -r problem; do
-      warn "streams/$stream.json: $problem"
+      warn "${file#"${STREAMS_DIR%/*}/"}: $problem"
     done <"$scratch/problems"
   done
   ! $wrong || fail "stream files are wrong; nothing was pushed"
@@ -31,8 +35,8 @@ stream_problems() {
     *[!A-Za-z0-9_-]*) echo "its name must be letters, digits, - and _" ;;
   esac
   if [ -r "$1" ]; then
-    jq -sr -L "$here" --arg name "$2" 'include "streams"; problem($name)' "$1" 2>"$scratch/error" ||
-      echo "is not JSON: $(head -n 1 "$scratch/error")"
+    jq -sr -L "$here" --arg name "$2" 'include "streams"; problem($name)' "$1" 2>/dev/null ||
+      echo "is not JSON: $(json_mistake "$1")"
   else
     echo "can't be read"
   fi
@@ -42,7 +46,7 @@ make_streams() {
   local file
   can_sign "$plain_key" || return 0
   ! account_is_full || return 0
-  for file in "$STREAMS_DIR"/*.json; do
+  for file in "$scratch/stream-files"/*.json; do
     [ ! -e "$file" ] || make_stream "$(stream_name "$file")" "$file"
   done
   ! $streams_missing || fail "not every stream could be made; the accounts are in force"

@@ -164,6 +164,7 @@ describe("a token that is refused", () => {
     [undefined, false],
   ])("twice with the code %p is final, or may be for now: %p", async (code, isTokenExpired) => {
     const { outcomes, wanted } = await request([
+      [200, { expires_at: 200 }],
       [401, { code }],
       [401, { code }],
       [401, { code }],
@@ -171,14 +172,28 @@ describe("a token that is refused", () => {
       [200, { expires_at: 400 }],
     ]);
     // A third refusal, and then a token of any kind again.
-    expect(wanted).toEqual([false, true, true, true, false]);
-    expect(outcomes.slice(0, 2)).toEqual([expect.any(UnauthorizedError), expect.any(UnauthorizedError)]);
-    expect(outcomes.slice(0, 2).map((error) => error.isTokenExpired)).toEqual([
+    expect(wanted).toEqual([false, false, true, true, true, false]);
+    expect(outcomes.slice(1, 3)).toEqual([expect.any(UnauthorizedError), expect.any(UnauthorizedError)]);
+    expect(outcomes.slice(1, 3).map((error) => error.isTokenExpired)).toEqual([
       isTokenExpired,
       isTokenExpired,
     ]);
-    expect(outcomes.slice(2)).toEqual([{ expires_at: 300 }, { expires_at: 400 }]);
+    expect(outcomes.slice(3)).toEqual([{ expires_at: 300 }, { expires_at: 400 }]);
   });
+
+  test.each([
+    ["token_expiring", true],
+    ["token_expired", false],
+  ])(
+    "at the first request with the code %p is final, or may be for now: %p",
+    async (code, isTokenExpired) => {
+      const { outcomes } = await request([
+        [401, { code }],
+        [401, { code }],
+      ]);
+      expect(outcomes).toMatchObject([{ name: "UnauthorizedError", isTokenExpired }]);
+    },
+  );
 
   test("is not followed by another on status 403", async () => {
     const { outcomes, wanted } = await request([[403, { code: "token_expired" }]]);

@@ -6,7 +6,7 @@ import { isRoleName } from "../core/role-name.ts";
 import { readText } from "../files/read.ts";
 import { replaceFile } from "../files/replace.ts";
 import { stripControls } from "../util/quote.ts";
-import { loadMint } from "./load.ts";
+import { aboutFile, loadMint } from "./load.ts";
 import { table } from "./table.ts";
 import { parseOptions, rejectExtraArgs, UsageError } from "./usage.ts";
 
@@ -39,7 +39,9 @@ async function add(args: string[], config: CliConfig): Promise<void> {
     createdAt,
     expiresAt,
   };
-  await replaceFile(config.apiKeysFile, (text) => formatApiKeys([...parseApiKeys(text), entry]));
+  await replaceFile(config.apiKeysFile, (text) =>
+    formatApiKeys([...aboutFile(config.apiKeysFile, () => parseApiKeys(text)), entry]),
+  );
 
   const known = (await loadMint(config))?.roles;
   for (const role of known ? roles.filter((role) => !known.includes(role)) : []) {
@@ -51,7 +53,8 @@ async function add(args: string[], config: CliConfig): Promise<void> {
 
 async function list(args: string[], { apiKeysFile }: CliConfig): Promise<void> {
   rejectExtraArgs(parseOptions(args, {}).positionals);
-  const keys = parseApiKeys(await readText(apiKeysFile));
+  const text = await readText(apiKeysFile);
+  const keys = aboutFile(apiKeysFile, () => parseApiKeys(text));
   if (keys.length === 0) {
     console.error("There are no API keys.");
     return;
@@ -73,7 +76,7 @@ async function remove(args: string[], { apiKeysFile }: CliConfig): Promise<void>
   if (!id) throw new UsageError("api-key remove: the id is missing; api-key list shows the ids");
   rejectExtraArgs(more);
   await replaceFile(apiKeysFile, (text) => {
-    const keys = parseApiKeys(text);
+    const keys = aboutFile(apiKeysFile, () => parseApiKeys(text));
     const remaining = keys.filter((key) => key.id !== id);
     // The argument is not quoted, because it may be a key instead of an id.
     if (remaining.length === keys.length) {

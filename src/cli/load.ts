@@ -1,5 +1,5 @@
 import type { CliConfig } from "../config/cli.ts";
-import { KeysUnavailableError } from "../core/errors.ts";
+import { ConfigError, KeysUnavailableError, MintError } from "../core/errors.ts";
 import { createMint, type Mint } from "../core/mint.ts";
 import { type ActivePolicy, activatePolicy } from "../core/policy/active.ts";
 import { parsePolicyFile } from "../core/policy/file.ts";
@@ -8,9 +8,20 @@ import { readText } from "../files/read.ts";
 
 /** The files of the mint, as the service uses them. */
 
-/** @throws {InvalidPolicyError} that lists everything wrong, one line per place */
+/** @throws {ConfigError} that lists everything wrong, one line per place */
 export async function loadPolicy({ policyFile, issuer, allowHttp }: CliConfig): Promise<ActivePolicy> {
-  return activatePolicy(parsePolicyFile(await readText(policyFile), { allowHttp }), issuer);
+  const text = await readText(policyFile);
+  return aboutFile(policyFile, () => activatePolicy(parsePolicyFile(text, { allowHttp }), issuer));
+}
+
+/** @throws {ConfigError} with the file's name in each line, when its content is wrong */
+export function aboutFile<T>(path: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    if (!(error instanceof MintError)) throw error;
+    throw new ConfigError(error.message.replace(/^/gm, `${path}: `));
+  }
 }
 
 /**

@@ -5,6 +5,7 @@ import { explainCommand } from "./explain.ts";
 import { issuersCommand } from "./issuers.ts";
 import { policyCommand } from "./policy.ts";
 import { rolesCommand } from "./roles.ts";
+import { settingsCommand } from "./settings.ts";
 import { InputError, UsageError } from "./usage.ts";
 
 /** `npm run mint -- <command>`: the commands for operators. They read the mint's files and do not need it to run. */
@@ -16,6 +17,7 @@ const USAGE = `usage: npm run mint -- <command>
           [--issuer URL]      FILE has the token's decoded claims as JSON; - is standard input
           [--role ROLE] [--tag NAME=VALUE]... [--ttl SECONDS] [--json]
   policy check                checks the policy and lists its mistakes
+  settings check              checks all settings, and with oidc the policy
   issuers check               fetches the keys of each issuer, as the mint does, and says what is wrong
                               (Docker: docker compose exec mint bun --no-env-file cli/main.js issuers check)
   roles check                 checks the role files and lists their mistakes
@@ -25,12 +27,13 @@ const USAGE = `usage: npm run mint -- <command>
   api-key list                lists the keys
   api-key remove ID           removes a key`;
 
-const COMMANDS = {
-  explain: explainCommand,
-  policy: policyCommand,
-  issuers: issuersCommand,
+const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<number>>> = {
+  explain: (args) => explainCommand(args, readCliConfig()),
+  policy: (args) => policyCommand(args, readCliConfig()),
+  settings: settingsCommand,
+  issuers: (args) => issuersCommand(args, readCliConfig()),
   roles: rolesCommand,
-  "api-key": apiKeyCommand,
+  "api-key": (args) => apiKeyCommand(args, readCliConfig()),
 };
 
 const [command = "", ...args] = process.argv.slice(2);
@@ -43,10 +46,11 @@ async function run(): Promise<number> {
     return 0;
   }
   try {
-    if (!Object.hasOwn(COMMANDS, command)) {
+    const run = Object.hasOwn(COMMANDS, command) ? COMMANDS[command] : undefined;
+    if (!run) {
       throw new UsageError(command ? `unknown command ${JSON.stringify(command)}` : "no command given");
     }
-    return await COMMANDS[command as keyof typeof COMMANDS](args, readCliConfig());
+    return await run(args);
   } catch (error) {
     if (error instanceof UsageError) {
       console.error(`${error.message}\n\n${USAGE}`);

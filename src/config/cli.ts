@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import type { OidcIssuer } from "../core/policy/issuer.ts";
 import { ALWAYS, type Env, envReader, projectDir, variablesOf, withOptionalEnvFile } from "./env.ts";
-import { checkIssuer, DATA_DIR, ISSUER, toIssuer } from "./shared.ts";
+import { checkIssuer, DATA_DIR, ISSUER, MINT_POLICY_FILE, toIssuer } from "./shared.ts";
 import { text } from "./values.ts";
 
 /** The configuration of the mint's commands. */
@@ -23,7 +23,7 @@ const CLI = z
   .object({
     DATA_DIR,
     MINT_KEYS_DIR: text.optional(),
-    MINT_POLICY_FILE: text.default(join(projectDir, "fs/mint/policy.json")),
+    MINT_POLICY_FILE: MINT_POLICY_FILE.prefault(join(projectDir, "fs/mint/policy.json")),
     MINT_API_KEYS_FILE: text.default(join(projectDir, "fs/mint/api-keys.json")),
     ...ISSUER,
   })

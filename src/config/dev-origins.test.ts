@@ -1,11 +1,16 @@
 import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
 import { serviceEnvironment } from "../local/environment.ts";
+import { prepareTools } from "../local/tools.ts";
 import { withDevOrigins } from "./dev-origins.ts";
 import { readLocalConfig } from "./local.ts";
 import { readMintConfig } from "./mint.ts";
+import { servedOrigins } from "./origins.ts";
 
 const OWN = "https://app.example.com";
 const PORTS = [3000, 4173, 5173, 5174, 5175, 5176, 5177, 5178, 5179, 5180, 8080];
+
+const toolPath = await prepareTools(readLocalConfig());
 
 /** What the mint and the server allow with these settings, when they run without Docker. */
 function allowed(settings: Record<string, string>) {
@@ -17,7 +22,23 @@ function allowed(settings: Record<string, string>) {
   };
   const environment = serviceEnvironment(readLocalConfig(env), "");
   const mint = readMintConfig({ ...environment, OIDC_ISSUER: "", MINT_API_KEYS_FILE: "/k" });
-  return { mint: mint.allowedOrigins, server: JSON.parse(environment.NATS_WS_ORIGINS ?? "") };
+  return { mint: [...mint.allowedOrigins], server: serverOrigins(environment) };
+}
+
+/** What nats-init writes for nats-server. */
+function serverOrigins(environment: Record<string, string>): string[] {
+  const { stdout, stderr } = Bun.spawnSync(
+    [
+      "jq",
+      "-nr",
+      "-L",
+      join(import.meta.dirname, "../../fs/nats-init"),
+      'include "settings"; env | allowed_origins',
+    ],
+    { env: { ...environment, PATH: toolPath } },
+  );
+  if (stderr.length > 0) throw new Error(String(stderr));
+  return JSON.parse(String(stdout));
 }
 
 describe("the origins of development servers", () => {
@@ -39,7 +60,9 @@ describe("the origins of development servers", () => {
   });
 
   test.each(["0.0.0.0", "::", "192.0.2.1"])("are not allowed with dev on %s", (bind) => {
-    expect(allowed({ MINT_AUTH: "dev", NATS_BIND: bind })).toEqual({ mint: [OWN], server: [OWN] });
+    const hosts = bind === "192.0.2.1" ? [bind] : bind === "::" ? ["[::1]"] : [];
+    const demo = [...new Set([OWN, ...servedOrigins(8080, hosts)])];
+    expect(allowed({ MINT_AUTH: "dev", NATS_BIND: bind })).toEqual({ mint: demo, server: demo });
   });
 
   test("are not allowed by a mint that is started without NATS_BIND and listens on other addresses", () => {
@@ -57,10 +80,15 @@ describe("the origins of development servers", () => {
   });
 });
 
-test.each(["", "http://localhost:3000", '{"a":1}', "[", '"x"'])(
-  "NATS_WS_ORIGINS=%j, which is no list, reaches nats-init as it is",
-  (text) => {
-    const config = readLocalConfig({ MINT_AUTH: "dev", NATS_WS_ORIGINS: text });
-    expect(serviceEnvironment(config, "").NATS_WS_ORIGINS).toBe(text);
-  },
-);
+test("the demo page's origin is allowed with dev, on any port and under any of its names", () => {
+  const { mint, server } = allowed({
+    MINT_AUTH: "oidc, dev",
+    NATS_BIND: "0.0.0.0",
+    MINT_PORT: "25223",
+    MINT_DEV_HOSTS: "mint.test, Other.Test",
+  });
+  const hosts = ["localhost", "127.0.0.1", "[::1]", "mint.test", "other.test"];
+  expect(mint).toEqual([OWN, ...hosts.map((host) => `http://${host}:25223`)]);
+  expect(server).toEqual(mint);
+  expect(allowed({ MINT_AUTH: "dev", MINT_PORT: "80" }).server).toContain("http://localhost");
+});

@@ -1,8 +1,9 @@
 import { isLoopback } from "../util/address.ts";
+import { servedOrigins } from "./origins.ts";
 
 /**
- * The origins of pages in development. While `dev` gives every caller on this machine a credential anyway, pages of the
- * development servers on this machine need no setting.
+ * The origins that `dev` adds, by the rules of `allowed_origins` in `fs/nats-init/settings.jq`: the demo page's, and, while
+ * `dev` gives every caller on this machine a credential anyway, those of the development servers on this machine.
  */
 
 /** The ports that development servers take by default; Vite takes the next one for each further page. */
@@ -13,14 +14,22 @@ const HOSTS = ["localhost", "127.0.0.1"];
 
 const ORIGINS = HOSTS.flatMap((host) => PORTS.map((port) => `http://${host}:${port}`));
 
-/**
- * The allowed origins, with those of development servers if `dev` is used on this machine only.
- * @param bind the address on which the ports are open
- */
+export interface DevOptions {
+  readonly auth: readonly string[];
+  /** The address on which the ports are open: development servers are allowed if it is this machine's only. */
+  readonly bind: string;
+  /** The port under which browsers reach the demo page, if there is one. */
+  readonly port?: number | undefined;
+  /** Host names under which the demo page is served, besides this machine's own. */
+  readonly hosts?: readonly string[];
+}
+
+/** The allowed origins, with those that `dev` adds. */
 export function withDevOrigins(
   origins: readonly string[],
-  { auth, bind }: { readonly auth: readonly string[]; readonly bind: string },
+  { auth, bind, port, hosts = [] }: DevOptions,
 ): readonly string[] {
-  if (!auth.includes("dev") || !isLoopback(bind)) return origins;
-  return [...new Set([...origins, ...ORIGINS])];
+  if (!auth.includes("dev")) return origins;
+  const served = port === undefined ? [] : servedOrigins(port, hosts);
+  return [...new Set([...origins, ...served, ...(isLoopback(bind) ? ORIGINS : [])])];
 }

@@ -3,13 +3,15 @@ import type { AuthMethodName } from "../core/identity.ts";
 import { DEFAULT_RATE_LIMITS, isRateLimit, type RateLimits } from "../core/rate-limit.ts";
 import { isRoleName } from "../core/role-name.ts";
 import { isAddressRange } from "../util/address.ts";
-import { isHostName } from "../util/host-name.ts";
 import { withDevOrigins } from "./dev-origins.ts";
 import { ALWAYS, type Block, type Env, envReader, variablesOf } from "./env.ts";
+import { origins } from "./origins.ts";
 import {
   checkIssuer,
   ISSUER,
   MINT_AUTH,
+  MINT_DEV_HOSTS,
+  MINT_POLICY_FILE,
   MINT_PORT,
   NATS_BIND,
   NATS_PORT,
@@ -17,13 +19,15 @@ import {
   toIssuer,
   urlHost,
 } from "./shared.ts";
-import { jsonList, list, text, urls, variable, wholeNumber } from "./values.ts";
+import { list, port, text, urls, variable, wholeNumber } from "./values.ts";
 
 /** The configuration of the mint's service. */
 export interface MintConfig {
   readonly auth: AuthConfig;
   readonly host: string;
   readonly port: number;
+  /** Where browsers on this machine reach the mint, if that is known; in a container it is another address. */
+  readonly publishedUrl?: string | undefined;
   /** The number of processes that serve the port together. */
   readonly workers: number;
   /** The directory that the keys are exported to. */
@@ -45,7 +49,7 @@ export type AuthConfig = { readonly [Method in AuthMethodName]?: z.output<(typeo
 
 const AUTH = {
   oidc: z
-    .object({ MINT_POLICY_FILE: text, NODE_ENV: z.string().optional(), ...ISSUER })
+    .object({ MINT_POLICY_FILE, NODE_ENV: z.string().optional(), ...ISSUER })
     .superRefine(checkIssuer, ALWAYS)
     .refine(({ OIDC_ALLOW_HTTP, NODE_ENV }) => !(OIDC_ALLOW_HTTP && NODE_ENV === "production"), {
       path: ["OIDC_ALLOW_HTTP"],
@@ -73,10 +77,7 @@ const AUTH = {
         "a role's name",
         z.string().refine((text): boolean => isRoleName(text)),
       ).default("browser"),
-      MINT_DEV_HOSTS: list(
-        "a comma-separated list of host names, without ports",
-        z.string().refine(isHostName),
-      ).default([]),
+      MINT_DEV_HOSTS,
       MINT_DEMO_DIR: text.optional(),
     })
     .transform((values) => ({
@@ -107,9 +108,6 @@ const limits = z
   .pipe(z.tuple([limit, limit]))
   .transform(([address, subject]) => ({ address, subject }));
 
-/** As a browser sends it: scheme, host and port in normal form, and nothing else. */
-const origin = z.string().refine((text) => /^https?:/.test(text) && URL.parse(text)?.origin === text);
-
 /** RFC 9110, section 5.1, without `*`: in a preflight's response it would mean every header. */
 const headerName = z.string().regex(/^[\w!#$%&'+.^`|~-]+$/);
 
@@ -118,7 +116,9 @@ const SERVICE = z.object({
   MINT_PORT,
   MINT_WORKERS: wholeNumber(`a number of processes, 1 to ${MAX_WORKERS}`, MAX_WORKERS).default(1),
   MINT_KEYS_DIR: text,
-  MINT_ALLOWED_ORIGINS: jsonList('a JSON list of origins, ["https://app.example.com"]', origin).default([]),
+  MINT_ALLOWED_ORIGINS: origins().optional(),
+  NATS_WS_ORIGINS: origins(1).default([]),
+  MINT_PUBLISHED_PORT: port.optional(),
   MINT_ALLOWED_HEADERS: list("a comma-separated list of header names, x-request-source", headerName).default(
     [],
   ),
@@ -151,20 +151,25 @@ export function readMintConfig(env: Env = process.env): MintConfig {
     ...pick(AUTH, [...methods, "dev"]),
   });
   const host = urlHost(service.NATS_BIND);
+  const configuredOrigins = service.MINT_ALLOWED_ORIGINS ?? service.NATS_WS_ORIGINS;
   return {
     auth: pick(settings, methods),
     host: service.MINT_HOST,
     port: service.MINT_PORT,
+    publishedUrl:
+      service.MINT_PUBLISHED_PORT === undefined ? undefined : `http://${host}:${service.MINT_PUBLISHED_PORT}`,
     workers: service.MINT_WORKERS,
     keysDir: service.MINT_KEYS_DIR,
     rateLimit: service.MINT_RATE_LIMIT,
     trustedProxies: service.MINT_TRUSTED_PROXIES,
-    allowedOrigins: withDevOrigins(service.MINT_ALLOWED_ORIGINS, {
+    allowedOrigins: withDevOrigins(configuredOrigins, {
       auth: methods,
       // In a container the mint listens on all addresses, and NATS_BIND says where its port is published.
       bind: env.NATS_BIND?.trim() ? service.NATS_BIND : service.MINT_HOST,
+      port: service.MINT_PUBLISHED_PORT,
+      hosts: settings.dev?.hosts ?? [],
     }),
-    configuredOrigins: service.MINT_ALLOWED_ORIGINS,
+    configuredOrigins,
     allowedHeaders: service.MINT_ALLOWED_HEADERS,
     servers: {
       websocket: service.NATS_WS_URLS ?? [`ws://${host}:${service.NATS_WS_PORT}`],

@@ -1,9 +1,11 @@
+import { existsSync } from "node:fs";
 import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { z } from "zod";
 import { AUTH_METHODS } from "../core/identity.ts";
 import { ALLOW_HTTP, describeIssuerUrl, isIssuerUrl, type OidcIssuer } from "../core/policy/issuer.ts";
 import { normalAddress } from "../util/address.ts";
+import { isHostName } from "../util/host-name.ts";
 import { projectDir } from "./env.ts";
 import { flag, list, port, text, variable } from "./values.ts";
 
@@ -26,6 +28,11 @@ export const NATS_HTTP_BIND = bindAddress;
 export const NATS_HTTP_PORT = port.default(8222);
 export const MINT_PORT = port.default(8080);
 
+export const MINT_DEV_HOSTS = list(
+  "a comma-separated list of host names, without ports",
+  z.string().refine(isHostName),
+).default([]);
+
 /** Absolute; a relative path starts at the checkout. */
 export const DATA_DIR = text.default(".data").transform((path) => resolve(projectDir, path));
 
@@ -33,6 +40,12 @@ export const MINT_AUTH = list(
   `a comma-separated list of ${AUTH_METHODS.join(", ")} (dev accepts every caller without proof, so there is no default)`,
   z.enum(AUTH_METHODS),
 );
+
+/** The policy: `policy.local.json`, which is one's own, if there is one beside it. */
+export const MINT_POLICY_FILE = text.transform((path) => {
+  const own = path.replace(/\.json$/, ".local.json");
+  return existsSync(own) ? own : path;
+});
 
 /**
  * The OpenID issuer that the policy file does not list, of which both variables are set or neither, and how the keys of

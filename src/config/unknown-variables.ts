@@ -4,34 +4,17 @@ import { CLIENT_VARIABLES } from "./client.ts";
 import type { Env } from "./env.ts";
 import { LOCAL_VARIABLES } from "./local.ts";
 import { MINT_VARIABLES } from "./mint.ts";
+import { RECIPE_VARIABLES } from "./recipe.ts";
 
 /** Variables that look like settings of the recipe but are none, so that a misspelt name is not silently ignored. */
 
-/** The variables of `.env` that only the scripts and docker-compose.yaml read. */
-const OF_RECIPE = [
-  "NATS_OPERATOR",
-  "NATS_ACCOUNT",
-  "NATS_VER",
-  "NATS_BOX_VER",
-  "BUN_VER",
-  "NATS_WS_ORIGINS",
-  "NATS_MAX_CONNECTIONS",
-  "NATS_ACCOUNT_CONNECTIONS",
-  "NATS_MEMORY",
-  "NATS_GOMEMLIMIT",
-  "MINT_MEMORY",
-  "NATS_JS_MEMORY",
-  "NATS_JS_DISK",
-  "NATS_ACCOUNT_JS_MEMORY",
-  "NATS_ACCOUNT_JS_DISK",
-  "NATS_ACCOUNT_JS_STREAMS",
-  "NATS_ACCOUNT_JS_CONSUMERS",
-  "NATS_CONFLICT",
-];
+/** The variables of `.env` that only docker-compose.yaml reads. */
+const VERSIONS = ["NATS_VER", "NATS_BOX_VER", "BUN_VER"];
 
 /** All settings. */
 export const KNOWN_VARIABLES: ReadonlySet<string> = new Set([
-  ...OF_RECIPE,
+  ...VERSIONS,
+  ...RECIPE_VARIABLES,
   ...MINT_VARIABLES,
   ...LOCAL_VARIABLES,
   ...CLI_VARIABLES,

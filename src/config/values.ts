@@ -48,11 +48,8 @@ const split = (text: string) =>
     .map((part) => part.trim())
     .filter(Boolean);
 
-/** A JSON list of texts. */
-export const jsonList = (wanted: string, item: z.ZodType<string, string>) =>
-  variable(wanted, z.string().transform(parseJson).pipe(z.array(item)));
-
-function parseJson(text: string): unknown {
+/** Undefined for what is no JSON. */
+export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

@@ -5,6 +5,7 @@ import { InvalidKeysError, KeysUnavailableError } from "../core/errors.ts";
 import type { MintOptions } from "../core/mint.ts";
 import { ROLE_NAME } from "../core/role-name.ts";
 import { quote } from "../util/quote.ts";
+import { JsonError, parseJson } from "../util/strict-json.ts";
 
 /**
  * The keys that `nats-export` wrote: `current` is a symbolic link to the directory of one version, which contains
@@ -68,8 +69,9 @@ async function readText(directory: string, name: string): Promise<string> {
 
 function parseRoles(text: string): z.infer<typeof rolesFile> {
   try {
-    return rolesFile.parse(JSON.parse(text));
+    return rolesFile.parse(parseJson(text));
   } catch (error) {
+    if (error instanceof JsonError) throw new InvalidKeysError(`roles.json: ${error.message}`);
     const where = error instanceof z.ZodError ? error.issues[0]?.path.map(String).join(".") : undefined;
     const at = where ? `: see ${quote(where)}` : "";
     throw new InvalidKeysError(`roles.json: must be {"<role>": {"ttl": <seconds>}}${at}`);

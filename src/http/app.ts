@@ -24,7 +24,7 @@ import { pendingBodies } from "./edge/pending-bodies.ts";
 import { problems } from "./edge/problems.ts";
 import { complete } from "./edge/response-headers.ts";
 import { healthzRoute, readyzRoute } from "./health.ts";
-import { honoApp, unreadRequest, withOuterHeaders } from "./hono.ts";
+import { honoApp, withOuterHeaders } from "./hono.ts";
 import { metricsRoute, type RenderMetrics } from "./metrics.ts";
 import type { Route } from "./routes.ts";
 
@@ -124,7 +124,7 @@ export function createDoor(options: AppOptions): HttpDoor {
     {
       method: "POST",
       path: CREDS_PATH,
-      handler: async (c, context) => withOuterHeaders(c, await creds(await unreadRequest(c), context)),
+      handler: async (c, context) => withOuterHeaders(c, await creds(await unusedRequest(c), context)),
       setsOwnHeaders: true,
       operation: describeCreds,
     },
@@ -155,6 +155,15 @@ export function createDoor(options: AppOptions): HttpDoor {
     creds: (request, peer) =>
       everyRequest({ request, peer, route: CREDS_PATH }, (context) => creds(request, context)),
   };
+}
+
+/** The request with its body, which a middleware may have read: Hono keeps what it read. */
+async function unusedRequest({ req }: Context): Promise<Request> {
+  const { raw } = req;
+  if (!raw.bodyUsed || Object.keys(req.bodyCache).length === 0) return raw;
+  const headers = new Headers(raw.headers);
+  headers.delete("Content-Length");
+  return new Request(raw.url, { method: raw.method, headers, body: await req.text() });
 }
 
 function currentMints(mint: AppOptions["mint"]): () => readonly Mint[] {

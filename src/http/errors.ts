@@ -7,6 +7,17 @@ export class InvalidJsonError extends MintError {
   readonly code = "invalid_json";
 }
 
+/** Something has read the body before it reached the mint, and left nothing of it. */
+export class BodyUsedError extends MintError {
+  readonly code = "body_used";
+
+  constructor() {
+    super(
+      "the body was read before it reached the mint: mount the mint before what reads bodies, such as express.json(), or with nodeHandler() of nats-mint",
+    );
+  }
+}
+
 /** The body is not `application/json`, or it is compressed. */
 export class UnsupportedMediaTypeError extends MintError {
   readonly code = "unsupported_media_type";
@@ -62,6 +73,7 @@ export class OverloadedError extends MintError {
 
 /** All errors of this file. */
 export type HttpError =
+  | BodyUsedError
   | InvalidJsonError
   | UnsupportedMediaTypeError
   | BodyTooLargeError

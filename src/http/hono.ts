@@ -77,8 +77,3 @@ export async function withOuterHeaders(c: Context, response: Response): Promise<
   const isOnlyHandler = matchedRoutes(c).length <= 1;
   return isOnlyHandler ? response : c.newResponse(await response.text(), response);
 }
-
-/** The request with its body, also if a handler of a surrounding application has read it with Hono, which keeps it. */
-export async function unreadRequest({ req }: Context): Promise<Request> {
-  return req.raw.bodyUsed ? new Request(req.raw, { body: await req.text() }) : req.raw;
-}

@@ -1,9 +1,32 @@
 import { existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { readCliConfig } from "../config/cli.ts";
 import type { LocalConfig } from "../config/local.ts";
+import { checkSettings } from "../config/settings.ts";
+import { MintError } from "../core/errors.ts";
+import { activatePolicy } from "../core/policy/active.ts";
+import { parsePolicyFile } from "../core/policy/file.ts";
 import { findPortProblem, type PortProblem } from "../util/port.ts";
 import { prepareDataDir } from "./data-dir.ts";
 import { LaunchError } from "./launch-error.ts";
 import { findProcess, pidFile } from "./pid-file.ts";
+
+/**
+ * Checks all settings, and with oidc the policy, before anything is built or started.
+ * @throws {ConfigError} with one line for each wrong setting
+ * @throws {LaunchError} when the policy can't be used
+ */
+export async function checkConfiguration({ environment }: Pick<LocalConfig, "environment">): Promise<void> {
+  const { auth } = checkSettings(environment);
+  if (!auth.oidc) return;
+  const { policyFile, issuer, allowHttp } = readCliConfig(environment);
+  const text = existsSync(policyFile) ? await Bun.file(policyFile).text() : undefined;
+  try {
+    activatePolicy(parsePolicyFile(text, { allowHttp }), issuer);
+  } catch (error) {
+    if (!(error instanceof MintError)) throw error;
+    throw new LaunchError(`${policyFile}: ${error.message}\nNothing was started.`);
+  }
+}
 
 /**
  * Claims the data directory for this launcher.

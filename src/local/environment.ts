@@ -1,5 +1,4 @@
 import { join } from "node:path";
-import { withDevOrigins } from "../config/dev-origins.ts";
 import type { LocalConfig } from "../config/local.ts";
 import { inBrackets } from "../config/shared.ts";
 
@@ -8,8 +7,7 @@ export function serviceEnvironment(config: LocalConfig, toolPath: string): Recor
   const { dataDir, projectDir, ports, bind, monitoringBind, host } = config;
   const inServer = (name: string) => join(dataDir, "nats", name);
   return {
-    ...config.environment,
-    NATS_WS_ORIGINS: webSocketOrigins(config),
+    ...withoutRuntimeVariables(config.environment),
     PATH: toolPath,
     NSC_DIR: join(dataDir, "nsc"),
     SCRATCH_DIR: join(dataDir, "scratch"),
@@ -34,23 +32,19 @@ export function serviceEnvironment(config: LocalConfig, toolPath: string): Recor
     NATS_WS_URL: `ws://${host}:${ports.webSocket}`,
     MINT_HOST: bind,
     MINT_PORT: String(ports.mint),
+    MINT_PUBLISHED_PORT: String(ports.mint),
     MINT_DEV_HOSTS: [config.environment.MINT_DEV_HOSTS, host].filter(Boolean).join(),
     MINT_KEYS_DIR: join(dataDir, "keys"),
     MINT_POLICY_FILE: join(projectDir, "fs/mint/policy.json"),
     MINT_API_KEYS_FILE: join(projectDir, "fs/mint/api-keys.json"),
-    MINT_ALLOWED_ORIGINS: config.environment.MINT_ALLOWED_ORIGINS || config.environment.NATS_WS_ORIGINS || "",
   };
 }
 
-/** The origins of `NATS_WS_ORIGINS` and those that `dev` adds. A value that is no list stays, for nats-init to refuse. */
-function webSocketOrigins({ environment, auth, bind }: LocalConfig): string {
-  const { NATS_WS_ORIGINS: text = "" } = environment;
-  try {
-    const origins = JSON.parse(text);
-    return Array.isArray(origins) ? JSON.stringify(withDevOrigins(origins, { auth, bind })) : text;
-  } catch {
-    return text;
-  }
-}
+/** Variables of the mint's runtime, which containers don't receive either: they would change what it trusts. */
+const RUNTIME =
+  /^(NODE_EXTRA_CA_CERTS|NODE_TLS_REJECT_UNAUTHORIZED|NODE_OPTIONS|BUN_OPTIONS|SSL_CERT_FILE|SSL_CERT_DIR)$/;
+
+const withoutRuntimeVariables = (environment: LocalConfig["environment"]) =>
+  Object.fromEntries(Object.entries(environment).filter(([name]) => !RUNTIME.test(name)));
 
 const shellQuote = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;

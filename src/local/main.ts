@@ -1,6 +1,6 @@
 import { readLocalConfig } from "../config/local.ts";
 import { ConfigError } from "../core/errors.ts";
-import { checkPorts, claimDataDir } from "./checks.ts";
+import { checkConfiguration, checkPorts, claimDataDir } from "./checks.ts";
 import { serviceEnvironment } from "./environment.ts";
 import { LaunchError } from "./launch-error.ts";
 import { createOutput, LAUNCHER } from "./output.ts";
@@ -26,6 +26,7 @@ process.exit(0);
 
 async function launch(stopping: AbortSignal): Promise<void> {
   const config = readLocalConfig();
+  await checkConfiguration(config);
   for (const msg of findWarnings(config)) output.line({ level: "warn", source: LAUNCHER, msg });
   const release = claimDataDir(config);
   try {

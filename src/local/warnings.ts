@@ -1,4 +1,4 @@
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { readEnvFile } from "../config/env.ts";
 import type { LocalConfig } from "../config/local.ts";
@@ -8,8 +8,10 @@ import { quote } from "../util/quote.ts";
 /** Settings and files that have no effect although they look as if they had one: one sentence for each. */
 export const findWarnings = ({ projectDir }: Pick<LocalConfig, "projectDir">): string[] => [
   ...findUnknownVariables(readEnvFile(), process.env),
-  ...findIgnoredFiles(projectDir, "fs/nats-init/roles", "role"),
-  ...findIgnoredFiles(projectDir, "fs/nats-push/streams", "stream"),
+  ...["roles", "roles.local"].flatMap((name) => findIgnoredFiles(projectDir, `fs/nats-init/${name}`, "role")),
+  ...["streams", "streams.local"].flatMap((name) =>
+    findIgnoredFiles(projectDir, `fs/nats-push/${name}`, "stream"),
+  ),
 ];
 
 /** Files that editors and systems make. */
@@ -17,6 +19,7 @@ const OF_OTHERS = /^\.(git|DS_Store)|^\..*\.sw.$|~$|^README/i;
 
 /** The scripts read `*.json` of these directories, in lower case and without a dot at the start. */
 function findIgnoredFiles(projectDir: string, dir: string, kind: "role" | "stream"): string[] {
+  if (!existsSync(join(projectDir, dir))) return [];
   return readdirSync(join(projectDir, dir))
     .filter((name) => !/^[^.].*\.json$/.test(name) && !OF_OTHERS.test(name))
     .sort()

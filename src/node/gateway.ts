@@ -53,6 +53,7 @@ export async function openGateway(dial: () => Promise<unknown>): Promise<Gateway
     server.once("error", reject);
     server.listen(0, "127.0.0.1", resolve);
   });
+  server.on("error", () => {});
   // The clients keep the process running.
   server.unref();
   return {

@@ -1,4 +1,5 @@
 import type { Context } from "hono";
+import type { MintConfig } from "../config/mint.ts";
 import { ConfigError } from "../core/errors.ts";
 import type { HttpDoor } from "../http/app.ts";
 import { pathOf } from "../http/edge/path.ts";
@@ -31,6 +32,13 @@ export async function checkPort(host: string, port: number): Promise<void> {
       ? `port ${port} on ${address} is in use${address === host ? "" : ", which clients of localhost may reach"}; MINT_PORT chooses another`
       : `can't listen on ${host}, port ${port}: ${code}; see MINT_HOST and MINT_PORT`,
   );
+}
+
+/** For the log: the address, and where browsers reach it if that is another one. */
+export function listensOn({ host, port, publishedUrl }: MintConfig): string {
+  const url = `http://${host}:${port}`;
+  const elsewhere = publishedUrl !== undefined && publishedUrl !== url;
+  return `mint listens on ${url}${elsewhere ? `; open ${publishedUrl} in a browser` : ""}`;
 }
 
 export interface ListenOptions {

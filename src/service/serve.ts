@@ -7,7 +7,7 @@ import type { Route } from "../http/routes.ts";
 import { logUnexpected } from "../telemetry/log.ts";
 import { aboutRoute } from "./about-page.ts";
 import { demoRoutes } from "./demo-page.ts";
-import { listen, peerAddress } from "./listen.ts";
+import { listen, listensOn, peerAddress } from "./listen.ts";
 import { originLogger } from "./origin-log.ts";
 import { makeParts, type Parts, version } from "./parts.ts";
 import type { Worker } from "./workers/worker.ts";
@@ -33,7 +33,7 @@ export async function serve({ config, stopping, worker }: ServeOptions): Promise
   const door = makeDoor(config, parts, { stopping, render: worker?.aggregate ?? metrics.render });
   const server = listen({ host, port, door, stopping, shared: worker !== undefined });
   if (worker) worker.ready(metrics.snapshot);
-  else log.info(`mint listens on http://${host}:${port}`);
+  else log.info(listensOn(config));
   await server.stopped;
 }
 

@@ -1,3 +1,5 @@
+import { findJsonMistake, placeOf } from "./json-mistake.ts";
+
 /**
  * Strict JSON, for files in which a mistake must not change the meaning: of two fields with the same name `JSON.parse`
  * silently keeps the last one, so that a rule would lose its first `when`.
@@ -18,7 +20,10 @@ export function parseJson(text: string): unknown {
     value = JSON.parse(text);
   } catch {
     // The message of JSON.parse may quote the text.
-    throw new JsonError("is not valid JSON, or is incomplete");
+    const mistake = findJsonMistake(text);
+    throw new JsonError(
+      `is not valid JSON${mistake ? ` at ${mistake.place}: wanted ${mistake.wanted}` : ""}`,
+    );
   }
   checkNames(text);
   return value;
@@ -31,18 +36,21 @@ function checkNames(text: string): void {
   /** The enclosing objects, each with the names that it has so far, and lists as undefined. */
   const open: (Set<string> | undefined)[] = [];
   let lastString = "";
+  let lastPlace = 0;
   for (const { 0: lexeme, index } of text.matchAll(LEXEME)) {
     if (lexeme === "{") open.push(new Set());
     else if (lexeme === "[") open.push(undefined);
     else if (lexeme === "}" || lexeme === "]") open.pop();
-    else if (lexeme.startsWith('"')) lastString = lexeme;
-    else if (lexeme === ":") {
+    else if (lexeme.startsWith('"')) {
+      lastString = lexeme;
+      lastPlace = index;
+    } else if (lexeme === ":") {
       const name = JSON.parse(lastString) as string;
       const names = open.at(-1);
-      const line = text.slice(0, index).split("\n").length;
       const shown = JSON.stringify(name.slice(0, 64));
-      if (names?.has(name)) throw new JsonError(`line ${line}: duplicate field ${shown}`);
-      if (name === "__proto__") throw new JsonError(`line ${line}: a field can't be named ${shown}`);
+      const refuse = (why: string) => new JsonError(`has a ${why} ${shown} at ${placeOf(text, lastPlace)}`);
+      if (names?.has(name)) throw refuse("duplicate field");
+      if (name === "__proto__") throw refuse("field with the forbidden name");
       names?.add(name);
     }
   }

@@ -2,6 +2,7 @@ import { afterAll, beforeAll } from "bun:test";
 import type { NatsConnection } from "nats";
 import type { Page } from "playwright-core";
 import { createMint, type Mint } from "../../src/core/mint.ts";
+import { devIdentity } from "../../src/core/policy/dev.ts";
 import { readKeys } from "../../src/files/exported-keys.ts";
 import { createApp } from "../../src/http/app.ts";
 import { devAuthentication } from "../../src/http/dev.ts";
@@ -85,6 +86,8 @@ async function makeEnvironment() {
       const app = createApp({
         mint: () => mint,
         ...devAuthentication({ defaultRole: role, hosts: [hostname] }),
+        // A token is its end, in seconds since the epoch.
+        authenticateToken: (token, requested) => ({ ...devIdentity(requested), expiresAt: Number(token) }),
         servers: { tcp: [], websocket: [proxy.url] },
         allowedOrigins,
         // These pages renew far more often than a limit allows.

@@ -4,7 +4,7 @@ import { within } from "../mint/parts.ts";
 import { useEnvironment } from "./environment.ts";
 import { measure, printMeasures } from "./measures.ts";
 import { compare, PERFECT, publish } from "./publishers.ts";
-import { disturbances, expectSpacedRequests, expectValidLogins } from "./scenario.ts";
+import { disturbances, expectSpacedRequests, expectValidLogins, withBoth } from "./scenario.ts";
 import { probeSubscription } from "./subscription-probe.ts";
 
 /** Live credentials and the mint: renewals in time, and mints that fail or refuse. */
@@ -185,3 +185,38 @@ for (const client of ["nats.ws", "nats-core"] as const) {
     }
   });
 }
+
+describe.concurrent.each([true, false])(
+  "a page whose token is about to expire, from a cache that minds %p",
+  (minds) => {
+    test(
+      "gets a credential, and is renewed with the tokens that follow",
+      withBoth(async (client) => {
+        await using user = await environment.user();
+        const page = await user.open();
+        const statuses = await page.evaluate(
+          async ({ client, minds }) => {
+            const left = () => exp - Date.now() / 1000;
+            let exp = Math.floor(Date.now() / 1000) + 8;
+            // As `updateToken(5)` of keycloak-js.
+            const token = ({ fresh }: { fresh: boolean }) => {
+              if (left() < 5 || (fresh && minds)) exp = Math.floor(Date.now() / 1000) + 17;
+              return `${exp}`;
+            };
+            await harness.begin(client, { token });
+            await harness.until("refreshed");
+            return harness.connection.statuses;
+          },
+          { client, minds },
+        );
+        expect(disturbances(statuses)).toEqual([]);
+        expect(await page.evaluate(() => harness.count("unauthorized"))).toBe(0);
+        const responses = user.site.requests.map(({ status }) => status);
+        expect(responses[0]).toBe(401);
+        expect(new Set(responses)).toEqual(new Set([200, 401]));
+        if (minds) expect(responses.slice(0, 2)).toEqual([401, 200]);
+        expectValidLogins(user);
+      }),
+    );
+  },
+);

@@ -47,7 +47,7 @@ const composeWith = (settings: Record<string, string>, ...command: string[]) =>
 
 /** Runs `up` and waits until the mint is ready. Returns the output of the one-shot containers. */
 async function up(settings: Record<string, string> = {}): Promise<string> {
-  const { code, output } = await composeWith(settings, "up", "-d", "--build");
+  const { code, output } = await composeWith(settings, "up", "-d", "--wait", "--build");
   const logs = (
     await compose("logs", "--no-color", "--no-log-prefix", "nats-init", "nats-push", "nats-export")
   ).output;
@@ -184,6 +184,90 @@ describe("docker compose up", () => {
     expect(output).not.toMatch(/S[OAU][A-Z2-7]{56}/);
   });
 
+  test("says at its end where to go", async () => {
+    const { output } = await compose("logs", "--no-log-prefix", "mint");
+    expect(output).toContain(
+      `mint listens on http://0.0.0.0:8080; open http://127.0.0.1:${mint} in a browser`,
+    );
+    expect((await fetch(`http://127.0.0.1:${mint}/`)).status).toBe(200);
+  });
+
+  test("leaves no violation in the server's log", async () => {
+    const { output } = await compose("logs", "--no-log-prefix", "nats-server");
+    expect(output).toContain("Server is ready");
+    expect(output).not.toMatch(/Violation|\[ERR\]/);
+  });
+
+  test("allows the page that the mint serves, on its port, at the mint and at the WebSocket", async () => {
+    for (const origin of [`http://127.0.0.1:${mint}`, `http://localhost:${mint}`]) {
+      const response = await requestCreds({ user: "alice" }, { origin });
+      expect(response.headers.get("access-control-allow-origin")).toBe(origin);
+      const upgrade = [
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        `Origin: ${origin}`,
+      ];
+      const curl = ["curl", "-s", "-m", "2", "-o", "/dev/null", "-w", "%{http_code}"];
+      const headers = [...upgrade, "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="].flatMap((line) => [
+        "-H",
+        line,
+      ]);
+      expect((await run([...curl, ...headers, `http://127.0.0.1:${webSocket}`])).output).toBe("101");
+    }
+  });
+
+  test.each([
+    ["MINT_RATE_LIMIT", "many", 'MINT_RATE_LIMIT: got "many", wanted requests a minute'],
+    ["NATS_MAX_CONNECTIONS", "-1", 'NATS_MAX_CONNECTIONS: got "-1", wanted a whole number from 1'],
+    ["NATS_WS_ORIGINS", '["https://app.example.com:443"]', '"https://app.example.com" instead of'],
+    ["MINT_ALLOWED_ORIGINS", '["https://bücher.example"]', '"https://xn--bcher-kva.example" instead of'],
+  ])("with %s=%s stops before anything is changed, and says what is wrong", async (name, value, sentence) => {
+    const before = await inspect<string>("nats-init", ".State.FinishedAt");
+    const { code } = await composeWith({ [name]: value }, "up", "-d", "--wait");
+    expect(code).not.toBe(0);
+    expect((await compose("logs", "--no-log-prefix", "check")).output).toContain(sentence);
+    expect(await inspect<string>("nats-init", ".State.FinishedAt")).toBe(before);
+    await up();
+  });
+
+  describe("with one's own files", () => {
+    const own = {
+      ".env.local": "MINT_DEFAULT_ROLE=own\nOIDC_ISSUER=https://login.example.com\nOIDC_AUDIENCE=nats\n",
+      "fs/nats-init/roles.local/own.json": '{"pub":{"allow":["own"]},"sub":{"allow":["_INBOX.>"]}}',
+      "fs/mint/policy.local.json":
+        '{"rules":[{"when":{"a":"b"},"grant":{"role":"own"}},{"when":{},"grant":{"role":"room"}}]}',
+    };
+    beforeAll(() => {
+      for (const [path, text] of Object.entries(own)) {
+        mkdirSync(dirname(join(dir, path)), { recursive: true });
+        writeFileSync(join(dir, path), text);
+      }
+    });
+    afterAll(async () => {
+      for (const path of Object.keys(own)) rmSync(join(dir, path));
+      expect(await up()).toContain("nats-init: role own: removed");
+    });
+
+    test("stops when Compose has not read .env.local, and says what to type", async () => {
+      expect((await compose("up", "-d", "--wait")).code).not.toBe(0);
+      expect((await compose("logs", "--no-log-prefix", "check")).output).toContain(
+        ".env.local is not in use, so its MINT_DEFAULT_ROLE, OIDC_AUDIENCE, OIDC_ISSUER would not apply: Docker Compose reads it only if it is named. Run: export COMPOSE_ENV_FILES=.env,.env.local",
+      );
+    });
+
+    test("uses them in place of the shipped ones", async () => {
+      const files = { COMPOSE_ENV_FILES: [".env", ".env.local"].map((file) => join(dir, file)).join() };
+      expect(await up(files)).toContain("nats-init: role own: added");
+      expect(await credentials({ user: "alice" })).toMatchObject({
+        role: "own",
+        inbox_prefix: "_INBOX.alice",
+      });
+      const policy = await composeWith(files, "run", "--rm", "-T", "mint-cli", "policy", "check");
+      expect(expectSuccess(policy)).toContain("/fs/mint/policy.local.json: 2 rules");
+    });
+  });
+
   test("makes .env.account readable by the checkout's owner only", () => {
     const { uid, gid, mode } = statSync(join(dir, "fs/nats-export/secrets/.env.account"));
     expect({ uid, gid, mode: mode & 0o777 }).toEqual({ uid: owner, gid: owner, mode: 0o600 });
@@ -205,12 +289,12 @@ describe("docker compose up", () => {
   );
 
   test("has a memory limit for each container, and a lower one for the garbage collector", async () => {
-    for (const service of ["nats-init", "nats-server", "nats-push", "nats-export", "mint"]) {
+    for (const service of ["check", "nats-init", "nats-server", "nats-push", "nats-export", "mint"]) {
       const most = await inspect<number>(service, ".HostConfig.Memory");
       expect([service, most]).toEqual([service, service === "nats-server" ? 2 ** 31 : 2 ** 29]);
       const variables = await inspect<string[]>(service, ".Config.Env");
       const limit = variables.find((variable) => variable.startsWith("GOMEMLIMIT="))?.split("=")[1];
-      if (service === "mint") continue;
+      if (service === "mint" || service === "check") continue;
       expect([service, Number.parseInt(limit ?? "", 10) * 2 ** 20 < most]).toEqual([service, true]);
     }
   });
@@ -285,7 +369,7 @@ describe("docker compose up", () => {
   });
 
   test("`--wait` finds every service healthy", async () => {
-    expectSuccess(await compose("up", "-d", "--wait", "nats-server", "mint"));
+    expectSuccess(await compose("up", "-d", "--wait"));
     expect(await inspect<string>("nats-server", ".State.Health.Status")).toBe("healthy");
     expect(await inspect<string>("mint", ".State.Health.Status")).toBe("healthy");
   });

@@ -3,7 +3,14 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { NatsConnection } from "nats";
-import { type BackendCredentials, type CredsResponse, liveCredentials } from "../../src/node/index.ts";
+import { createApiKey, hashApiKey } from "../../src/core/api-key/key.ts";
+import { apiKeyAuthentication, createApp, createMint, readKeys } from "../../src/index.ts";
+import {
+  type BackendCredentials,
+  type CredsResponse,
+  credentials as endpoint,
+  liveCredentials,
+} from "../../src/node/index.ts";
 import {
   accountEnv,
   credentials,
@@ -160,6 +167,37 @@ describe("docs/backends.md", () => {
     Object.assign(globalThis, { backend });
     await run(end, [], "const { nc, live } = globalThis.backend;");
     expect(backend.nc.isClosed()).toBe(true);
+  });
+
+  test("has a backend that proves itself with an API key for its role", async () => {
+    const key = createApiKey();
+    const stored = {
+      id: key.id,
+      hash: hashApiKey(key.key),
+      description: "",
+      roles: ["backend"],
+      createdAt: 0,
+    };
+    const { mint: keys } = await readKeys(environment.recipe.env.KEYS_DIR ?? "");
+    const app = createApp({
+      mint: createMint(keys),
+      ...apiKeyAuthentication({ keys: () => [stored] }),
+      servers: { websocket: [environment.url("ws")], tcp: [environment.url("tcp")] },
+    });
+    await using server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: app.fetch });
+    const url = `http://127.0.0.1:${server.port}/creds`;
+    const token = () => key.key;
+    const live = await liveCredentials(endpoint({ url, user: "clock", role: "backend", token }));
+    expect(live.current.servers[0]).toStartWith("nats:");
+    const nc = await clients.nats(live);
+    await nc.flush();
+    await live.refresh();
+    await nc.flush();
+    await nc.close();
+    live.close();
+    await expect(liveCredentials(endpoint({ url, user: "clock", role: "page", token }))).rejects.toThrow(
+      "403",
+    );
   });
 
   test("has the options of the code", () => {

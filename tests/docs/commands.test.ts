@@ -334,7 +334,7 @@ describe("operations", () => {
 });
 
 test("the guide's lines mount the mint in an application", async () => {
-  const snippet = block(read("docs/library.md"), "createApp", "ts")
+  const snippet = block(read("docs/library.md"), "identify(request)", "ts")
     .replace('"nats-mint"', JSON.stringify(join(projectDir, "src/index.ts")))
     .replace('".data/keys"', JSON.stringify(join(recipe.dir, "keys")));
   const file = join(recipe.dir, "mount.ts");

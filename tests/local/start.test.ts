@@ -263,6 +263,8 @@ describe("npm start", () => {
       for (const host of ["localhost", "127.0.0.1"])
         expect([port, await statuses(`http://${host}:${port}`)]).toEqual([port, [204, 101]]);
     }
+    for (const host of ["localhost", "127.0.0.1", "[::1]"])
+      expect(await statuses(`http://${host}:${mint}`)).toEqual([204, 101]);
     expect(await statuses("http://localhost:4444")).toEqual([403, 403]);
     expect(await statuses("https://localhost:5173")).toEqual([403, 403]);
     await start.until(`8080","http://127.0.0.1:8080","http://localhost:3000"`);
@@ -469,6 +471,61 @@ esac`;
     const { exitCode, output } = run();
     expect(output).toContain("neither is Go, which builds them. Install Go 1.26 or later");
     expect(exitCode).toBe(1);
+  });
+
+  test.each([
+    ["NATS_MAX_CONNECTIONS", "-1", "wanted a whole number from 1"],
+    ["NATS_JS_MEMORY", "2G", "wanted a size such as 256MB or 10GB"],
+    ["MINT_RATE_LIMIT", "many", "wanted requests a minute"],
+    ["MINT_AUTH", "none", "wanted a comma-separated list of oidc, api-key, dev"],
+    ["NATS_WS_ORIGINS", '["https://bücher.example"]', "https://xn--bcher-kva.example"],
+    ["MINT_ALLOWED_ORIGINS", '["HTTPS://app.example.com:443"]', "https://app.example.com"],
+  ])("with %s=%s says what is wanted, before anything is built or made", (name, value, sentence) => {
+    const { exitCode, output } = run({ [name]: value, DATA_DIR: `${state}-none` });
+    expect(output).toContain(`${name}: got `);
+    expect(output).toContain(sentence);
+    expect(output).not.toContain("Go");
+    expect(exitCode).toBe(1);
+    expect(existsSync(`${state}-none`)).toBe(false);
+  });
+
+  describe("with a .env.local", () => {
+    const own = join(copy, ".env.local");
+    const runWith = (text: string | Uint8Array) => {
+      writeFileSync(own, text);
+      return run();
+    };
+    afterAll(() => rmSync(own, { force: true }));
+
+    test("takes its values in place of those of .env, as Docker Compose reads them", () => {
+      const { output } = runWith(
+        '\ufeffNATS_MAX_CONNECTIONS="-1"\r\nNATS_WS_ORIGINS="[\\"http://x:80\\"]"\r\n',
+      );
+      expect(output).toContain('NATS_MAX_CONNECTIONS: got "-1"');
+      expect(output).toContain("http://x");
+    });
+
+    test("in UTF-16 refuses it with a sentence", () => {
+      expect(runWith(Buffer.from("\ufeffNATS_PORT=1\n", "utf16le")).output).toContain(
+        ".env.local: is not UTF-8. Save it as UTF-8",
+      );
+    });
+
+    test("that Compose can't read refuses it with the line", () => {
+      expect(runWith("A=1\nMINT PORT=1\n").output).toContain(".env.local, line 2: wanted NAME=value");
+    });
+
+    test("and a wrong policy of one's own refuses that before anything is made", () => {
+      const policy = join(copy, "fs/mint/policy.local.json");
+      writeFileSync(policy, '{"rules":[{"when":{},"grant":{"rolle":"x"}}]}');
+      const { output } = runWith(
+        "MINT_AUTH=oidc\nOIDC_ISSUER=https://login.example.com\nOIDC_AUDIENCE=nats\n",
+      );
+      rmSync(policy);
+      expect(output).toContain("policy.local.json: ");
+      expect(output).toContain("rolle");
+      expect(output).toContain("Nothing was started.");
+    });
   });
 
   test("says what is built and how far it is, and Go's own message when that fails", () => {

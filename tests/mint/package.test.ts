@@ -41,7 +41,17 @@ beforeAll(async () => {
     install(join(dir, "consumer"), tarball, `hono@${NEWEST_HONO}`),
     install(join(dir, "oldest"), tarball, `hono@${OLDEST_HONO}`),
   ]);
-  for (const consumer of ["consumer", "oldest"]) writeFileSync(join(dir, consumer, "app.ts"), CONSUMER);
+  const readme = blocks(readFileSync(join(projectDir, "packages/server/README.md"), "utf8"));
+  for (const consumer of ["consumer", "oldest"]) {
+    writeFileSync(join(dir, consumer, "app.ts"), CONSUMER);
+    writeFileSync(
+      join(dir, consumer, "readme.ts"),
+      readme
+        .filter(({ language }) => language === "ts")
+        .map(({ text }) => text)
+        .join("\n"),
+    );
+  }
 });
 
 afterAll(async () => {
@@ -84,7 +94,11 @@ import {
   type CredsResponse, createApp, createMint, type Identity, type Mint, MintError, parseSubjectToken, readKeys, RoleNotAllowedError,
 } from "nats-mint";
 
+import { type BackendOptions, liveCredentials } from "nats-mint/node";
+
 declare const process: { argv: string[] };
+const backend: BackendOptions = { tls: { ca: "a certificate", handshakeFirst: true } };
+if (typeof liveCredentials !== "function" || !backend.tls) throw new Error("nothing for backends");
 
 const { mint: keys } = await readKeys(process.argv[2] ?? "");
 const mint: Mint = createMint(keys);
@@ -236,7 +250,7 @@ describe.each(["consumer", "oldest"])("in the project %s", (consumer) => {
           module: "nodenext",
           outDir: "out",
         },
-        files: ["app.ts"],
+        files: ["app.ts", "readme.ts"],
       }),
     );
     expectSuccess(await run([join(projectDir, "node_modules/.bin/tsc")], join(dir, consumer)));

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import type { NatsConnection } from "nats";
+import { connect, jwtAuthenticator, type NatsConnection } from "nats";
 import type { CredentialSource, CredsResponse, LiveCredentialsEvent } from "../../src/node/index.ts";
 import { liveCredentials } from "../../src/node/index.ts";
 import { measure, printMeasures } from "../browser/measures.ts";
 import { Recorder } from "../browser/page/recorder.ts";
 import { makeProxy } from "../browser/proxy.ts";
 import { compare, PERFECT, publish } from "../browser/publishers.ts";
-import { credentials, type Environment, makeEnvironment, within } from "../mint/parts.ts";
+import { bytes, credentials, type Environment, makeEnvironment, within } from "../mint/parts.ts";
 import { CLIENTS, type ClientName, clients } from "./clients.ts";
 
 /** Backends whose credentials are renewed while messages flow: each client, over TCP and over WebSocket. */
@@ -103,4 +103,41 @@ describe.each(["tcp", "ws"] as const)("over %s", (transport) => {
       ] as LiveCredentialsEvent["type"][]);
     },
   );
+});
+
+/** Without this module: the client logs in again with a new credential, by `reconnect()`. */
+test("for comparison, what nats loses when it reconnects with a new credential", async () => {
+  const target = Number(new URL(environment.url("tcp")).port);
+  await using proxy = await makeProxy({ targets: [target], delay: 5 });
+  await using observer = await environment.observer();
+  const request = { user: "reconnecting", role: "jobs" };
+  let { jwt, seed = "" } = await credentials(environment.app, request);
+  const nc = await connect({
+    servers: `localhost:${proxy.port}`,
+    authenticator: jwtAuthenticator(
+      () => jwt,
+      () => bytes(seed),
+    ),
+    reconnectDelayHandler: () => 0,
+  });
+  const received = record(nc, "jobs.in");
+  const passedOn = record(observer.nc, "jobs.out");
+  await Promise.all([nc.flush(), observer.nc.flush()]);
+  await using _ = { [Symbol.asyncDispose]: () => nc.close() };
+  await using up = publish([nc], 300, (client, text) => client.publish("jobs.out", text));
+  await using down = publish([observer.nc], 600, (client, text) => client.publish("jobs.in", text));
+  await received.reach(100);
+  for (let i = 0; i < RENEWALS; i++) {
+    ({ jwt, seed = "" } = await credentials(environment.app, request));
+    const again = (async () => {
+      for await (const { type } of nc.status()) if (type === "reconnect") return;
+    })();
+    await nc.reconnect();
+    await within(again, "the client to connect again");
+    await received.reach(received.count + 100);
+  }
+  await Promise.all([up.stop(), down.stop()]);
+  await Promise.all([nc.flush(), observer.nc.flush()]);
+  const lost = [compare(received.received, down.sent).lost, compare(passedOn.received, up.sent).lost];
+  measure(`nats, messages lost by ${RENEWALS} times reconnect(): received, sent`, ...lost.map(String));
 });

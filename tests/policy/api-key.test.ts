@@ -152,7 +152,11 @@ test("an invalid file is not changed", async () => {
   await writeFile(workspace.apiKeysFile, '[{"id":');
   for (const args of [["add", "--roles", "service"], ["remove", "abcdefgh"], ["list"]]) {
     const { code, out, err } = await workspace.run(["api-key", ...args]);
-    expect([code, out, err]).toEqual([1, "", "the file of API keys is not valid JSON, or is incomplete\n"]);
+    expect([code, out, err]).toEqual([
+      1,
+      "",
+      `${workspace.apiKeysFile}: the file of API keys is not valid JSON at line 1, column 8: wanted a value; the text ends here\n`,
+    ]);
   }
   expect(await readFile(workspace.apiKeysFile, "utf8")).toBe('[{"id":');
 });

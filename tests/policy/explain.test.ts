@@ -230,13 +230,18 @@ describe("policy check", () => {
     await workspace.writePolicy({ rules: [{ when: { claim: [] }, grant: { rol: "x" } }] });
     const { code, out, err } = await workspace.run(["policy", "check"]);
     expect([code, out]).toEqual([1, ""]);
+    const file = workspace.env.MINT_POLICY_FILE;
     expect(err.trimEnd().split("\n")).toEqual([
-      'rules[0].when: unknown field "claim"',
-      "rules[0].grant.role: is missing",
-      'rules[0].grant: unknown field "rol"',
+      `${file}: rules[0].when: unknown field "claim"`,
+      `${file}: rules[0].grant.role: is missing`,
+      `${file}: rules[0].grant: unknown field "rol"`,
     ]);
+    await workspace.writePolicy('{\n  "rules": [\n    { "when": {}, },\n  ]\n}');
+    expect((await workspace.run(["policy", "check"])).err).toBe(
+      `${file}: the policy is not valid JSON at line 3, column 19: wanted a name in double quotes; there is no comma before the end of a list or an object\n`,
+    );
     await workspace.writePolicy('{"rules":[{"when":{"issuer":"x"},"when":{},"grant":{"role":"a"}}]}');
-    expect((await workspace.run(["policy", "check"])).err).toContain('line 1: duplicate field "when"');
+    expect((await workspace.run(["policy", "check"])).err).toContain('duplicate field "when" at line 1');
   });
 
   test("includes the issuer of the settings: names from a claim need a single one", async () => {

@@ -171,6 +171,8 @@ describe("settings", () => {
     ["NATS_WS_ORIGINS", '["*"]', "at least one origin"],
     ["NATS_WS_ORIGINS", "http://localhost", "JSON list"],
     ["NATS_WS_ORIGINS", '["http://localhost/path"]', "without paths"],
+    ["NATS_WS_ORIGINS", '["https://app.example.com:443"]', '"https://app.example.com" instead of'],
+    ["NATS_WS_ORIGINS", '["https://bücher.example"]', '"https://xn--bcher-kva.example" instead of'],
     ["NATS_ACCOUNT_JS_DISK", "5G", "a size such as"],
     ["NATS_ACCOUNT_JS_DISK", "5TB", "can't be larger than"],
     ["NATS_ACCOUNT_JS_STREAMS", "-1", "whole number"],
@@ -317,7 +319,9 @@ describe("role files", () => {
       "has the same key twice",
     ],
     ["a list", [], "must be a JSON object"],
-    ["no JSON", "{", "is not JSON"],
+    ["no JSON", "{", "is not JSON: line 1, column "],
+    ["a comma too many", '{\n  "pub": { "allow": ["a"], },\n}', "is not JSON: line 2, column 28: "],
+    ["a comment", "{\n\n  // a role\n}", "is not JSON: line 3, column "],
     ["nothing", "", "must hold one JSON object"],
     ["two objects", "{} {}", "must hold one JSON object"],
   ];
@@ -349,7 +353,7 @@ describe("role files", () => {
       );
     }
     expect(output).toContain("roles/My role.json: its name must be lower case");
-    expect(output).toContain("nats-export: wrote the keys of browser good room service");
+    expect(output).toContain("nats-export: wrote the keys of backend browser good page room service");
     expect(Object.keys(scopedKeys(recipe.account())).sort()).toEqual([
       "backend",
       "browser",
@@ -425,7 +429,7 @@ describe("role files", () => {
     const output = expectSuccess(await recipe.init());
     expect(output).toContain("roles.local/wrong.json: pub is missing");
     const keys = scopedKeys(recipe.account());
-    expect(Object.keys(keys).sort()).toEqual(["browser", "own", "service"]);
+    expect(Object.keys(keys).sort()).toEqual(["backend", "browser", "own", "page", "service"]);
     expect(keys.browser?.template).toMatchObject({
       pub: { allow: ["a.{{name()}}"] },
       sub: { allow: ["b.{{name()}}"] },

@@ -45,6 +45,8 @@ export async function makeRecipe(settings: Record<string, string> = {}) {
     STREAMS_DIR: join(dir, "streams"),
     SECRETS_DIR: join(dir, "secrets"),
     PUSH_PATIENCE: "10",
+    // The prepared states, which have other ports, are copied.
+    MINT_PUBLISHED_PORT: "",
     ...settings,
   };
   const rolesDir = join(dir, "roles");
@@ -161,7 +163,7 @@ export async function makeRecipe(settings: Record<string, string> = {}) {
 /** Roles besides the recipe's own, by their names. */
 type Roles = Record<string, unknown>;
 
-/** Settings that do not change the prepared state, and the owner of the server's directories. */
+/** Settings that do not change the prepared state, the origins, which are applied to a copy of it, and the owner of the server's directories. */
 type StartSettings = Partial<Record<"MINT_PORT" | "NATS_WS_ORIGINS" | "SERVER_OWNER", string>>;
 
 /** A running recipe, as after `makeRecipe` and `up`, but from a copy of a prepared state. */
@@ -181,6 +183,7 @@ export async function copyRecipe(settings: StartSettings = {}, roles: Roles = {}
   const recipe = await makeRecipe(settings);
   try {
     copyTree(await prepareState(roles, settings.SERVER_OWNER ?? ""), recipe.dir);
+    if (settings.NATS_WS_ORIGINS) expectSuccess(await recipe.init());
   } catch (error) {
     await recipe[Symbol.asyncDispose]();
     throw error;

@@ -451,7 +451,7 @@ PATH=\${PATH#*:} exec nats "$@"
     });
     const output = await recipe.up();
     expect(output).toContain("nats-push: all is in force\n");
-    expect(output).toContain("wrote the keys of browser chat more room service");
+    expect(output).toContain("wrote the keys of backend browser chat more page room service");
     const log = readFileSync(join(recipe.dir, "nats-server.log"), "utf8");
     expect(log).not.toContain("Violation");
   });

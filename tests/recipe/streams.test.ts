@@ -173,7 +173,7 @@ describe("a stream file that is wrong", () => {
   };
 
   const wrong: [string, string, unknown, string][] = [
-    ["is no JSON", "x.json", '{ "subjects": [', "streams/x.json: is not JSON"],
+    ["is no JSON", "x.json", '{ "subjects": [', "streams/x.json: is not JSON: line 1, column "],
     ["is empty", "x.json", "", "streams/x.json: must hold one JSON object"],
     ["is a list", "x.json", [extra], "streams/x.json: must hold one JSON object"],
     ["holds two objects", "x.json", "{}{}", "streams/x.json: must hold one JSON object"],

@@ -51,7 +51,7 @@ interface PageGlobals {
 export function credentials({ url, token, ...fields }: Endpoint): CredentialSource {
   /** Whether the next token must be fresh. */
   let fresh = false;
-  /** The `expires_at` of the last credential; without one, no comparison is true. */
+  /** The `expires_at` of the last credential; NaN before the first. */
   let end = NaN;
 
   /** Sends one request. Resolves with undefined if a fresh token may be accepted in place of the one that was refused. */
@@ -70,8 +70,10 @@ export function credentials({ url, token, ...fields }: Endpoint): CredentialSour
     const problem = (await response.json().catch(() => {})) as Problem | null | undefined;
     if (status === 401 && token && !fresh) return;
     const message = `${status}: ${problem?.detail ?? statusText}`;
+    // At the first request, a token that has expired already is that of a login which has ended.
+    const passing = end ? /^token_expir/ : /^token_expiring/;
     if (status === 401 || status === 403)
-      throw new UnauthorizedError(message, /^token_expir/.test(problem?.code as string));
+      throw new UnauthorizedError(message, passing.test(problem?.code as string));
     throw new CredentialError("unavailable", message, { retryAfter: readRetryAfter(response) });
   }
 

@@ -1,4 +1,4 @@
-import { BodyTooLargeError, InvalidJsonError, UnsupportedMediaTypeError } from "../errors.ts";
+import { BodyTooLargeError, BodyUsedError, InvalidJsonError, UnsupportedMediaTypeError } from "../errors.ts";
 
 /** Bytes. A usual request has a few hundred; the rest is for tags. */
 const MAX_BODY = 8 * 1024;
@@ -21,6 +21,8 @@ export async function readJson(
   } catch (error) {
     // The client closed the connection or sent invalid chunks. The response is for the log only.
     if ((error as Error).name === "AbortError") throw new InvalidJsonError("the body was cut off");
+    // What the runtimes throw for a body that is used or locked.
+    if (error instanceof TypeError) throw new BodyUsedError();
     throw error;
   }
 }

@@ -41,6 +41,7 @@ export const PROBLEMS: Readonly<Record<ProblemCode, Problem | null>> = {
   overloaded: { status: 503, title: "The service is overloaded" },
   issuer_unavailable: { status: 503, title: "The issuer of the token can't be reached" },
   keys_unavailable: { status: 503, title: "There are no keys yet" },
+  body_used: { status: 500, title: "The body was read before it reached the mint" },
   invalid_keys: null,
   invalid_policy: null,
   invalid_api_keys: null,

@@ -2,6 +2,7 @@ import type { MintConfig } from "../../config/mint.ts";
 import { createLog, type Logger, logCrashes } from "../../telemetry/log.ts";
 import { aborted } from "../../util/aborted.ts";
 import { withTimeout } from "../../util/timeout.ts";
+import { listensOn } from "../listen.ts";
 import { createPool, type Pool } from "./pool.ts";
 import { keepRunning } from "./restart.ts";
 import type { WorkerProcess } from "./worker-process.ts";
@@ -53,7 +54,7 @@ async function run(pool: Pool, log: Logger, { config, stopping }: SuperviseOptio
 
   const gaveUp = new AbortController();
   const ending = AbortSignal.any([stopping, gaveUp.signal]);
-  const { host, port, workers: count } = config;
+  const { workers: count } = config;
   let notReady = count;
 
   async function keep(number: number): Promise<void> {
@@ -64,7 +65,7 @@ async function run(pool: Pool, log: Logger, { config, stopping }: SuperviseOptio
       anyReady: () => pool.ready().length > 0,
       onReady() {
         if (isFirstTime && --notReady === 0) {
-          log.info(`mint listens on http://${host}:${port}, with ${count} workers`);
+          log.info(`${listensOn(config)}, with ${count} workers`);
         }
         isFirstTime = false;
       },
