@@ -29,6 +29,27 @@ interface LoadReport {
   readonly failed: number;
 }
 
+export interface ConstantRate extends Omit<Load, "connections"> {
+  /** Requests a second. */
+  readonly rate: number;
+}
+
+/**
+ * Sends requests at a constant rate, whether earlier ones have their responses or not, with the program in Go. A request
+ * that waits counts with its whole time: there is no coordinated omission.
+ * @throws if any response was not a 200
+ */
+export async function loadAtRate({ goPeers, cores }: Machine, load: ConstantRate): Promise<LoadResult> {
+  if (!goPeers) throw new Error("a constant rate needs Go");
+  const { url, rate, seconds, publicKeysFile, tokensFile = "", first = 0 } = load;
+  const what = [String(rate), String(first), String(seconds), publicKeysFile, tokensFile];
+  return checked(
+    await runJson<LoadResult & { failed: number }>(
+      on(cores?.load, [goPeers, "attack", `${url}/creds`, ...what]),
+    ),
+  );
+}
+
 /**
  * Generates the load with `wrk`, or with `autocannon` if there is no `wrk`, on its own core.
  * @throws if any response was not a 200: refusals are fast and would distort the result
@@ -42,11 +63,15 @@ export async function load({ wrk, cores }: Machine, load: Load): Promise<LoadRes
     ? [wrk, ...how, `${url}/creds`, "--", ...what]
     : bun("bench/load/without-wrk.ts", `${url}/creds`, String(connections), String(seconds), ...what);
   const report = await runJson<LoadReport>(on(cores?.load, command));
+  return { ...checked(report), perSecond: report.requests / report.seconds };
+}
+
+function checked<T extends { readonly requests: number; readonly failed: number }>(report: T): T {
   if (report.requests === 0) throw new Error("the server sent no response");
   if (report.failed > 0) {
     throw new Error(
       `${report.failed} of ${report.requests} requests were refused or failed, so the measurement is invalid`,
     );
   }
-  return { perSecond: report.requests / report.seconds, requests: report.requests, p99: report.p99 };
+  return report;
 }

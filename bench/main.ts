@@ -9,6 +9,7 @@ import { natsBlock } from "./nats/report.ts";
 import {
   conditions,
   type Length,
+  ratesTable,
   roundsTable,
   upkeepTable,
   verdictsTable,
@@ -101,7 +102,10 @@ function finish(name: string, title: string, part: Part, length: Length): void {
   const found = verdicts(part);
   all.push(...found);
   measured += [...part.rounds.values()].flat().filter(Boolean).length;
-  if (isCheck) return;
+  if (isCheck) {
+    for (const line of part.atRates ? ratesTable(part.atRates) : []) report(line);
+    return;
+  }
   writeBlock(name, [
     conditions(machine, length),
     "",
@@ -109,6 +113,7 @@ function finish(name: string, title: string, part: Part, length: Length): void {
     "",
     ...roundsTable(part.rounds),
     "",
+    ...(part.atRates ? [...ratesTable(part.atRates), ""] : []),
     ...verdictsTable(found),
   ]);
 }

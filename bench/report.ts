@@ -59,6 +59,19 @@ export function roundsTable(rounds: Rounds): string[] {
   return table(["contender", "per second", "from, to", ...(hasLatency ? ["p99"] : [])], rows);
 }
 
+/** The latencies at constant rates: a row for each contender, a column for each rate. */
+export function ratesTable(atRates: ReadonlyMap<number, Rounds>): string[] {
+  const names = [...new Set([...atRates.values()].flatMap((rounds) => [...rounds.keys()]))];
+  const cell = (rounds: Rounds, name: string) => {
+    const all = (["p50", "p99", "p999"] as const).map((of) => spreadOf(rounds, name, of)?.median.toFixed(1));
+    return all.includes(undefined) ? "not measured" : all.join(" / ");
+  };
+  return table(
+    ["p50 / p99 / p99.9, in ms", ...[...atRates.keys()].map((rate) => `${figure(rate)} a second`)],
+    names.map((name) => [name, ...[...atRates.values()].map((rounds) => cell(rounds, name))]),
+  );
+}
+
 export function verdictsTable(verdicts: readonly Verdict[]): string[] {
   return table(
     ["what", "target", "measured", "by processor time", ""],

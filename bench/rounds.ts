@@ -9,6 +9,9 @@ export interface Measurement {
   readonly perProcessorSecond?: number | undefined;
   /** Milliseconds within which 99 of 100 responses arrived. */
   readonly p99?: number;
+  /** The same for half of the responses, and for 999 of 1000; only at a constant rate. */
+  readonly p50?: number;
+  readonly p999?: number;
   /** Growth of the process in bytes. */
   readonly grownBy?: number;
 }

@@ -35,6 +35,8 @@ export interface PartOptions {
 /** The results of one part of the benchmark. */
 export interface Part {
   readonly rounds: Rounds;
+  /** Measurements at constant rates, by the rate. */
+  readonly atRates?: ReadonlyMap<number, Rounds>;
   readonly comparisons: readonly Comparison[];
   readonly bounds: readonly Bound[];
 }

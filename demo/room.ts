@@ -163,6 +163,7 @@ export class Room {
     const subject = `rooms.${this.room}.${this.name}.chat`;
     if (!this.#history) {
       this.#nc.publish(subject, text);
+      await this.#nc.flush();
       return;
     }
     const reply = await this.#nc.request(subject, text, { timeout: STORE_TIMEOUT });

@@ -3,6 +3,10 @@
 //	bench given <state file> <seconds>    for a given public key
 //	bench creds <state file> <seconds>    with a new key pair, to a creds file
 //	bench serve <state file> <port> <issuer> <audience>
+//
+// And a load at a constant rate:
+//
+//	bench attack <url> <requests per second> <number of the first> <seconds> <public keys file> <tokens file or "">
 package main
 
 import (
@@ -32,6 +36,10 @@ type state struct {
 }
 
 func main() {
+	if os.Args[1] == "attack" {
+		length := time.Duration(must(strconv.ParseFloat(os.Args[5], 64)) * float64(time.Second))
+		fail(attack(os.Args[2], must(strconv.Atoi(os.Args[3])), must(strconv.Atoi(os.Args[4])), length, os.Args[6], os.Args[7]))
+	}
 	command, state := os.Args[1], readState(os.Args[2])
 	switch command {
 	case "given":
@@ -116,7 +124,11 @@ func must[T any](value T, err error) T {
 	return value
 }
 
+// fail ends the program: with 1 for an error, with 0 without one.
 func fail(err error) {
+	if err == nil {
+		os.Exit(0)
+	}
 	fmt.Fprintln(os.Stderr, err)
 	os.Exit(1)
 }

@@ -85,22 +85,23 @@ export const projectDir = join(import.meta.dirname, "../..");
 const envFile = join(projectDir, ".env");
 
 /**
- * The variables of `.env`, and those of `.env.local`, which is one's own and wins over it.
+ * The variables of `.env` and of `.env.local`, which is one's own and wins over it.
  * @throws {ConfigError} when `.env` is missing
  */
-export function readEnvFile(): Env {
+export function readEnvFiles(): Readonly<Record<".env" | ".env.local", Env>> {
   if (!existsSync(envFile)) {
     throw new ConfigError(
       `${envFile} is missing. It has all settings of the recipe. Restore it: git checkout .env`,
     );
   }
   const shipped = readFile(envFile, process.env);
-  return { ...shipped, ...readFile(`${envFile}.local`, { ...shipped, ...process.env }) };
+  return { ".env": shipped, ".env.local": readFile(`${envFile}.local`, { ...shipped, ...process.env }) };
 }
 
 /** The environment and the files. As in docker compose, a variable of the environment wins over them. */
 export function withEnvFile(): Env {
-  return { ...readEnvFile(), ...process.env };
+  const files = readEnvFiles();
+  return { ...files[".env"], ...files[".env.local"], ...process.env };
 }
 
 /** The same, but `.env` may be missing, as it is in the image. */

@@ -112,6 +112,15 @@ describe("the configuration of the mint", () => {
       issuer: "https://login.example.com",
       audience: ["nats", "mint"],
     });
+    const http = { OIDC_ISSUER: "http://keycloak:8080/realms/a", OIDC_ALLOW_HTTP: "true" };
+    expect(readMintConfig({ ...oidc, ...issuer, ...http, OIDC_CA_FILE: "/ca.pem" }).auth.oidc).toMatchObject({
+      issuer: { issuer: http.OIDC_ISSUER },
+      allowHttp: true,
+      caFile: "/ca.pem",
+    });
+    expect(mistakes(() => readMintConfig({ ...oidc, ...issuer, OIDC_ISSUER: http.OIDC_ISSUER }))).toEqual([
+      expect.stringContaining("OIDC_ALLOW_HTTP=true accepts plain http, for prototyping only"),
+    ]);
     for (const [name, env] of [
       ["OIDC_AUDIENCE", { ...oidc, ...issuer, OIDC_AUDIENCE: "" }],
       ["OIDC_ISSUER", { ...oidc, ...issuer, OIDC_ISSUER: "" }],

@@ -1,12 +1,12 @@
 import { expect, test } from "bun:test";
-import { readEnvFile } from "./env.ts";
+import { readEnvFiles } from "./env.ts";
 import { findUnknownVariables, KNOWN_VARIABLES } from "./unknown-variables.ts";
 
 test("every variable of .env is known", () => {
-  const names = Object.keys(readEnvFile());
+  const names = Object.keys(readEnvFiles()[".env"]);
   expect(names.length).toBeGreaterThan(30);
   expect(names.filter((name) => !KNOWN_VARIABLES.has(name))).toEqual([]);
-  expect(findUnknownVariables(readEnvFile(), {})).toEqual([]);
+  expect(findUnknownVariables(readEnvFiles(), {})).toEqual([]);
 });
 
 test.each([
@@ -21,14 +21,14 @@ test.each([
 ])("%s is reported with %s, in .env and in the environment", (name, nearest) => {
   const sentence = (where: string) =>
     `${name} in ${where} is not a setting, and is ignored. Did you mean ${nearest}?`;
-  expect(findUnknownVariables({ [name]: "x" }, {})).toEqual([sentence(".env")]);
+  expect(findUnknownVariables({ ".env": { [name]: "x" } }, {})).toEqual([sentence(".env")]);
   expect(findUnknownVariables({}, { [name]: "x" })).toEqual([sentence("the environment")]);
 });
 
 test.each(["MINT_LISTEN_ADDRESS", "NATS_CLUSTER_NAME", "OIDC_CLIENT_SECRET"])(
   "%s, which is near no setting, is reported in .env",
   (name) => {
-    expect(findUnknownVariables({ [name]: "x" }, {})).toEqual([
+    expect(findUnknownVariables({ ".env": { [name]: "x" } }, {})).toEqual([
       `${name} in .env is not a setting, and is ignored. docs/configuration.md has all of them.`,
     ]);
   },
@@ -46,13 +46,13 @@ test("variables of other programs are not reported", () => {
     "NO_COLOR",
   ];
   const env = Object.fromEntries(others.map((name) => [name, "x"]));
-  expect(findUnknownVariables(env, env)).toEqual([]);
+  expect(findUnknownVariables({ ".env": env }, env)).toEqual([]);
   const nats = ["NATS_URL", "NATS_USER", "NATS_CREDS", "NATS_CONTEXT", "NATS_KEY", "OIDC_CLIENT_SECRET"];
   expect(findUnknownVariables({}, Object.fromEntries(nats.map((name) => [name, "x"])))).toEqual([]);
 });
 
 test("no value is shown", () => {
-  expect(findUnknownVariables({ MINT_SECRT: "hunter2" }, { MINT_SECRT: "hunter2" }).join()).not.toContain(
-    "hunter2",
-  );
+  expect(
+    findUnknownVariables({ ".env.local": { MINT_SECRT: "hunter2" } }, { MINT_SECRT: "hunter2" }).join(),
+  ).not.toContain("hunter2");
 });

@@ -37,13 +37,14 @@ const MOST_ERRORS = 2;
 
 /**
  * One sentence for each variable that is probably a misspelt setting.
- * @param fileEnv the variables of `.env`, where every name that begins as the settings do is reported
+ * @param files the variables of each file, in which every name that begins as the settings do is reported
  * @param processEnv the environment, which has variables of other programs too: only names near a setting are reported
  */
-export function findUnknownVariables(fileEnv: Env, processEnv: Env): string[] {
-  const inFile = describeUnknown(fileEnv, ".env", /^(MINT|NATS|OIDC)_/i);
-  const inEnvironment = describeUnknown(processEnv, "the environment", /^MINT_/i);
-  return [...inFile, ...inEnvironment];
+export function findUnknownVariables(files: Readonly<Record<string, Env>>, processEnv: Env): string[] {
+  return [
+    ...Object.entries(files).flatMap(([file, env]) => describeUnknown(env, file, /^(MINT|NATS|OIDC)_/i)),
+    ...describeUnknown(processEnv, "the environment", /^MINT_/i),
+  ];
 }
 
 function describeUnknown(env: Env, where: string, ours: RegExp): string[] {

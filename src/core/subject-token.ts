@@ -10,6 +10,8 @@ import { seedsIn } from "./keys/nkey.ts";
  */
 export type SubjectToken = Brand<string, "SubjectToken">;
 
+export const MAX_TOKEN_LENGTH = 64;
+
 /** The characters and the length of a subject token. That it contains no seed is a further check. */
 export const SUBJECT_TOKEN = /^[A-Za-z0-9_-]{1,64}$/;
 
@@ -28,5 +30,11 @@ export function parseSubjectToken(value: unknown): SubjectToken {
   if (typeof value === "string" && SUBJECT_TOKEN.test(value)) {
     throw new InvalidUserError("a user's name is public, and this one contains a private key (an nkey seed)");
   }
-  throw new InvalidUserError("a user is one subject token: 1 to 64 characters of A-Z, a-z, 0-9, _ and -");
+  const came =
+    typeof value === "string" && value.length > MAX_TOKEN_LENGTH
+      ? `; this one has ${value.length} characters`
+      : "";
+  throw new InvalidUserError(
+    `a user is one subject token: 1 to ${MAX_TOKEN_LENGTH} characters of A-Z, a-z, 0-9, _ and -${came}`,
+  );
 }

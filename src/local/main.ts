@@ -25,9 +25,10 @@ try {
 process.exit(0);
 
 async function launch(stopping: AbortSignal): Promise<void> {
+  // First: a misspelt variable may be the reason why another one is missing.
+  for (const msg of findWarnings()) output.line({ level: "warn", source: LAUNCHER, msg });
   const config = readLocalConfig();
   await checkConfiguration(config);
-  for (const msg of findWarnings(config)) output.line({ level: "warn", source: LAUNCHER, msg });
   const release = claimDataDir(config);
   try {
     // Before the tools, which may take minutes to build.

@@ -1,24 +1,21 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { readEnvFile } from "../config/env.ts";
-import type { LocalConfig } from "../config/local.ts";
+import { projectDir, readEnvFiles } from "../config/env.ts";
 import { findUnknownVariables } from "../config/unknown-variables.ts";
 import { quote } from "../util/quote.ts";
 
 /** Settings and files that have no effect although they look as if they had one: one sentence for each. */
-export const findWarnings = ({ projectDir }: Pick<LocalConfig, "projectDir">): string[] => [
-  ...findUnknownVariables(readEnvFile(), process.env),
-  ...["roles", "roles.local"].flatMap((name) => findIgnoredFiles(projectDir, `fs/nats-init/${name}`, "role")),
-  ...["streams", "streams.local"].flatMap((name) =>
-    findIgnoredFiles(projectDir, `fs/nats-push/${name}`, "stream"),
-  ),
+export const findWarnings = (): string[] => [
+  ...findUnknownVariables(readEnvFiles(), process.env),
+  ...["roles", "roles.local"].flatMap((name) => findIgnoredFiles(`fs/nats-init/${name}`, "role")),
+  ...["streams", "streams.local"].flatMap((name) => findIgnoredFiles(`fs/nats-push/${name}`, "stream")),
 ];
 
 /** Files that editors and systems make. */
 const OF_OTHERS = /^\.(git|DS_Store)|^\..*\.sw.$|~$|^README/i;
 
 /** The scripts read `*.json` of these directories, in lower case and without a dot at the start. */
-function findIgnoredFiles(projectDir: string, dir: string, kind: "role" | "stream"): string[] {
+function findIgnoredFiles(dir: string, kind: "role" | "stream"): string[] {
   if (!existsSync(join(projectDir, dir))) return [];
   return readdirSync(join(projectDir, dir))
     .filter((name) => !/^[^.].*\.json$/.test(name) && !OF_OTHERS.test(name))

@@ -1,6 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { refusalLine } from "../browser/transport/server-errors.ts";
+import { writeTogether } from "./write-together.ts";
 
 /** The part of a client's WebSocket (src/browser/transport/socket.ts) that is used. */
 interface ClientSide {
@@ -68,16 +69,18 @@ export async function openGateway(dial: () => Promise<unknown>): Promise<Gateway
 
 function join(connection: Socket, socket: ClientSide, token: string): void {
   let head: Buffer | undefined = Buffer.alloc(0);
-  let isCorked = false;
   const late = setTimeout(() => connection.destroy(), CONNECT_TIMEOUT);
 
-  connection.on("data", (bytes: Buffer) => {
+  connection.on("data", function receive(bytes: Buffer) {
     if (!head) return socket.send(bytes as Uint8Array<ArrayBuffer>);
     head = Buffer.concat([head, bytes]);
     const end = head.indexOf(LINE_FEED) + 1;
     if (end === 0 && head.length < MAX_CONNECT) return;
     const connect = readConnect(head.subarray(0, end).toString(), token);
-    if (!connect) return void connection.end("-ERR 'Authorization Violation'\r\n");
+    if (!connect) {
+      connection.off("data", receive).resume().end("-ERR 'Authorization Violation'\r\n");
+      return;
+    }
     clearTimeout(late);
     const rest = head.subarray(end);
     head = undefined;
@@ -89,18 +92,7 @@ function join(connection: Socket, socket: ClientSide, token: string): void {
     socket.close();
   });
 
-  socket.onmessage = ({ data }) => {
-    // What arrives in one go leaves in one packet.
-    if (!isCorked) {
-      isCorked = true;
-      connection.cork();
-      process.nextTick(() => {
-        isCorked = false;
-        connection.uncork();
-      });
-    }
-    connection.write(forLocalClient(Buffer.from(data)));
-  };
+  socket.onmessage = ({ data }) => writeTogether(connection, forLocalClient(Buffer.from(data)));
   socket.onclose = () => void connection.end();
   // There is no connection to the server. Clients report the reason only if a server refuses them by it.
   socket.onerror = ({ message }: { message: string }) => {

@@ -9,7 +9,7 @@ export type {
   CredsResponse,
   Permissions,
 } from "../browser/credential/credential.ts";
-export { credentials, type Endpoint } from "../browser/credential/endpoint.ts";
+export { credentials, type Endpoint, type TokenRequest } from "../browser/credential/endpoint.ts";
 export type { Nkeys } from "../browser/credential/key.ts";
 export { CredentialError, UnauthorizedError } from "../browser/errors.ts";
 export type { Listener, LiveCredentialsEvent } from "../browser/events.ts";

@@ -1,6 +1,7 @@
 import { connect as connectTcp, type Socket } from "node:net";
 import { type ConnectionOptions, connect as connectTls } from "node:tls";
 import type { PlainWebSocket } from "../browser/transport/link.ts";
+import { writeTogether } from "./write-together.ts";
 
 type Pem = string | Uint8Array;
 
@@ -33,12 +34,12 @@ export function openTcpSocket(url: string, tls?: TlsOptions): PlainWebSocket {
   const { protocol, hostname, port } = new URL(url);
   const host = hostname.replace(/^\[|\]$/g, "");
   const to = { host, port: Number(port) || DEFAULT_PORT };
+  const isWanted = protocol === "tls:" || tls !== undefined;
   const { handshakeFirst = false, ...given } = tls ?? {};
   // Without the undefined values that the types of `tls.connect` don't accept.
   const secure: ConnectionOptions = Object.fromEntries(Object.entries(given));
   let stream: Socket;
   let reason = "";
-  let isCorked = false;
 
   const socket: PlainWebSocket = {
     binaryType: "arraybuffer",
@@ -46,16 +47,7 @@ export function openTcpSocket(url: string, tls?: TlsOptions): PlainWebSocket {
     onclose: null,
     onerror: null,
     send(data) {
-      // What is sent in one go leaves in one packet.
-      if (!isCorked) {
-        isCorked = true;
-        stream.cork();
-        process.nextTick(() => {
-          isCorked = false;
-          stream.uncork();
-        });
-      }
-      stream.write(data as Uint8Array);
+      writeTogether(stream, data as Uint8Array);
     },
     close() {
       // Not at once: what was sent has to arrive, and what the server still sends must not reset the connection.
@@ -76,6 +68,11 @@ export function openTcpSocket(url: string, tls?: TlsOptions): PlainWebSocket {
     return stream.on("close", () => socket.onclose?.({ reason }));
   }
 
+  function fail(why: string) {
+    reason = why;
+    stream.destroy();
+  }
+
   const deliver = (bytes: Uint8Array) => socket.onmessage?.({ data: bytes });
 
   function startTls(info: Uint8Array) {
@@ -94,14 +91,15 @@ export function openTcpSocket(url: string, tls?: TlsOptions): PlainWebSocket {
       if (end < 0) return;
       stream.off("data", read);
       const { tls_required: isRequired, tls_available: isAvailable } = parseInfo(head.subarray(0, end));
-      if (isRequired || ((protocol === "tls:" || tls) && isAvailable)) return startTls(head);
-      if (protocol === "tls:") {
-        reason = `no TLS at ${url}: use nats:// if the network is trusted`;
-        stream.destroy();
-        return;
-      }
-      stream.on("data", deliver);
-      deliver(head);
+      if (!isRequired && !isWanted) {
+        stream.on("data", deliver);
+        deliver(head);
+      } else if (!isRequired && !isAvailable) {
+        fail(`no TLS at ${url}: use nats:// without the option tls if the network is trusted`);
+      } else if (head.length > end + 1) {
+        // It would be taken for what comes over TLS.
+        fail(`more than INFO before TLS at ${url}`);
+      } else startTls(head);
     });
   }
 

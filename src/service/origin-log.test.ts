@@ -26,7 +26,7 @@ test("a refused origin is logged once, with the line that allows it", async () =
   for (const origin of ["http://localhost:4444", "http://localhost:8080", "http://localhost:4444"])
     await preflight(origin);
   expect(lines).toEqual([
-    `a page of "http://localhost:4444" was refused: its origin is not allowed. To allow it, write in .env: NATS_WS_ORIGINS='["http://localhost:8080","http://localhost:4444"]' (the same in MINT_ALLOWED_ORIGINS, if that is set)`,
+    `a page of "http://localhost:4444" was refused: its origin is not allowed. To allow it, write in .env.local or .env: NATS_WS_ORIGINS='["http://localhost:8080","http://localhost:4444"]' (the same in MINT_ALLOWED_ORIGINS, if that is set)`,
   ]);
 });
 

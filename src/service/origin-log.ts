@@ -5,7 +5,7 @@ import { quote } from "../util/quote.ts";
 const MAX_ORIGINS = 20;
 
 /**
- * Logs each refused origin once, with the line for `.env` that allows it.
+ * Logs each refused origin once, with the line for `.env.local` or `.env` that allows it.
  * @param configured the origins that are set now
  */
 export function originLogger(
@@ -16,13 +16,19 @@ export function originLogger(
   return (origin) => {
     if (logged.has(origin) || logged.size === MAX_ORIGINS) return;
     logged.add(origin);
-    log.warn(`a page of ${quote(origin)} was refused: ${advice(origin, configured)}`);
+    log.warn(`a page of ${show(origin)} was refused: ${advice(origin, configured)}`);
   };
 }
+
+/** A header that no browser sends may contain anything, also a password. */
+const show = (origin: string): string =>
+  /^(null|[a-z][a-z0-9+.-]*:\/\/[^\s@/:]*(:\d+)?)$/i.test(origin)
+    ? quote(origin)
+    : "no origin that browsers send";
 
 function advice(origin: string, configured: readonly string[]): string {
   if (!/^https?:/.test(origin) || URL.parse(origin)?.origin !== origin)
     return "only pages that are served over http or https can be allowed";
   const line = `NATS_WS_ORIGINS='${JSON.stringify([...configured, origin])}'`;
-  return `its origin is not allowed. To allow it, write in .env: ${line} (the same in MINT_ALLOWED_ORIGINS, if that is set)`;
+  return `its origin is not allowed. To allow it, write in .env.local or .env: ${line} (the same in MINT_ALLOWED_ORIGINS, if that is set)`;
 }

@@ -138,6 +138,24 @@ test("a request with a proof that no method accepts is not authenticated by `dev
   expect((await service.requestCreds(undefined, { user: "alice" })).status).toBe(200);
 });
 
+test("plain http is said at the start, a wrong issuer too, and pages may send the headers of the settings", async () => {
+  writePolicy({ rules: [RULE], issuers: [{ issuer: `${provider.issuer}/none`, audience: [API] }] });
+  const [port] = await freePorts(1);
+  await using service = launch("oidc", {
+    MINT_PORT: String(port),
+    OIDC_ALLOW_HTTP: "true",
+    MINT_ALLOWED_ORIGINS: '["https://app.example.com"]',
+    MINT_ALLOWED_HEADERS: "x-request-source",
+  });
+  await service.waitFor(/OIDC_ALLOW_HTTP=true: issuers are reached by plain http/);
+  await service.waitFor(/"warn".*none\\": its discovery document can't be fetched: the response was 404/);
+  await service.waitFor(/mint listens on/);
+  const headers = { Origin: "https://app.example.com", "Access-Control-Request-Method": "POST" };
+  const response = await fetch(`http://127.0.0.1:${port}/creds`, { method: "OPTIONS", headers });
+  const allowed = response.headers.get("Access-Control-Allow-Headers")?.split(",");
+  expect(allowed).toEqual(expect.arrayContaining(["traceparent", "sentry-trace", "x-request-source"]));
+});
+
 test("a request without a proof is unauthorized", async () => {
   writePolicy({ rules: [RULE] });
   await using service = await start("api-key,oidc");
@@ -167,6 +185,18 @@ describe("the service does not start", () => {
     expect(await refused({ OIDC_ISSUER: "", OIDC_AUDIENCE: "" })).toMatch(
       new RegExp(`policy.json: issuers\\[0\\].issuer: must be .*: ${provider.issuer}$`, "m"),
     );
+  });
+
+  test("with a file of authorities that is missing, or plain http in production", async () => {
+    writePolicy({ rules: [RULE] });
+    const caFile = join(dir, "none.pem");
+    expect(await refused({ OIDC_CA_FILE: caFile })).toContain(
+      `OIDC_CA_FILE: ${caFile}: does not exist, wanted one or more certificates in PEM`,
+    );
+    expect(await refused({ OIDC_ALLOW_HTTP: "true", NODE_ENV: "production" })).toContain(
+      'OIDC_ALLOW_HTTP: got "true", wanted false where NODE_ENV is production',
+    );
+    expect(await refused({ OIDC_ISSUER: "http://keycloak:8080" })).toContain("OIDC_ALLOW_HTTP=true");
   });
 
   test("with oidc and no issuer", async () => {

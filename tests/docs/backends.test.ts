@@ -5,12 +5,7 @@ import { join } from "node:path";
 import type { NatsConnection } from "nats";
 import { createApiKey, hashApiKey } from "../../src/core/api-key/key.ts";
 import { apiKeyAuthentication, createApp, createMint, readKeys } from "../../src/index.ts";
-import {
-  type BackendCredentials,
-  type CredsResponse,
-  credentials as endpoint,
-  liveCredentials,
-} from "../../src/node/index.ts";
+import { type BackendCredentials, credentials as endpoint, liveCredentials } from "../../src/node/index.ts";
 import {
   accountEnv,
   credentials,
@@ -83,7 +78,7 @@ interface Program {
 async function openPage(user: string) {
   const live = await liveCredentials(async ({ publicKey }) => {
     const request = { user, role: "page", public_key: publicKey };
-    return (await credentials(environment.app, request)) as CredsResponse;
+    return await credentials(environment.app, request);
   });
   const nc = await clients["nats.ws"](live);
   return {
@@ -198,6 +193,23 @@ describe("docs/backends.md", () => {
     await expect(liveCredentials(endpoint({ url, user: "clock", role: "page", token }))).rejects.toThrow(
       "403",
     );
+  });
+
+  test("has an application that signs its own credential", async () => {
+    const [text = ""] = code(section(guide, "## The application that has the mint"));
+    const { live } = await run<Program>(
+      text
+        .replace('"nats-mint"', JSON.stringify(join(projectDir, "src/index.ts")))
+        .replace('".data/keys"', JSON.stringify(environment.recipe.env.KEYS_DIR))
+        .replace("nats://127.0.0.1:4222", environment.url("tcp")),
+      ["live"],
+    );
+    const nc = await clients.nats(live);
+    await nc.flush();
+    await live.refresh();
+    await nc.flush();
+    await nc.close();
+    live.close();
   });
 
   test("has the options of the code", () => {

@@ -567,21 +567,40 @@ esac`;
   });
 
   test("warns of misspelt variables and of files that are ignored", () => {
+    const own = join(copy, "fs/nats-init/roles.local");
+    mkdirSync(own, { recursive: true });
     const ignored = [
       "fs/nats-init/roles/x.jsonc",
       "fs/nats-init/roles/y.JSON",
+      "fs/nats-init/roles.local/mine.json5",
       "fs/nats-push/streams/Z.yaml",
     ];
+    writeFileSync(join(copy, ".env.local"), "OIDC_ISSUERS=x\n");
     for (const file of ignored) writeFileSync(join(copy, file), "{}");
     const { output } = run({ MINT_PROT: "1" });
-    for (const file of ignored) rmSync(join(copy, file));
+    for (const file of [...ignored, ".env.local"]) rmSync(join(copy, file));
     expect(output).toContain(
       "MINT_PROT in the environment is not a setting, and is ignored. Did you mean MINT_PORT?",
     );
-    expect(output).toContain(`${ignored[0]} is ignored: the name of a role file ends in .json`);
-    expect(output).toContain(`${ignored[1]} is ignored: the name of a role file ends in .json`);
-    expect(output).toContain(`${ignored[2]} is ignored: the name of a stream file ends in .json`);
+    expect(output).toContain(
+      "OIDC_ISSUERS in .env.local is not a setting, and is ignored. Did you mean OIDC_ISSUER?",
+    );
+    for (const file of ignored) {
+      const kind = file.includes("roles") ? "role" : "stream";
+      expect(output).toContain(`${file} is ignored: the name of a ${kind} file ends in .json`);
+    }
     expect(run().output).not.toContain("ignored");
+  });
+
+  test("warns of a misspelt variable also when another one is missing because of it", () => {
+    const { exitCode, output } = run({
+      MINT_AUTH: "oidc",
+      OIDC_ISSUER: "https://login.example.com",
+      OIDC_AUDIANCE: "nats",
+    });
+    expect(output).toContain("Did you mean OIDC_AUDIENCE?");
+    expect(output).toContain("OIDC_AUDIENCE: is not set");
+    expect(exitCode).toBe(1);
   });
 
   test("without .env says how to get it back", () => {

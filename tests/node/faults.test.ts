@@ -2,7 +2,6 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { NatsConnection } from "nats";
 import {
   type CredentialSource,
-  type CredsResponse,
   type LiveCredentialsEvent,
   liveCredentials,
   UnauthorizedError,
@@ -34,7 +33,7 @@ async function start(
       ttl,
       public_key: publicKey,
     };
-    return { ...(await credentials(environment.app, request)), servers } as CredsResponse;
+    return { ...(await credentials(environment.app, request)), servers };
   };
   const events: LiveCredentialsEvent[] = [];
   const waiting = new Set<() => void>();

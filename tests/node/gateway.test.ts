@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { connect as openSocket } from "node:net";
 import { connect } from "nats";
-import { type BackendCredentials, type CredsResponse, liveCredentials } from "../../src/node/index.ts";
+import { type BackendCredentials, liveCredentials } from "../../src/node/index.ts";
 import { makeProxy } from "../browser/proxy.ts";
 import { credentials, type Environment, exchange, makeEnvironment, within } from "../mint/parts.ts";
 
@@ -19,7 +19,7 @@ beforeAll(async () => {
   live = await liveCredentials(async ({ publicKey }) => {
     const request = { user: "printer", role: "service", public_key: publicKey };
     const response = await credentials(environment.app, request);
-    return { ...response, servers: [`nats://localhost:${proxy.port}`] } as CredsResponse;
+    return { ...response, servers: [`nats://localhost:${proxy.port}`] };
   });
   const options = await live.tcpOptions();
   port = Number(options.servers[0]?.split(":")[1]);
@@ -74,11 +74,11 @@ test("each object with live credentials has a token of its own, which is long", 
     live.current.seed
       ? live.current
       : async ({ publicKey }) =>
-          (await credentials(environment.app, {
+          await credentials(environment.app, {
             user: "other",
             role: "service",
             public_key: publicKey,
-          })) as CredsResponse,
+          }),
   );
   const { token: another } = await other.tcpOptions();
   expect(another).not.toBe(token);
@@ -114,11 +114,11 @@ test("the INFO of the port has nothing of TLS, of a challenge or of other server
 test("the port listens at 127.0.0.1 only, and is closed with the credentials", async () => {
   const own = await liveCredentials(
     async ({ publicKey }) =>
-      (await credentials(environment.app, {
+      await credentials(environment.app, {
         user: "own",
         role: "service",
         public_key: publicKey,
-      })) as CredsResponse,
+      }),
   );
   const options = await own.tcpOptions();
   const nc = await connect(options);

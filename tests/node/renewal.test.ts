@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { connect, jwtAuthenticator, type NatsConnection } from "nats";
-import type { CredentialSource, CredsResponse, LiveCredentialsEvent } from "../../src/node/index.ts";
+import type { CredentialSource, LiveCredentialsEvent } from "../../src/node/index.ts";
 import { liveCredentials } from "../../src/node/index.ts";
 import { measure, printMeasures } from "../browser/measures.ts";
 import { Recorder } from "../browser/page/recorder.ts";
@@ -30,7 +30,7 @@ function makeSource(servers?: readonly string[]): CredentialSource {
   const user = `backend-${++users}`;
   return async ({ publicKey }) => {
     const response = await credentials(environment.app, { user, role: "jobs", public_key: publicKey });
-    return { ...response, servers: servers ?? response.servers } as CredsResponse;
+    return { ...response, servers: servers ?? response.servers };
   };
 }
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createServer } from "node:net";
 import type { NatsConnection } from "nats";
-import { type CredsResponse, liveCredentials, type TlsOptions } from "../../src/node/index.ts";
+import { liveCredentials, type TlsOptions } from "../../src/node/index.ts";
 import { credentials, type Environment, makeEnvironment, within } from "../mint/parts.ts";
 import { CLIENTS, type ClientName, clients } from "./clients.ts";
 import { startTlsServer } from "./tls.ts";
@@ -23,7 +23,7 @@ async function start(client: ClientName, url: string, tls?: TlsOptions) {
   const live = await liveCredentials(
     async ({ publicKey }) => {
       const request = { user: "printer", role: "service", public_key: publicKey };
-      return { ...(await credentials(environment.app, request)), servers: [url] } as CredsResponse;
+      return { ...(await credentials(environment.app, request)), servers: [url] };
     },
     { ...(tls && { tls }) },
   );
@@ -74,17 +74,38 @@ test("a server that starts with TLS is connected to with handshakeFirst", async 
   live.close();
 });
 
-test("tls:// and a server without TLS: nothing is sent", async () => {
-  const sent: Buffer[] = [];
-  const plain = createServer((socket) => {
-    socket.on("data", (data) => sent.push(Buffer.from(data)));
-    socket.write('INFO {"server_id":"X","version":"2.15.3","nonce":"abc","max_payload":1000}\r\n');
+const INFO = '"server_id":"X","version":"2.15.3","nonce":"abc","max_payload":1000';
+
+describe("nothing is sent in the clear", () => {
+  test.each<[string, scheme: string, tls: TlsOptions | undefined, greeting: string, reason: string]>([
+    ["with tls:// to a server without TLS", "tls", undefined, `INFO {${INFO}}\r\n`, "no TLS at"],
+    ["with the option tls to a server without TLS", "nats", {}, `INFO {${INFO}}\r\n`, "no TLS at"],
+    [
+      "to a server that sends more before TLS",
+      "tls",
+      undefined,
+      `INFO {${INFO},"tls_required":true}\r\nMSG x 1 2\r\nhi\r\n`,
+      "more than INFO before TLS",
+    ],
+    [
+      "with tls:// to what is no NATS server",
+      "tls",
+      undefined,
+      "HTTP/1.1 400 Bad Request\r\n\r\n",
+      "no TLS at",
+    ],
+  ])("%s", async (_, scheme, tls, greeting, reason) => {
+    const sent: Buffer[] = [];
+    const plain = createServer((socket) => {
+      socket.on("data", (data) => sent.push(Buffer.from(data)));
+      socket.write(greeting);
+    });
+    await new Promise<void>((resolve) => plain.listen(0, "127.0.0.1", resolve));
+    const { port } = plain.address() as { port: number };
+    const { live, connected } = await start("nats-core", `${scheme}://127.0.0.1:${port}`, tls);
+    await expect(within(connected, "the refusal")).rejects.toThrow(reason);
+    live.close();
+    plain.close();
+    expect(Buffer.concat(sent).toString()).toBe("");
   });
-  await new Promise<void>((resolve) => plain.listen(0, "127.0.0.1", resolve));
-  const { port } = plain.address() as { port: number };
-  const { live, connected } = await start("nats-core", `tls://127.0.0.1:${port}`);
-  await expect(within(connected, "the refusal")).rejects.toThrow(`no TLS at tls://127.0.0.1:${port}`);
-  live.close();
-  plain.close();
-  expect(Buffer.concat(sent).toString()).toBe("");
 });

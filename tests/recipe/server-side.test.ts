@@ -66,8 +66,10 @@ describe("a revocation pushed from elsewhere", () => {
     expect(Object.keys(nats.revocations ?? {})).toEqual([user]);
     expect(nats.limits.streams).toBe(5);
     expect(nats.signing_keys.map((key) => (typeof key === "string" ? "plain" : key.role)).sort()).toEqual([
+      "backend",
       "browser",
       "extra",
+      "page",
       "plain",
       "room",
     ]);

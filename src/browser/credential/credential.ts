@@ -8,33 +8,33 @@ export interface CredsResponse {
   /** A user JWT, for the requested public key or for the key of `seed`. */
   readonly jwt: string;
   /** `SU…`. Only if the key pair was not made on this page. */
-  readonly seed?: string;
+  readonly seed?: string | undefined;
   /** WebSocket URLs of the NATS servers; other URLs are ignored. */
   readonly servers: readonly string[];
   /** Seconds since the epoch. */
-  readonly expires_at?: number;
+  readonly expires_at?: number | undefined;
   /** The client's inbox prefix; `_INBOX` by default. */
-  readonly inbox_prefix?: string;
+  readonly inbox_prefix?: string | undefined;
   /**
    * The mint's clock at the time of the response, in milliseconds since the epoch. Without it, this machine's clock must
    * be right.
    */
-  readonly server_time?: number;
-  readonly user?: string;
-  readonly role?: string;
-  readonly tags?: Readonly<Record<string, string>>;
-  readonly permissions?: Permissions;
+  readonly server_time?: number | undefined;
+  readonly user?: string | undefined;
+  readonly role?: string | undefined;
+  readonly tags?: Readonly<Record<string, string>> | undefined;
+  readonly permissions?: Permissions | undefined;
 }
 
 /** The subjects that a credential allows and denies, with tags and names filled in. */
 export interface Permissions {
-  readonly pub?: Subjects;
-  readonly sub?: Subjects;
+  readonly pub?: Subjects | undefined;
+  readonly sub?: Subjects | undefined;
 }
 
 interface Subjects {
-  readonly allow?: readonly string[];
-  readonly deny?: readonly string[];
+  readonly allow?: readonly string[] | undefined;
+  readonly deny?: readonly string[] | undefined;
 }
 
 /**

@@ -8,7 +8,7 @@ import {
 } from "../errors.ts";
 import type { Grant, Identity, Requested } from "../identity.ts";
 import type { Seconds } from "../lifetime.ts";
-import { isSubjectToken, type SubjectToken } from "../subject-token.ts";
+import { isSubjectToken, MAX_TOKEN_LENGTH, type SubjectToken } from "../subject-token.ts";
 import type { Tags } from "../tags.ts";
 import { type ClaimPath, claimAt, showClaim } from "./claims.ts";
 import { matches, type When } from "./conditions.ts";
@@ -115,13 +115,23 @@ function userOf(identity: Identity, source: UserSource | undefined): SubjectToke
   // There is no fallback to a derived name: the claim's presence would then decide which user a caller is.
   const name = claimAt(identity.claims, source.claim);
   if (!isSubjectToken(name)) {
-    throw new UserNotAllowedError(`the claim ${showClaim(source.claim)} is missing or not one subject token`);
+    throw new UserNotAllowedError(`the claim ${showClaim(source.claim)} ${whyNoName(name)}`);
   }
   // It may be the name that another caller had before `user` was set in the policy.
   if (looksDerived(name)) {
     throw new UserNotAllowedError(`the claim ${showClaim(source.claim)} has the form of a derived user name`);
   }
   return name;
+}
+
+/** Why the value can't be a user's name. Does not repeat it, since it may be a private key. */
+function whyNoName(value: unknown): string {
+  if (value === undefined) return "is missing";
+  if (typeof value !== "string") return "is not a text, so it can't be a user name";
+  if (value.length > MAX_TOKEN_LENGTH) {
+    return `has ${value.length} characters, and a user name has at most ${MAX_TOKEN_LENGTH}`;
+  }
+  return "is not one subject token, as a user name must be: A-Z, a-z, 0-9, _ and -";
 }
 
 function tagsOf(sources: Readonly<Record<string, TagSource>>, { claims }: Identity, requested: Tags): Tags {
