@@ -101,7 +101,7 @@ export interface HttpDoor {
   /** All paths. */
   readonly app: Hono;
   /**
-   * `POST /creds` without Hono, which takes a tenth of its time.
+   * `POST /creds` for the runtime's own table of routes, without Hono. It is what the application calls, too.
    * @param peer the address at the other end of the connection
    */
   readonly creds: (request: Request, peer: string | undefined) => Promise<Response>;

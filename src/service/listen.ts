@@ -71,7 +71,7 @@ export function listen({ host, port, door, stopping, shared = false }: ListenOpt
     const address = server.requestIP(request)?.address;
     // The connection was reset meanwhile. A request without an address would escape every limit.
     if (address === undefined) return new Response(null, { status: 400 });
-    // The usual request, past Hono's router.
+    // The usual request needs no URL, and not the application either.
     if (path === CREDS_PATH && request.method === "POST") return creds(request, address);
     const connection: Connection = { peerAddress: address };
     const received = withUrl(request);
