@@ -107,7 +107,7 @@ export interface HttpDoor {
   readonly creds: (request: Request, peer: string | undefined) => Promise<Response>;
 }
 
-/** The path of `creds`. */
+/** The path of requests for credentials. */
 export const CREDS_PATH = "/creds";
 
 /** Makes `createApp`'s application, and its usual request as a function. */
@@ -125,7 +125,7 @@ export function createDoor(options: AppOptions): HttpDoor {
     {
       method: "POST",
       path: CREDS_PATH,
-      handler: async (c, context) => withOuterHeaders(c, await creds(await unusedRequest(c), context)),
+      handler: async (c, context) => withOuterHeaders(c, await creds(await requestWithBody(c), context)),
       setsOwnHeaders: true,
       operation: describeCreds,
     },
@@ -158,8 +158,8 @@ export function createDoor(options: AppOptions): HttpDoor {
   };
 }
 
-/** The request with its body, which a middleware may have read: Hono keeps what it read. */
-async function unusedRequest({ req }: Context): Promise<Request> {
+/** The request; with a new copy of its body where a Hono middleware has read it: Hono keeps what was read. */
+async function requestWithBody({ req }: Context): Promise<Request> {
   const { raw } = req;
   if (!raw.bodyUsed || Object.keys(req.bodyCache).length === 0) return raw;
   const headers = new Headers(raw.headers);

@@ -78,6 +78,7 @@ export async function makeAuthMethods({ auth }: MintConfig, watch: Watch): Promi
 
   const all = [...methods.values()];
   const authenticators = all.flatMap(({ authenticateToken }) => authenticateToken ?? []);
+  const logins = all.flatMap(({ authenticate }) => authenticate ?? []);
   const jwt = jwtVerifier(all, watch.log, {
     allowHttp: auth.oidc?.allowHttp ?? false,
     fetch: await fetchTrusting(auth.oidc?.caFile),
@@ -89,7 +90,7 @@ export async function makeAuthMethods({ auth }: MintConfig, watch: Watch): Promi
   const disposables = stack.move();
   return {
     authenticateToken: authenticators.length > 0 ? firstOf(authenticators) : undefined,
-    authenticate: firstLogin(all.flatMap(({ authenticate }) => authenticate ?? [])),
+    authenticate: logins.length > 0 ? firstOf(logins) : undefined,
     grant(identity, requested) {
       const { method: name = APPLICATION } = identity;
       const method = methods.get(name);
@@ -115,18 +116,6 @@ async function makeMethod(
     dev: () => auth.dev && dev(auth.dev, watch, isOnly),
   } satisfies Record<AuthMethodName, () => unknown>;
   return makers[name]();
-}
-
-/** Calls one login after the other until one returns an identity. Undefined when there is no login. */
-function firstLogin(logins: readonly Authenticator[]): Authenticator | undefined {
-  if (logins.length < 2) return logins[0];
-  return async (request, requested) => {
-    for (const authenticate of logins) {
-      const identity = await authenticate(request, requested);
-      if (identity) return identity;
-    }
-    return null;
-  };
 }
 
 type Settings<Method extends AuthMethodName> = NonNullable<AuthConfig[Method]>;

@@ -186,11 +186,12 @@ const isPublicName = (issuer: string) => hasUrlScheme(issuer) || /^[a-z0-9-]+(\.
  * @param trusted the names of those that are: one is shown if it is the same but for case or a slash at the end
  */
 export function unknownIssuer(issuer: string, trusted: Iterable<string>): UnauthorizedError {
-  const plain = (name: string) => name.toLowerCase().replace(/\/+$/, "");
-  const similar = [...trusted].find((name) => plain(name) === plain(issuer));
-  const came = isPublicName(issuer) ? `: ${show(issuer)}` : "";
+  const plain = (name: string) => name.toLowerCase().replace(/\/$/, "");
+  const came = plain(issuer);
+  const similar = [...trusted].find((name) => plain(name) === came);
+  const shown = isPublicName(issuer) ? `: ${show(issuer)}` : "";
   const hint = similar === undefined ? "" : `; ${quote(similar)} is, which is spelled differently`;
-  return refused("unknown_issuer", `the token is from an issuer that is not trusted here${came}${hint}`);
+  return refused("unknown_issuer", `the token is from an issuer that is not trusted here${shown}${hint}`);
 }
 
 function refused(reason: UnauthorizedReason, message: string): UnauthorizedError {
