@@ -11,7 +11,7 @@ import { backoff, stopwatch, withTimeout } from "./time.ts";
 
 /** Gets credentials from a source, one after the other; retries until there is one, or until there will be none. */
 export interface Renewal {
-  /** The present credential. */
+  /** The current credential. */
   credential(): Credential;
   /** Resolves with a credential that is usable for a login; rejects if there will be none. */
   usable(): Promise<Credential>;

@@ -179,7 +179,7 @@ function makeCreds(
   mints: () => readonly Mint[],
   respondToError: (thrown: unknown) => Response,
 ): CredsHandler {
-  const limits = overloadLimits(overload ?? DEFAULT_OVERLOAD_LIMITS);
+  const capacity = overloadLimits(overload ?? DEFAULT_OVERLOAD_LIMITS);
   return credsHandler({
     parts: {
       authenticateToken,
@@ -190,8 +190,8 @@ function makeCreds(
     },
     authenticate,
     servers,
-    gate: overloadGate(limits),
-    bodies: pendingBodies({ total: limits.bodies, perNetwork: limits.perAddress }),
+    gate: overloadGate(capacity),
+    bodies: pendingBodies({ total: capacity.bodies, perNetwork: capacity.perAddress }),
     respondToError,
   });
 }

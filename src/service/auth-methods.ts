@@ -6,7 +6,6 @@ import type { JwtIssuer } from "../auth/jwt/issuer-table.ts";
 import { jwtAuthentication } from "../auth/jwt/verifier.ts";
 import type { AuthConfig, MintConfig } from "../config/mint.ts";
 import { parseApiKeys } from "../core/api-key/file.ts";
-import { ConfigError, MintError } from "../core/errors.ts";
 import {
   APPLICATION,
   AUTH_METHODS,
@@ -19,6 +18,7 @@ import { policyWarnings } from "../core/policy/explain.ts";
 import { parsePolicyFile } from "../core/policy/file.ts";
 import { ALLOW_HTTP } from "../core/policy/issuer.ts";
 import { fetchTrusting } from "../files/authorities.ts";
+import { withPath } from "../files/read.ts";
 import { watchFile } from "../files/watch.ts";
 import type { Authenticator } from "../http/creds/proof.ts";
 import { devAuthentication } from "../http/dev.ts";
@@ -130,7 +130,7 @@ function jwtVerifier(
   if (sources.length === 0) return undefined;
   if (allowHttp) {
     log.warn(
-      `${ALLOW_HTTP}=true: issuers are reached by plain http, where anyone in between can replace their keys; for prototyping only`,
+      `${ALLOW_HTTP}=true: issuers are reached by plain http, where their keys can be replaced on their way; for prototyping only`,
     );
   }
   const jwt = jwtAuthentication({
@@ -233,10 +233,4 @@ async function follow<T>(
   } catch (error) {
     throw withPath(path, error as Error);
   }
-}
-
-/** An error about a file's content doesn't name the file; one about reading it does. */
-function withPath(path: string, error: Error): Error {
-  const isAboutContent = error instanceof MintError && !(error instanceof ConfigError);
-  return isAboutContent ? new ConfigError(`${path}: ${error.message}`) : error;
 }

@@ -27,8 +27,8 @@ export interface JwtOptions {
   /** Milliseconds that an issuer has to respond; 5000 by default. */
   readonly timeout?: number;
   /**
-   * Whether issuers may be reached by plain http on other hosts than this machine; false by default. Anyone in between
-   * can then replace their keys.
+   * Whether issuers may be reached by plain http on other hosts than this machine; false by default. Their keys
+   * can then be replaced on their way.
    */
   readonly allowHttp?: boolean;
   /** Fetches the documents of issuers; the platform's `fetch` by default. */

@@ -22,7 +22,7 @@ export interface Endpoint {
 
 export interface TokenRequest {
   /**
-   * The last token was refused, or ends no later than the present credential. So this must be a new one of the issuer, not
+   * The last token was refused, or ends no later than the current credential. So this must be a new one of the issuer, not
    * one of a cache.
    */
   readonly fresh: boolean;
