@@ -25,8 +25,8 @@ function describeOrigins(text: string, least: number): string {
     : `${form}, without paths or wildcards: ${quote(wrong)} is none`;
 }
 
-/** Scheme, host and port in normal form, and nothing else. */
-const isOrigin = (text: string): boolean =>
+/** Whether the text is scheme, host and port in normal form, and nothing else: no quotes, spaces or wildcards. */
+export const isOrigin = (text: string): boolean =>
   /^https?:\/\/([a-z0-9._-]+|\[[0-9a-f:.]+\])(:\d+)?$/.test(text) && browserOrigin(text) === text;
 
 /** The origin that a browser sends for a page at this URL; undefined if it is the URL of no page. */

@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream";
+import { nameOfHost } from "../util/host-name.ts";
 import { BodyUsedError } from "./errors.ts";
 
 /** Serves an application on Node's HTTP server, also inside of Express, Fastify and others that use it. */
@@ -61,17 +62,25 @@ async function respond(app: FetchApp, incoming: NodeRequest, outgoing: NodeRespo
   outgoing.end(body);
 }
 
-/** @returns undefined if the host or the path can't be part of a URL */
+/**
+ * @returns undefined if the host is not valid, or the path would be another one in a URL: what stands before the
+ * application, such as a middleware that protects a path, has judged the path as it was sent
+ */
 function toRequest(incoming: NodeRequest): Request | undefined {
-  const { method = "GET", url = "/" } = incoming;
+  const { method = "GET", url: target = "/" } = incoming;
   const headers = new Headers();
   for (const [name, values] of Object.entries(incoming.headers)) {
     for (const value of [values ?? []].flat()) headers.append(name, value);
   }
+  const host = headers.get("Host") ?? "localhost";
+  const url = `http://${host}${target}`;
+  // `/./metrics` becomes `/metrics`, and so does any path with the host `localhost/metrics?`.
+  const isPlain = nameOfHost(host) !== undefined && URL.canParse(url);
+  if (!isPlain || new URL(url).pathname !== target.split("?")[0]) return undefined;
   const hasBody = method !== "GET" && method !== "HEAD";
   const body = hasBody ? bodyOf(incoming, headers) : undefined;
   try {
-    return new Request(`http://${headers.get("Host") ?? "localhost"}${url}`, {
+    return new Request(url, {
       method,
       headers,
       ...(body !== undefined && { body, duplex: "half" }),

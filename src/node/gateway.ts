@@ -123,7 +123,7 @@ const sha256 = (text: string) => createHash("sha256").update(text).digest();
 
 /** INFO as it is true of the port: without TLS, without a challenge and without other servers. Other frames as they are. */
 function forLocalClient(frame: Buffer): Buffer {
-  if (frame.subarray(0, 5).toString("latin1").toUpperCase() !== "INFO ") return frame;
+  if (frame.subarray(0, 5).toString("latin1") !== "INFO ") return frame;
   const {
     tls_required: _required,
     tls_available: _available,

@@ -111,7 +111,7 @@ export function openTcpSocket(url: string, tls?: TlsOptions): PlainWebSocket {
 /** The fields of an INFO line; none if it is not INFO: the relay then finds that. */
 function parseInfo(line: Uint8Array): { tls_required?: boolean; tls_available?: boolean } {
   try {
-    return JSON.parse(new TextDecoder().decode(line).replace(/^INFO/i, ""));
+    return JSON.parse(new TextDecoder().decode(line).replace(/^INFO/, "")) ?? {};
   } catch {
     return {};
   }

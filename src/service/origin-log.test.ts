@@ -37,6 +37,12 @@ test.each([
   "HTTP://LOCALHOST:1",
   "x".repeat(500),
   "chrome-extension://abc",
+  "http://a'b",
+  "http://a'$(id)'b",
+  "http://$MINT_AUTH.example",
+  "https://a`id`:8080",
+  'http://a"b',
+  "http://a;b&c",
 ])("for %s, which can't be allowed, no line is given", async (origin) => {
   const { lines, preflight } = record();
   await preflight(origin);

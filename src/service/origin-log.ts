@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import { isOrigin } from "../config/origins.ts";
 import { quote } from "../util/quote.ts";
 
 /** Refused origins that are logged. A page can't send many, but other programs can. */
@@ -27,8 +28,8 @@ const show = (origin: string): string =>
     : "no origin that browsers send";
 
 function advice(origin: string, configured: readonly string[]): string {
-  if (!/^https?:/.test(origin) || URL.parse(origin)?.origin !== origin)
-    return "only pages that are served over http or https can be allowed";
+  // Others may also have the quotes and variables of an .env file in them.
+  if (!isOrigin(origin)) return "only pages that are served over http or https can be allowed";
   const line = `NATS_WS_ORIGINS='${JSON.stringify([...configured, origin])}'`;
   return `its origin is not allowed. To allow it, write in .env.local or .env: ${line} (the same in MINT_ALLOWED_ORIGINS, if that is set)`;
 }

@@ -89,6 +89,16 @@ test("other errors are neither a refusal nor a denial", async () => {
   expect([isRefusal(line), readDenial(line)]).toEqual([false, undefined]);
 });
 
+test("a denial whose quote is not closed takes no time to read", () => {
+  for (const part of ["\\a", "\\\\", "\\x41", '\\"']) {
+    for (const operation of ["Publish", "Subscription"]) {
+      const start = `-ERR 'Permissions Violation for ${operation} to "`;
+      expect(readDenial(start + part.repeat(10_000))).toBeUndefined();
+      expect(readDenial(`${start}a" using queue "${part.repeat(10_000)}`)).toMatchObject({ subject: "a" });
+    }
+  }
+});
+
 describe("a refused credential is", () => {
   test("one that the server does not accept", async () => {
     const text = await open(port, LOGIN.replace("secret", "wrong")).closed;

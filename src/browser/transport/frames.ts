@@ -27,7 +27,7 @@ const WITH_PAYLOAD = /^H?(MSG|PUB)$/;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-export const encode = (text: string): Uint8Array => encoder.encode(text);
+export const encode = (text?: string): Uint8Array => encoder.encode(text);
 
 /** A control line as a frame. */
 export const encodeLine = (line: string): Uint8Array => encode(`${line}\r\n`);
@@ -47,7 +47,7 @@ export function binaryText(bytes: Uint8Array): string {
 /** The words of a control line. The last word of a frame with a payload is the payload's size. */
 export const words = (line: string): string[] => line.split(" ");
 
-/** The JSON object of a CONNECT or INFO frame. */
+/** The JSON object of a CONNECT or INFO frame. @throws {SyntaxError} if it is not JSON */
 export const readJson = (frame: Frame) => JSON.parse(frame.line.slice(frame.verb.length));
 
 export const isMessage = ({ verb }: Frame): boolean => verb.endsWith("MSG");

@@ -44,7 +44,12 @@ export function openLink(
     link.heardAt = performance.now();
     const frames = split(new Uint8Array(data));
     for (const { line } of frames) if (link.credential && isRefusal(line)) link.credential.refusal = line;
-    onFrames(frames);
+    try {
+      onFrames(frames);
+    } catch (error) {
+      // What cannot be read, such as an INFO that is not JSON. Thrown on, it would end a program on Node.
+      link.lose((error as Error).message);
+    }
   };
   // Usually an error event and then a close event. Where a Content-Security-Policy forbids the connection, there is no
   // close event.
@@ -59,11 +64,11 @@ export function openLink(
       socket.send(bytes as Uint8Array<ArrayBuffer>);
     },
 
-    async logIn(options, { nonce = "" }) {
+    async logIn(options, info) {
       try {
         const credential = await getCredential();
-        // The server accepts both base64 alphabets: `server/auth.go`.
-        const sig = btoa(binaryText(await credential.key.sign(encode(nonce))));
+        // Without a nonce, the empty text is signed. The server accepts both base64 alphabets: `server/auth.go`.
+        const sig = btoa(binaryText(await credential.key.sign(encode(info.nonce))));
         link.credential = credential;
         link.send(encodeLine(`CONNECT ${JSON.stringify({ ...options, jwt: credential.response.jwt, sig })}`));
       } catch (error) {

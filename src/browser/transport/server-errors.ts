@@ -12,7 +12,7 @@ import type { Denial } from "../events.ts";
 const REFUSAL = /^-ERR '(Authorization Violation|(User|Account) Authentication (Expired|Revoked))'$/;
 
 const DENIAL =
-  /^-ERR 'Permissions Violation for (Publish|Subscription) to "((?:\\.|[^"])*)"(?: using queue "((?:\\.|[^"])*)")?/;
+  /^-ERR 'Permissions Violation for (\w+) to "((?:\\.|[^"\\])*)"(?: using queue "((?:\\.|[^"\\])*)")?/;
 
 /** Whether the server says by this line that it does not accept the connection's credential. */
 export const isRefusal = (line: string): boolean => REFUSAL.test(line);
