@@ -440,9 +440,10 @@ describe("a fresh checkout", () => {
     expect(Bun.spawnSync(["sh", "-c", command], { cwd: projectDir }).exitCode).toBe(0);
   });
 
-  /** Runs the launcher there, to its end. */
-  function run(more: Record<string, string> = {}) {
-    const child = Bun.spawnSync(["sh", "src/local/bun.sh", "src/local/main.ts"], {
+  /** Runs the launcher there, or another program, to its end. */
+  function run(more: Record<string, string> = {}, ...program: string[]) {
+    if (program.length === 0) program.push("src/local/main.ts");
+    const child = Bun.spawnSync(["sh", "src/local/bun.sh", ...program], {
       cwd: copy,
       env: { ...env, PATH: bin, DATA_DIR: state, ...more },
     });
@@ -578,6 +579,7 @@ esac`;
     writeFileSync(join(copy, ".env.local"), "OIDC_ISSUERS=x\n");
     for (const file of ignored) writeFileSync(join(copy, file), "{}");
     const { output } = run({ MINT_PROT: "1" });
+    const checked = run({}, "src/cli/main.ts", "roles", "check").output;
     for (const file of [...ignored, ".env.local"]) rmSync(join(copy, file));
     expect(output).toContain(
       "MINT_PROT in the environment is not a setting, and is ignored. Did you mean MINT_PORT?",
@@ -587,7 +589,9 @@ esac`;
     );
     for (const file of ignored) {
       const kind = file.includes("roles") ? "role" : "stream";
-      expect(output).toContain(`${file} is ignored: the name of a ${kind} file ends in .json`);
+      const warning = `${file} is ignored: the name of a ${kind} file ends in .json`;
+      expect(output).toContain(warning);
+      expect(checked.includes(warning)).toBe(kind === "role");
     }
     expect(run().output).not.toContain("ignored");
   });
