@@ -376,19 +376,25 @@ describe("npm start", () => {
     const first = npmStart({}, ["sh", "src/local/bun.sh", "src/local/main.ts"]);
     await first.until(ready);
     const pid = pidIn("server");
+    const mintPid = pidIn("mint");
     process.kill(pidIn("launcher"), "SIGKILL");
     await first.child.exited;
     const second = npmStart();
     expect(await second.end()).toBe(1);
-    expect(second.output()).toContain(
-      `nats-server is still running, as process ${pid}, left over from a launcher that was killed. Stop it, then start again: kill ${pid}`,
-    );
+    for (const each of [
+      `nats-server is still running, as process ${pid}`,
+      `The mint is still running, as process ${mintPid}`,
+    ]) {
+      expect(second.output()).toContain(`${each}, left over from a launcher that was killed.`);
+    }
+    expect(second.output()).toContain(`Stop them, then start again: kill ${pid} ${mintPid}`);
     process.kill(pid, "SIGKILL");
-    const mintPid = pidIn("mint");
     while (leftovers().includes(pid)) await Bun.sleep(10);
     const again = npmStart();
     expect(await again.end()).toBe(1);
-    expect(again.output()).toContain(`The mint is still running, as process ${mintPid}, left over`);
+    expect(again.output()).toContain(
+      `The mint is still running, as process ${mintPid}, left over from a launcher that was killed. Stop it, then start again: kill ${mintPid}`,
+    );
     for (const left of leftovers()) process.kill(left, "SIGTERM");
     while (leftovers().length > 0) await Bun.sleep(10);
     const third = npmStart();
