@@ -114,7 +114,7 @@ export async function http(options: PartOptions): Promise<Part> {
     atRates,
     comparisons: [
       { what: "POST /creds with everything on", one: OURS, other: PLAIN, target: 0.8 },
-      { what: "OIDC, returning tokens", one: RETURNING, other: GO, target: 2.3 },
+      { what: "OIDC, returning tokens", one: RETURNING, other: GO, target: 2.5 },
       { what: "OIDC, first-seen tokens", one: FIRST_SEEN, other: GO, target: 1.5 },
       { what: "two workers", one: TWO_WORKERS, other: ONE_WORKER, target: machine.coreCount > 2 ? 1.8 : 1.4 },
     ],

@@ -1,5 +1,5 @@
 /**
- * A backend that signs its own short-lived credentials with the account's key, and answers requests of pages with the
+ * A backend that signs its own short-lived credentials with the account's key, and replies to requests of pages with the
  * role `page`. Run `npm start`, then with Bun, or with Node from version 22.18 on:
  * `node --env-file=fs/nats-export/secrets/.env.account examples/account-backend.ts`. In your own code, import from
  * "nats-mint/node".

@@ -94,7 +94,7 @@ async function makeEnvironment(): Promise<Record<string, string>> {
 
 function suiteJob({ name, files, hasBrowser }: (typeof suites)[number]): Job {
   const options = [
-    "--timeout=120000",
+    "--timeout=300000",
     "--reporter=junit",
     `--reporter-outfile=${reportOf(name)}`,
     // The log in CI is read only for failures.

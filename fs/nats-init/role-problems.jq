@@ -80,7 +80,7 @@ def problems:
     (if [subject_problems] == [] then .sub | wider_wildcards, queue_groups_beside_functions else empty end),
     (if has("responses") then
       (if .responses | type == "object" and (keys - ["max", "ttl"] == []) and (.max | whole_number(1; 1000000)) and (.ttl | whole_number(1; 3600)) then empty
-       else "responses must be {\"max\": replies to each request, \"ttl\": seconds to answer}" end),
+       else "responses must be {\"max\": replies to each request, \"ttl\": seconds to reply}" end),
       (if [subject_problems] == [] and can_receive_own_messages
        then "responses would let this role publish anywhere: it can send a message to itself that names any reply subject, and replies are not checked. Let pub and sub not overlap, or grant the reply subjects by name" else empty end)
      else empty end),

@@ -25,7 +25,7 @@ remove_foreign_consumers() {
       clean_stream "$stream"
     done <"$scratch/streams"
   fi
-  ! $consumers_unchecked || fail "not every consumer could be looked at; the accounts are in force"
+  ! $consumers_unchecked || fail "not every consumer could be checked; the accounts are in force"
 }
 
 # clean_stream STREAM: removes its foreign consumers

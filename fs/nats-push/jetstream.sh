@@ -16,7 +16,7 @@ request_api() {
 # retry_api USER CALL BODY: waits for a $response. A request may be sent again, since none here has another effect then.
 retry_api() {
   wait_until 0.2 request_api "$@" ||
-    fail "JetStream did not answer within $patience s ($(last_error)). See the log of nats-server for the reason"
+    fail "JetStream did not respond within $patience s ($(last_error)). See the log of nats-server for the reason"
 }
 
 # query_response MODULE FILTER [JQ_ARGUMENT...]: a filter on $response, with the definitions of MODULE.jq

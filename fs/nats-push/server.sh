@@ -47,7 +47,7 @@ wait_until() {
 
 wait_for_server() {
   wait_until 0.1 find_servers ||
-    fail "nats-server did not answer at $NATS_URL within $patience s ($(last_error)). See its log for the reason"
+    fail "nats-server did not respond at $NATS_URL within $patience s ($(last_error)). See its log for the reason"
 }
 
 # find_servers: sets $servers. False when no server responds.

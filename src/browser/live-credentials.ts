@@ -36,9 +36,9 @@ export interface ConnectionOptions {
 export interface LiveCredentials {
   /** The options to connect a client with. Several clients may be connected; they use the same credential. */
   connectOptions(): ConnectionOptions;
-  /** The present credential, as the source returned it. */
+  /** The current credential, as the source returned it. */
   readonly current: CredsResponse;
-  /** Milliseconds until the present credential expires, by the server's clock; `Infinity` if it does not. */
+  /** Milliseconds until the current credential expires, by the server's clock; `Infinity` if it does not. */
   readonly timeLeft: number;
   /**
    * Requests a new credential and puts every connection on it. Resolves when that is done; retries until then.

@@ -11,7 +11,7 @@ import { backoff, stopwatch, withTimeout } from "./time.ts";
 
 /** Gets credentials from a source, one after the other; retries until there is one, or until there will be none. */
 export interface Renewal {
-  /** The present credential. */
+  /** The current credential. */
   credential(): Credential;
   /** Resolves with a credential that is usable for a login; rejects if there will be none. */
   usable(): Promise<Credential>;
@@ -20,7 +20,7 @@ export interface Renewal {
    * it. Rejects with the error that makes another request useless.
    */
   refresh(): Promise<void>;
-  /** Ends the delay before the next attempt, unless the mint asked for it. */
+  /** Ends the delay before the next attempt, unless it is the mint's `Retry-After`. */
   wake(): void;
   /** Why no further credential is requested; undefined as long as one may be. */
   final(): CredentialError | undefined;
@@ -47,17 +47,17 @@ export async function startRenewal(
   let abort: AbortController;
   let endDelay = () => {};
 
-  async function ask(signal: AbortSignal): Promise<CredsResponse> {
+  async function callSource(signal: AbortSignal): Promise<CredsResponse> {
     if (typeof source === "function") return source({ publicKey: key.publicKey, signal });
     if (credential) throw new UnauthorizedError("the credential cannot be renewed");
     return source;
   }
 
-  /** Gets a credential. Retries only if the token has expired: caches get a new one by themselves, sooner or later. */
+  /** Gets a credential. Retries only if the token has expired, since a cache of tokens gets a new one by itself. */
   async function request(): Promise<void> {
     /** Milliseconds that a source may take. */
     const SOURCE_TIMEOUT = 10_000;
-    /** Milliseconds in which a cache gets a new token: one that the mint accepted no more has ended by then. */
+    /** Milliseconds within which a cache has a new token: the one that the mint refused has expired there by then. */
     const TOKEN_PATIENCE = 10_000;
 
     const since = stopwatch();
@@ -66,7 +66,11 @@ export async function startRenewal(
       const late = new CredentialError("unavailable", "no response from the mint");
       abort = new AbortController();
       try {
-        credential = await readCredential(await withTimeout(ask, SOURCE_TIMEOUT, late, abort), key, age);
+        credential = await readCredential(
+          await withTimeout(callSource, SOURCE_TIMEOUT, late, abort),
+          key,
+          age,
+        );
         return;
       } catch (error) {
         const isOver = since() > TOKEN_PATIENCE && !credential?.isUsable();

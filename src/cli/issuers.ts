@@ -4,14 +4,11 @@ import type { CliConfig } from "../config/cli.ts";
 import { fetchTrusting } from "../files/authorities.ts";
 import { quote } from "../util/quote.ts";
 import { loadPolicy } from "./load.ts";
-import { parseOptions, rejectExtraArgs, UsageError } from "./usage.ts";
+import { expectCheck } from "./usage.ts";
 
 /** `issuers check` */
 export async function issuersCommand(args: string[], config: CliConfig): Promise<number> {
-  const { positionals } = parseOptions(args, {});
-  const [action, ...more] = positionals;
-  if (action !== "check") throw new UsageError("issuers: expected check");
-  rejectExtraArgs(more);
+  expectCheck("issuers", args);
   const { issuers } = await loadPolicy(config);
   const fetch = await fetchTrusting(config.caFile);
   const { signal } = new AbortController();

@@ -1,10 +1,10 @@
 import type { CliConfig } from "../config/cli.ts";
-import { ConfigError, KeysUnavailableError, MintError } from "../core/errors.ts";
+import { KeysUnavailableError } from "../core/errors.ts";
 import { createMint, type Mint } from "../core/mint.ts";
 import { type ActivePolicy, activatePolicy } from "../core/policy/active.ts";
 import { parsePolicyFile } from "../core/policy/file.ts";
 import { readKeys } from "../files/exported-keys.ts";
-import { readText } from "../files/read.ts";
+import { readText, withPath } from "../files/read.ts";
 
 /** The files of the mint, as the service uses them. */
 
@@ -19,8 +19,7 @@ export function aboutFile<T>(path: string, parse: () => T): T {
   try {
     return parse();
   } catch (error) {
-    if (!(error instanceof MintError)) throw error;
-    throw new ConfigError(error.message.replace(/^/gm, `${path}: `));
+    throw withPath(path, error as Error);
   }
 }
 

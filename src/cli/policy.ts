@@ -1,14 +1,11 @@
 import type { CliConfig } from "../config/cli.ts";
 import { policyWarnings } from "../core/policy/explain.ts";
 import { loadMint, loadPolicy } from "./load.ts";
-import { parseOptions, rejectExtraArgs, UsageError } from "./usage.ts";
+import { expectCheck } from "./usage.ts";
 
 /** `policy check` */
 export async function policyCommand(args: string[], config: CliConfig): Promise<number> {
-  const { positionals } = parseOptions(args, {});
-  const [action, ...more] = positionals;
-  if (action !== "check") throw new UsageError("policy: expected check");
-  rejectExtraArgs(more);
+  expectCheck("policy", args);
   const { file, names } = await loadPolicy(config);
   const mint = await loadMint(config);
   const { rules } = file;

@@ -4,14 +4,11 @@ import { projectDir } from "../config/env.ts";
 import { readLocalConfig } from "../config/local.ts";
 import { serviceEnvironment } from "../local/environment.ts";
 import { prepareTools } from "../local/tools.ts";
-import { InputError, parseOptions, rejectExtraArgs, UsageError } from "./usage.ts";
+import { expectCheck, InputError } from "./usage.ts";
 
 /** `roles check`: runs the check that `nats-init` runs at a start, and changes nothing. */
 export async function rolesCommand(args: string[]): Promise<number> {
-  const { positionals } = parseOptions(args, {});
-  const [action, ...more] = positionals;
-  if (action !== "check") throw new UsageError("roles: expected check");
-  rejectExtraArgs(more);
+  expectCheck("roles", args);
   const script = join(projectDir, "fs/nats-init/init.sh");
   // The mint's image has neither the script nor jq.
   if (!existsSync(script)) {

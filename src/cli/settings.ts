@@ -3,14 +3,11 @@ import { type Env, withOptionalEnvFile } from "../config/env.ts";
 import { checkSettings } from "../config/settings.ts";
 import { ConfigError } from "../core/errors.ts";
 import { loadPolicy } from "./load.ts";
-import { parseOptions, rejectExtraArgs, UsageError } from "./usage.ts";
+import { expectCheck } from "./usage.ts";
 
 /** `settings check`: what is checked before anything starts. */
 export async function settingsCommand(args: string[]): Promise<number> {
-  const { positionals } = parseOptions(args, {});
-  const [action, ...more] = positionals;
-  if (action !== "check") throw new UsageError("settings: expected check");
-  rejectExtraArgs(more);
+  expectCheck("settings", args);
   const env = settingsOf(withOptionalEnvFile());
   const { auth } = checkSettings(env);
   if (auth.oidc) await loadPolicy(readCliConfig(env));

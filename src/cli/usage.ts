@@ -37,3 +37,10 @@ export function parseOptions<O extends ParseArgsOptionsConfig>(args: string[], k
 export function rejectExtraArgs(args: readonly string[]): void {
   if (args.length > 0) throw new UsageError(`unexpected argument ${JSON.stringify(args[0])}`);
 }
+
+/** For a command whose only action is `check`, without options. @throws {UsageError} for other arguments */
+export function expectCheck(command: string, args: string[]): void {
+  const [action, ...more] = parseOptions(args, {}).positionals;
+  if (action !== "check") throw new UsageError(`${command}: expected check`);
+  rejectExtraArgs(more);
+}

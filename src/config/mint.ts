@@ -54,7 +54,7 @@ const AUTH = {
     .refine(({ OIDC_ALLOW_HTTP, NODE_ENV }) => !(OIDC_ALLOW_HTTP && NODE_ENV === "production"), {
       path: ["OIDC_ALLOW_HTTP"],
       message:
-        "false where NODE_ENV is production: with plain http, anyone in between can replace an issuer's keys",
+        "false where NODE_ENV is production: with plain http, an issuer's keys can be replaced on their way",
       ...ALWAYS,
     })
     .transform((values) => ({

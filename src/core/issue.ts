@@ -16,8 +16,9 @@ import type { Credentials, Mint } from "./mint.ts";
 import type { LimitState, RateLimiter } from "./rate-limit.ts";
 
 /**
- * The steps from a request to a credential. They are the same at every door, such as HTTP: limit the
- * address, read the request, authenticate, limit the caller, decide, sign, report. A door only reads and responds.
+ * The steps from a request to a credential: limit the address, read the request, authenticate, limit the caller, decide,
+ * sign, report. They are the same at every door. A door is a way to request credentials, such as HTTP; it only reads the
+ * request and makes the response.
  */
 
 /** The functions that the steps call. They are the same for every request. */
@@ -52,7 +53,7 @@ export interface IssueRequest {
   readonly publicKey?: UserPublicKey | undefined;
 }
 
-/** One request at a door, which is a way to request credentials. */
+/** One request at a door: what is known about it, and how the door reads and responds. */
 export interface DoorRequest<T> {
   readonly context: RequestContext;
   /** Reads the request. An error that it throws is a refusal like any other. */
@@ -73,9 +74,9 @@ export interface Outcome<T> {
  * Processes one request and reports the decision. What a step throws is the outcome's `error`.
  * @throws what `onDecision` throws
  */
-export async function issue<T>(parts: IssueParts, door: DoorRequest<T>): Promise<Outcome<T>> {
+export async function issue<T>(parts: IssueParts, request: DoorRequest<T>): Promise<Outcome<T>> {
   const { authenticateToken, grant, mintFor, limits } = parts;
-  const { context, read, respond } = door;
+  const { context, read, respond } = request;
   const draft: DecisionDraft = { limits: [] };
   let outcome: Outcome<T>;
   try {

@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { ConfigError } from "../core/errors.ts";
+import { ConfigError, MintError } from "../core/errors.ts";
 
 /**
  * The text of a file; undefined when there is no such file.
@@ -22,4 +22,10 @@ export async function readText(path: string): Promise<string | undefined> {
   } catch {
     throw new ConfigError(`${path}: is not UTF-8`);
   }
+}
+
+/** An error about a file's content, with the path in each line. An error about reading the file has it already. */
+export function withPath(path: string, error: Error): Error {
+  const isAboutContent = error instanceof MintError && !(error instanceof ConfigError);
+  return isAboutContent ? new ConfigError(error.message.replace(/^/gm, `${path}: `)) : error;
 }

@@ -101,13 +101,14 @@ export interface HttpDoor {
   /** All paths. */
   readonly app: Hono;
   /**
-   * `POST /creds` without Hono, which takes a tenth of its time.
+   * `POST /creds` for the runtime's own table of routes, without Hono. It is what the application calls, too.
    * @param peer the address at the other end of the connection
    */
   readonly creds: (request: Request, peer: string | undefined) => Promise<Response>;
 }
 
-const CREDS_PATH = "/creds";
+/** The path of requests for credentials. */
+export const CREDS_PATH = "/creds";
 
 /** Makes `createApp`'s application, and its usual request as a function. */
 export function createDoor(options: AppOptions): HttpDoor {
@@ -124,7 +125,7 @@ export function createDoor(options: AppOptions): HttpDoor {
     {
       method: "POST",
       path: CREDS_PATH,
-      handler: async (c, context) => withOuterHeaders(c, await creds(await unusedRequest(c), context)),
+      handler: async (c, context) => withOuterHeaders(c, await creds(await requestWithBody(c), context)),
       setsOwnHeaders: true,
       operation: describeCreds,
     },
@@ -157,8 +158,8 @@ export function createDoor(options: AppOptions): HttpDoor {
   };
 }
 
-/** The request with its body, which a middleware may have read: Hono keeps what it read. */
-async function unusedRequest({ req }: Context): Promise<Request> {
+/** The request; with a new copy of its body where a Hono middleware has read it: Hono keeps what was read. */
+async function requestWithBody({ req }: Context): Promise<Request> {
   const { raw } = req;
   if (!raw.bodyUsed || Object.keys(req.bodyCache).length === 0) return raw;
   const headers = new Headers(raw.headers);
@@ -178,7 +179,7 @@ function makeCreds(
   mints: () => readonly Mint[],
   respondToError: (thrown: unknown) => Response,
 ): CredsHandler {
-  const limits = overloadLimits(overload ?? DEFAULT_OVERLOAD_LIMITS);
+  const capacity = overloadLimits(overload ?? DEFAULT_OVERLOAD_LIMITS);
   return credsHandler({
     parts: {
       authenticateToken,
@@ -189,8 +190,8 @@ function makeCreds(
     },
     authenticate,
     servers,
-    gate: overloadGate(limits),
-    bodies: pendingBodies({ total: limits.bodies, perNetwork: limits.perAddress }),
+    gate: overloadGate(capacity),
+    bodies: pendingBodies({ total: capacity.bodies, perNetwork: capacity.perAddress }),
     respondToError,
   });
 }

@@ -1,18 +1,9 @@
-import { createHash } from "node:crypto";
 import { html, raw } from "hono/html";
 import type { AuthMethodName } from "../core/identity.ts";
-import { DOCS_STYLE } from "../http/docs/style.ts";
+import { DOCS_POLICY, DOCS_STYLE } from "../http/docs/style.ts";
 import type { Route } from "../http/routes.ts";
 
 /** What `GET /` responds where there is no demo page: what this service is, and where to go. */
-
-const POLICY = [
-  "default-src 'none'",
-  `style-src 'sha256-${createHash("sha256").update(DOCS_STYLE).digest("base64")}'`,
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join("; ");
 
 const PROOFS: Readonly<Record<AuthMethodName, string>> = {
   oidc: "a token of an OpenID provider",
@@ -27,7 +18,7 @@ export function aboutRoute(methods: readonly AuthMethodName[]): Route {
     method: "GET",
     path: "/",
     handler(c) {
-      c.header("Content-Security-Policy", POLICY);
+      c.header("Content-Security-Policy", DOCS_POLICY);
       c.header("Referrer-Policy", "no-referrer");
       return c.html(page(proofs));
     },

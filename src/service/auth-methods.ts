@@ -6,7 +6,6 @@ import type { JwtIssuer } from "../auth/jwt/issuer-table.ts";
 import { jwtAuthentication } from "../auth/jwt/verifier.ts";
 import type { AuthConfig, MintConfig } from "../config/mint.ts";
 import { parseApiKeys } from "../core/api-key/file.ts";
-import { ConfigError, MintError } from "../core/errors.ts";
 import {
   APPLICATION,
   AUTH_METHODS,
@@ -19,6 +18,7 @@ import { policyWarnings } from "../core/policy/explain.ts";
 import { parsePolicyFile } from "../core/policy/file.ts";
 import { ALLOW_HTTP } from "../core/policy/issuer.ts";
 import { fetchTrusting } from "../files/authorities.ts";
+import { withPath } from "../files/read.ts";
 import { watchFile } from "../files/watch.ts";
 import type { Authenticator } from "../http/creds/proof.ts";
 import { devAuthentication } from "../http/dev.ts";
@@ -78,6 +78,7 @@ export async function makeAuthMethods({ auth }: MintConfig, watch: Watch): Promi
 
   const all = [...methods.values()];
   const authenticators = all.flatMap(({ authenticateToken }) => authenticateToken ?? []);
+  const logins = all.flatMap(({ authenticate }) => authenticate ?? []);
   const jwt = jwtVerifier(all, watch.log, {
     allowHttp: auth.oidc?.allowHttp ?? false,
     fetch: await fetchTrusting(auth.oidc?.caFile),
@@ -89,7 +90,7 @@ export async function makeAuthMethods({ auth }: MintConfig, watch: Watch): Promi
   const disposables = stack.move();
   return {
     authenticateToken: authenticators.length > 0 ? firstOf(authenticators) : undefined,
-    authenticate: firstLogin(all.flatMap(({ authenticate }) => authenticate ?? [])),
+    authenticate: logins.length > 0 ? firstOf(logins) : undefined,
     grant(identity, requested) {
       const { method: name = APPLICATION } = identity;
       const method = methods.get(name);
@@ -117,18 +118,6 @@ async function makeMethod(
   return makers[name]();
 }
 
-/** Calls one login after the other until one returns an identity. Undefined when there is no login. */
-function firstLogin(logins: readonly Authenticator[]): Authenticator | undefined {
-  if (logins.length < 2) return logins[0];
-  return async (request, requested) => {
-    for (const authenticate of logins) {
-      const identity = await authenticate(request, requested);
-      if (identity) return identity;
-    }
-    return null;
-  };
-}
-
 type Settings<Method extends AuthMethodName> = NonNullable<AuthConfig[Method]>;
 
 /** One verifier for the JWTs of all methods: a token's `iss` identifies the issuer, and with it the method. */
@@ -141,7 +130,7 @@ function jwtVerifier(
   if (sources.length === 0) return undefined;
   if (allowHttp) {
     log.warn(
-      `${ALLOW_HTTP}=true: issuers are reached by plain http, where anyone in between can replace their keys; for prototyping only`,
+      `${ALLOW_HTTP}=true: issuers are reached by plain http, where their keys can be replaced on their way; for prototyping only`,
     );
   }
   const jwt = jwtAuthentication({
@@ -244,10 +233,4 @@ async function follow<T>(
   } catch (error) {
     throw withPath(path, error as Error);
   }
-}
-
-/** An error about a file's content doesn't name the file; one about reading it does. */
-function withPath(path: string, error: Error): Error {
-  const isAboutContent = error instanceof MintError && !(error instanceof ConfigError);
-  return isAboutContent ? new ConfigError(`${path}: ${error.message}`) : error;
 }

@@ -1,7 +1,7 @@
 import type { Context } from "hono";
 import type { MintConfig } from "../config/mint.ts";
 import { ConfigError } from "../core/errors.ts";
-import type { HttpDoor } from "../http/app.ts";
+import { CREDS_PATH, type HttpDoor } from "../http/app.ts";
 import { pathOf } from "../http/edge/path.ts";
 import { findPortProblem } from "../util/port.ts";
 import { closeAfter } from "./shutdown.ts";
@@ -71,7 +71,8 @@ export function listen({ host, port, door, stopping, shared = false }: ListenOpt
     const address = server.requestIP(request)?.address;
     // The connection was reset meanwhile. A request without an address would escape every limit.
     if (address === undefined) return new Response(null, { status: 400 });
-    if (path === "/creds" && request.method === "POST") return creds(request, address);
+    // The usual request needs no URL, and not the application either.
+    if (path === CREDS_PATH && request.method === "POST") return creds(request, address);
     const connection: Connection = { peerAddress: address };
     const received = withUrl(request);
     const pathInUrl = pathOf(received);

@@ -191,3 +191,33 @@ test("an issuer's algorithms may have either name of Ed25519", async () => {
     }
   }
 });
+
+test("keys without a name may be replaced: a token of the new one is verified at once, a forged one refused", async () => {
+  const issuers = [{ issuer: ISSUER, audience: ["nats"], jwksUri: KEYS }];
+  const { requestCreds, clock, errors } = oidcMint({ issuers: () => issuers, fetch: local.fetch });
+  clock.stop();
+  const exp = Math.floor(Date.now() / 1000) + 600;
+  let subjects = 0;
+  const send = async (signer: (input: Buffer) => Buffer) => {
+    const claims = { iss: ISSUER, aud: "nats", sub: `user ${subjects++}`, exp };
+    return (await requestCreds(forge({ header: { alg: "RS256" }, claims, signer }))).outcome;
+  };
+  local.publish({ [KEYS]: { keys: [rsa] } });
+  expect(await send(byRsa)).toBe("granted");
+  local.publish({ [KEYS]: { keys: [other] } });
+  expect(await send(byOther)).toBe("granted");
+  expect(await send(byRsa)).toBe("unauthorized: bad_signature");
+
+  // Forged tokens can't make the mint fetch keys without limit; until the next fetch it can't tell a new key from none.
+  const before = local.requests.length;
+  const outcomes: string[] = [];
+  for (let n = 0; n < 20; n++) outcomes.push(await send(byUntrusted));
+  expect(local.requests.length - before).toBeLessThanOrEqual(5);
+  expect([...new Set(outcomes)]).toEqual(["unauthorized: bad_signature", "issuer_unavailable"]);
+  expect(await send(byOther)).toBe("granted");
+  local.publish({ [KEYS]: { keys: [rsa] } });
+  expect(await send(byRsa)).toBe("issuer_unavailable");
+  clock.advance(5);
+  expect(await send(byRsa)).toBe("granted");
+  expect(errors).toEqual([]);
+});

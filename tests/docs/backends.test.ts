@@ -74,6 +74,16 @@ interface Program {
   live: BackendCredentials;
 }
 
+/** A client with these credentials connects, and stays connected when they are renewed. Closes both. */
+async function expectRenewal(live: BackendCredentials): Promise<void> {
+  const nc = await clients.nats(live);
+  await nc.flush();
+  await live.refresh();
+  await nc.flush();
+  await nc.close();
+  live.close();
+}
+
 /** A page with the role `page`, of a user. */
 async function openPage(user: string) {
   const live = await liveCredentials(async ({ publicKey }) => {
@@ -184,12 +194,7 @@ describe("docs/backends.md", () => {
     const token = () => key.key;
     const live = await liveCredentials(endpoint({ url, user: "clock", role: "backend", token }));
     expect(live.current.servers[0]).toStartWith("nats:");
-    const nc = await clients.nats(live);
-    await nc.flush();
-    await live.refresh();
-    await nc.flush();
-    await nc.close();
-    live.close();
+    await expectRenewal(live);
     await expect(liveCredentials(endpoint({ url, user: "clock", role: "page", token }))).rejects.toThrow(
       "403",
     );
@@ -204,12 +209,7 @@ describe("docs/backends.md", () => {
         .replace("nats://127.0.0.1:4222", environment.url("tcp")),
       ["live"],
     );
-    const nc = await clients.nats(live);
-    await nc.flush();
-    await live.refresh();
-    await nc.flush();
-    await nc.close();
-    live.close();
+    await expectRenewal(live);
   });
 
   test("has the options of the code", () => {

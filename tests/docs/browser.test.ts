@@ -433,7 +433,7 @@ describe("the tables have exactly the module's", () => {
   });
 
   test("options that must not be replaced", () => {
-    const named = codeSpans(section(guide, "## Limits"));
+    const named = codeSpans(section(guide, "## Options of the client"));
     const all = members("src/browser/live-credentials.ts", "ConnectionOptions");
     expect(all.filter((name) => name !== "servers" && !named.includes(name))).toEqual([]);
     const { exports } = JSON.parse(read("packages/browser/package.json"));

@@ -164,7 +164,7 @@ describe("references:", () => {
   });
 
   test.each(documents)("every file that %s names exists", (path) => {
-    const made = ["fs/nats-export/secrets/.env.account"];
+    const made = ["fs/nats-export/secrets/.env.account", "fs/mint/api-keys.json"];
     const files = codeSpans(read(path)).filter(
       (code) =>
         /^((fs|src|demo|docs|examples|tests|tools|bench)\/[\w./-]+|[\w-]+\.(json|yaml))$/.test(code) &&

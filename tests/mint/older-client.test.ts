@@ -165,7 +165,7 @@ describe("the WebSocket", () => {
     expect(await dial("http://localhost:8080")).toBe("open");
     for (const foreign of [
       "https://evil.example.com",
-      "http://localhost:8081",
+      "http://localhost:8082",
       "https://localhost:8080",
       "http://localhost:8080.evil.example.com",
       "null",

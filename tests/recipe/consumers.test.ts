@@ -264,9 +264,9 @@ test("finds them among more than a page of others", async () => {
   const seen = await admin.subscribe("$JS.API.CONSUMER.>");
   expect((await sweep()).toSorted()).toEqual(foreign.map((name) => `${name} ROOMS users.bob.x`));
   await admin.nc.flush();
-  // Three pages of ROOMS, one of the bucket; then each of the three.
-  expect(seen.subjects.filter((subject) => subject.includes(".LIST."))).toHaveLength(4);
-  expect(seen.subjects).toHaveLength(4 + 3);
+  // Three pages of ROOMS, one of each bucket; then each of the three.
+  expect(seen.subjects.filter((subject) => subject.includes(".LIST."))).toHaveLength(5);
+  expect(seen.subjects).toHaveLength(5 + 3);
   expect(await names("ROOMS")).toEqual(others.toSorted());
 });
 
@@ -348,6 +348,6 @@ test("does not list consumers of a stream where no role may make them with a cer
   await environment.admin.nc.flush();
   // TASKS has none.
   expect(seen.subjects.toSorted()).toEqual(
-    ["KV_preferences", "ROOMS"].map((stream) => `$JS.API.CONSUMER.LIST.${stream}`),
+    ["KV_catalog", "KV_preferences", "ROOMS"].map((stream) => `$JS.API.CONSUMER.LIST.${stream}`),
   );
 });

@@ -354,7 +354,7 @@ describe("nats-push", () => {
     expectSuccess(await recipe.init());
     const { code, output } = await recipe.push({ PUSH_PATIENCE: "1" });
     expect(code).toBe(1);
-    expect(output).toContain(`nats-server did not answer at ${recipe.env.NATS_URL} within 1 s`);
+    expect(output).toContain(`nats-server did not respond at ${recipe.env.NATS_URL} within 1 s`);
   });
 
   test("fails when a push is accepted but does not come into force", async () => {

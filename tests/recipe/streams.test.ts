@@ -323,7 +323,7 @@ describe("while it makes streams, the recipe", () => {
     const { code, output } = await recipe.push({ ...replaceNats(recipe, mute), PUSH_PATIENCE: "1" });
     expect(code).toBe(1);
     expect(output).toContain(
-      "JetStream did not answer within 1 s (no answer). See the log of nats-server for the reason",
+      "JetStream did not respond within 1 s (no answer). See the log of nats-server for the reason",
     );
     expect(expectSuccess(await recipe.push())).toBe(QUIET);
   });

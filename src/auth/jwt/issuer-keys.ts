@@ -1,11 +1,17 @@
-import type { CryptoKey } from "jose";
 import { IssuerUnavailableError } from "../../core/errors.ts";
 import { backoffDelay } from "../../util/backoff.ts";
 import { quote } from "../../util/quote.ts";
 import { withTimeout } from "../../util/timeout.ts";
 import { tokenBucket } from "../../util/token-bucket.ts";
 import { IssuerFaultError } from "./issuer-fault.ts";
-import { type KeyHeader, type KeySet, MIN_RSA_BITS, parseKeySet, unknownKey } from "./key-set.ts";
+import {
+  type Candidates,
+  type KeyHeader,
+  type KeySet,
+  MIN_RSA_BITS,
+  parseKeySet,
+  unknownKey,
+} from "./key-set.ts";
 
 /**
  * One issuer's keys, fetched when they are needed and kept for a while. A fetch of the same keys keeps the same
@@ -38,13 +44,15 @@ export interface IssuerKeys {
   /**
    * The keys that a token may be signed with, at least one. When there is none, the keys are fetched again.
    * @param issuer see `KeySet.candidates`
+   * @param other keys that did not verify the token: they are not found again
    * @throws {UnauthorizedError} `unknown_key` when the issuer doesn't have the key, or too many fit
    * @throws {IssuerUnavailableError} when the keys can't be fetched
    */
   find(
     header: KeyHeader,
-    issuer?: string,
-  ): Promise<{ readonly candidates: readonly CryptoKey[]; readonly set: KeySet }>;
+    issuer: string | undefined,
+    other?: KeySet,
+  ): Promise<{ readonly candidates: Candidates; readonly set: KeySet }>;
   /** Fetches the keys unless they are younger than ten minutes. Never rejects: `onWarning` has the error. */
   warmUp(): Promise<void>;
   /** Milliseconds since the keys were last fetched; undefined before. */
@@ -159,13 +167,13 @@ export function issuerKeys(options: IssuerKeysOptions): IssuerKeys {
         : "the keys of the token's issuer can't be fetched at the moment; try again",
     );
 
-  async function find(header: KeyHeader, tokenIssuer?: string) {
+  async function find(header: KeyHeader, tokenIssuer: string | undefined, other?: KeySet) {
     const startedBefore = lastStarted;
     if (!current()) await waitForKeys();
     while (true) {
       const keys = set as KeySet;
       const candidates = await keys.candidates(header, tokenIssuer);
-      if (candidates.length > 0) return { candidates, set: keys };
+      if (candidates.keys.length > 0 && keys !== other) return { candidates, set: keys };
       if (lastSucceeded > startedBefore) throw unknownKey(header);
       if (!pending && !pause.isOn() && !refetches.take().allowed) {
         // Too many unknown key names. Until the next fetch this one can't be refused as unknown: the issuer may just

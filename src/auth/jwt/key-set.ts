@@ -13,6 +13,13 @@ export interface KeyHeader {
   readonly kid?: string | undefined;
 }
 
+/** Keys that a token may be signed with. */
+export interface Candidates {
+  readonly keys: readonly CryptoKey[];
+  /** Whether the token names them. Otherwise the issuer may have replaced them without a sign in the token. */
+  readonly named: boolean;
+}
+
 /** One issuer's keys as they were fetched. */
 export interface KeySet {
   /**
@@ -20,7 +27,7 @@ export interface KeySet {
    * @param issuer the token's issuer, where several share the set; a key that is for another one is then left out
    * @throws {UnauthorizedError} `unknown_key` when more than `MAX_CANDIDATES` fit
    */
-  candidates(header: KeyHeader, issuer?: string): Promise<readonly CryptoKey[]>;
+  candidates(header: KeyHeader, issuer?: string): Promise<Candidates>;
 }
 
 /** RSA keys with fewer bits are not used (RFC 7518, section 3.3). */
@@ -95,7 +102,8 @@ function keySet(jwks: readonly JWK[]): KeySet {
   return {
     async candidates(header, issuer) {
       const fitting = distinct(keys.filter((key) => fits(key, header.alg) && isFor(key, issuer)));
-      const chosen = byName(fitting, header.kid);
+      const named = fitting.filter(({ kid }) => kid !== undefined && kid === header.kid);
+      const chosen = named.length > 0 ? named : unnamed(fitting, header.kid);
       if (chosen.length > MAX_CANDIDATES) {
         throw new UnauthorizedError(
           `the token names no key (kid), and its issuer has ${chosen.length} that fit; at most ${MAX_CANDIDATES} are tried`,
@@ -103,17 +111,14 @@ function keySet(jwks: readonly JWK[]): KeySet {
         );
       }
       const usable = await Promise.all(chosen.map((key) => importKey(key, header.alg)));
-      return usable.filter((key) => key !== undefined);
+      return { keys: usable.filter((key) => key !== undefined), named: named.length > 0 };
     },
   };
 }
 
 /** A token that names no key may be signed with any of them, and a key without a name may have signed any token. */
-function byName(keys: readonly Key[], kid: string | undefined): readonly Key[] {
-  if (!kid) return keys;
-  const named = keys.filter((key) => key.kid === kid);
-  return named.length > 0 ? named : keys.filter((key) => key.kid === undefined);
-}
+const unnamed = (keys: readonly Key[], kid: string | undefined): readonly Key[] =>
+  kid ? keys.filter((key) => key.kid === undefined) : keys;
 
 /** Some issuers list a key twice. */
 function distinct(keys: readonly Key[]): Key[] {

@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
+import type { JWTPayload } from "jose";
 import { LRUCache } from "lru-cache";
-import { IssuerUnavailableError } from "../../core/errors.ts";
+import { IssuerUnavailableError, UnauthorizedError } from "../../core/errors.ts";
 import type { Identity, TokenAuthenticator } from "../../core/identity.ts";
 import { keepDerivedUser } from "../../core/policy/derived-user.ts";
 import { ALGORITHMS } from "../../core/policy/issuer.ts";
@@ -9,7 +10,7 @@ import type { FetchDocument } from "./discovery.ts";
 import { issuerTable, type JwtIssuer, type TrustedIssuer } from "./issuer-table.ts";
 import type { KeySet } from "./key-set.ts";
 import { verifySignature } from "./signature.ts";
-import { checkAlgorithm, checkAudience, checkClaims, peek, unknownIssuer } from "./token.ts";
+import { checkAlgorithm, checkAudience, checkClaims, type Peeked, peek, unknownIssuer } from "./token.ts";
 
 export interface JwtOptions {
   /**
@@ -26,8 +27,8 @@ export interface JwtOptions {
   /** Milliseconds that an issuer has to respond; 5000 by default. */
   readonly timeout?: number;
   /**
-   * Whether issuers may be reached by plain http on other hosts than this machine; false by default. Anyone in between
-   * can then replace their keys.
+   * Whether issuers may be reached by plain http on other hosts than this machine; false by default. Their keys
+   * can then be replaced on their way.
    */
   readonly allowHttp?: boolean;
   /** Fetches the documents of issuers; the platform's `fetch` by default. */
@@ -133,8 +134,7 @@ async function verify(token: string, present: Issuers, now: () => number): Promi
   const trusted = present.get(issuer);
   if (!trusted) throw unknownIssuer(issuer, present.keys());
   checkAlgorithm(header.alg, trusted.algorithms ?? ALGORITHMS);
-  const { candidates, set } = await trusted.keys.find(header, trusted.tenants && issuer);
-  const claims = await verifySignature(token, peeked, candidates, now());
+  const { claims, set } = await verifyWithKeys(token, peeked, trusted, now);
   checkAudience(claims, trusted);
   const { subject, expiresAt } = checkClaims(claims, now() / 1000);
   const { method } = trusted;
@@ -144,3 +144,30 @@ async function verify(token: string, present: Issuers, now: () => number): Promi
     keys: set,
   };
 }
+
+/**
+ * Verifies with the issuer's keys. A token that does not name its key is tried again with newer keys: the issuer may
+ * have replaced the one that signed it.
+ */
+async function verifyWithKeys(
+  token: string,
+  peeked: Peeked,
+  { keys, tenants }: TrustedIssuer,
+  now: () => number,
+): Promise<{ claims: JWTPayload; set: KeySet }> {
+  const { issuer, header } = peeked;
+  const sharedBy = tenants && issuer;
+  const { candidates, set } = await keys.find(header, sharedBy);
+  try {
+    return { claims: await verifySignature(token, peeked, candidates.keys, now()), set };
+  } catch (error) {
+    if (candidates.named || !isBadSignature(error)) throw error;
+    const newer = await keys.find(header, sharedBy, set).catch((failure: unknown) => {
+      throw failure instanceof UnauthorizedError ? error : failure;
+    });
+    return { claims: await verifySignature(token, peeked, newer.candidates.keys, now()), set: newer.set };
+  }
+}
+
+const isBadSignature = (error: unknown) =>
+  error instanceof UnauthorizedError && error.reason === "bad_signature";

@@ -22,7 +22,7 @@ export interface Endpoint {
 
 export interface TokenRequest {
   /**
-   * The last token was refused, or ends no later than the present credential. So this must be a new one of the issuer, not
+   * The last token was refused, or ends no later than the current credential. So this must be a new one of the issuer, not
    * one of a cache.
    */
   readonly fresh: boolean;
@@ -70,10 +70,10 @@ export function credentials({ url, token, ...fields }: Endpoint): CredentialSour
     const problem = (await response.json().catch(() => {})) as Problem | null | undefined;
     if (status === 401 && token && !fresh) return;
     const message = `${status}: ${problem?.detail ?? statusText}`;
-    // At the first request, a token that has expired already is that of a login which has ended.
-    const passing = end ? /^token_expir/ : /^token_expiring/;
+    // At the first request, an expired token was stored by an earlier login: only a new login helps.
+    const retriable = end ? /^token_expir/ : /^token_expiring/;
     if (status === 401 || status === 403)
-      throw new UnauthorizedError(message, passing.test(problem?.code as string));
+      throw new UnauthorizedError(message, retriable.test(problem?.code as string));
     throw new CredentialError("unavailable", message, { retryAfter: readRetryAfter(response) });
   }
 

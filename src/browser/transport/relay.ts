@@ -113,7 +113,7 @@ export function makeRelay<L extends Link>(first: L, output: RelayOutput): Relay<
 
   function unsubscribe({ line }: Frame) {
     const [, sid, max] = words(line) as [string, string, string?];
-    // With a maximum, the servers of the present connections end it. On later connections the client ends it by its own
+    // With a maximum, the servers of the current connections end it. On later connections the client ends it by its own
     // count, as it does after a reconnect.
     if (!max) subscriptions.delete(sid);
     sendLine(link, line);

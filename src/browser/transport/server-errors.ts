@@ -18,9 +18,10 @@ const DENIAL =
 export const isRefusal = (line: string): boolean => REFUSAL.test(line);
 
 /**
- * The `-ERR` line by which a NATS client gives up its login, with a reason that may come from elsewhere: without control
- * characters (`\p{Cc}`, which older JavaScript engines lack) and quotes it cannot end the line or the quoted text. Nor can it contain `Permissions Violation`, which clients look for anywhere in the line, and
- * after which they go on waiting (`toError` in `core/src/protocol.ts` of nats.js).
+ * The `-ERR` line by which a NATS client gives up its login, with a reason that may come from elsewhere. Without control
+ * characters (`\p{Cc}`, which older JavaScript engines lack) and quotes, the reason cannot end the line or the quoted
+ * text. Nor can it contain `Permissions Violation`, which clients look for anywhere in the line, and after which they go
+ * on waiting (`toError` in `core/src/protocol.ts` of nats.js).
  */
 export const refusalLine = (reason: string): string =>
   `-ERR 'Authorization Violation: ${reason.replace(/[^ -~\xa0-\uffff]|'|violation/gi, " ")}'`;

@@ -32,9 +32,9 @@ interface WebSocketShape {
 /** A client's socket, with what the live credentials do with it. */
 export interface ClientSocket extends WebSocketShape {
   /**
-   * Opens a new connection, logs in on it, and replaces the present one. Does nothing if the client is not logged in: it
+   * Opens a new connection, logs in on it, and replaces the current one. Does nothing if the client is not logged in: it
    * will log in with the newest credential.
-   * @throws {Error} if that failed; the present connection stays, if it still can
+   * @throws {Error} if that failed; the current connection stays, if it still can
    */
   swap(): Promise<void>;
   /**

@@ -69,7 +69,7 @@ export const ALLOW_HTTP = "OIDC_ALLOW_HTTP";
 
 /** How the keys of an issuer may be fetched. */
 export interface Transport {
-  /** Whether plain http is accepted for other hosts than this machine. Anyone in between can then replace the keys. */
+  /** Whether plain http is accepted for other hosts than this machine. The keys can then be replaced on their way. */
   readonly allowHttp?: boolean | undefined;
 }
 

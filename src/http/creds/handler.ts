@@ -14,8 +14,8 @@ import { NotAcceptableError } from "../errors.ts";
 import { type ProofOptions, readProof } from "./proof.ts";
 import { readJson } from "./read-json.ts";
 import { parseCredsRequest } from "./request.ts";
-import type { CredsResponse } from "./response.ts";
-import { type Servers, serversFor } from "./servers.ts";
+import { toCredsResponse } from "./response.ts";
+import type { Servers } from "./servers.ts";
 
 const JSON_TYPE = "application/json";
 /** The types of a response: JSON, or a creds file under two names. */
@@ -53,7 +53,7 @@ export function credsHandler(options: CredsOptions): CredsHandler {
   const parts: IssueParts = { ...options.parts, statusOf };
   const errorHeaders = { Vary: "Accept", ...limitPolicy(parts.limits.limits) };
   const credentialHeaders = { ...errorHeaders, Vary: "Accept, Origin" };
-  const respond = Object.fromEntries(
+  const responders = Object.fromEntries(
     TYPES.map((type) => [type, respondWith({ ...credentialHeaders, "Content-Type": type })]),
   ) as Record<Type, ReturnType<typeof respondWith>>;
   const proofs: ProofOptions = { authenticate, acceptsTokens: parts.authenticateToken !== undefined };
@@ -85,7 +85,7 @@ export function credsHandler(options: CredsOptions): CredsHandler {
         read,
         respond: (credentials) => formatBody(credentials, type, servers),
       });
-      const result = response ? respond[response.type](response.text) : respondToError(error);
+      const result = response ? responders[response.type](response.text) : respondToError(error);
       if (error) for (const [name, value] of Object.entries(errorHeaders)) result.headers.append(name, value);
       setLimitStates(result.headers, limits);
       return result;
@@ -108,23 +108,5 @@ function wantedType(accept: string | null): Type {
 function formatBody(credentials: Credentials, type: Type, servers: Servers): Body {
   const { jwt, seed } = credentials;
   if (type !== JSON_TYPE && seed !== undefined) return { type, text: formatCreds(jwt, seed) };
-  return { type: JSON_TYPE, text: JSON.stringify(toResponse(credentials, servers)) };
-}
-
-function toResponse(credentials: Credentials, servers: Servers): CredsResponse {
-  const { jwt, seed, user, role, tags, account, issuedAt, expiresAt, inboxPrefix } = credentials;
-  return {
-    jwt,
-    ...(seed !== undefined && { seed }),
-    user,
-    role,
-    ...(Object.keys(tags).length > 0 && { tags }),
-    account,
-    issued_at: issuedAt,
-    expires_at: expiresAt,
-    server_time: Date.now(),
-    servers: serversFor(credentials.connectionTypes, servers),
-    ...(inboxPrefix !== undefined && { inbox_prefix: inboxPrefix }),
-    permissions: credentials.permissions,
-  };
+  return { type: JSON_TYPE, text: JSON.stringify(toCredsResponse(credentials, servers)) };
 }

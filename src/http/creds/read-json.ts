@@ -7,7 +7,7 @@ const JSON_TYPE = "application/json";
 /**
  * Reads a JSON body of at most 8 KiB.
  * @param receive waits for the body, with a deadline
- * @throws {UnsupportedMediaTypeError} {BodyTooLargeError} {RequestTimeoutError} {InvalidJsonError}
+ * @throws {UnsupportedMediaTypeError} {BodyTooLargeError} {RequestTimeoutError} {InvalidJsonError} {BodyUsedError}
  */
 export async function readJson(
   request: Request,
@@ -27,7 +27,7 @@ export async function readJson(
   }
 }
 
-/** The text of a body that has no length, up to the limit: to count takes longer than signing a credential. */
+/** The text of a body whose length is not known. It counts the bytes, which takes longer than signing a credential. */
 async function countedText({ body }: Request): Promise<string> {
   const decoder = new TextDecoder();
   let size = 0;

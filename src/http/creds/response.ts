@@ -1,4 +1,6 @@
 import { z } from "@hono/zod-openapi";
+import type { Credentials } from "../../core/mint.ts";
+import { type Servers, serversFor } from "./servers.ts";
 
 const subjects = z.array(z.string()).readonly();
 const rules = z.object({ allow: subjects.optional(), deny: subjects.optional() }).openapi("SubjectRules", {
@@ -57,3 +59,22 @@ export type CredsResponse = Exact<z.infer<typeof CredsResponseShape>>;
 
 /** JSON has no undefined: an optional field has a value or is absent. */
 type Exact<T> = { [Key in keyof T]: Exclude<T[Key], undefined> };
+
+/** The response with these credentials, made now. */
+export function toCredsResponse(credentials: Credentials, servers: Servers): CredsResponse {
+  const { jwt, seed, user, role, tags, account, issuedAt, expiresAt, inboxPrefix } = credentials;
+  return {
+    jwt,
+    ...(seed !== undefined && { seed }),
+    user,
+    role,
+    ...(Object.keys(tags).length > 0 && { tags }),
+    account,
+    issued_at: issuedAt,
+    expires_at: expiresAt,
+    server_time: Date.now(),
+    servers: serversFor(credentials.connectionTypes, servers),
+    ...(inboxPrefix !== undefined && { inbox_prefix: inboxPrefix }),
+    permissions: credentials.permissions,
+  };
+}

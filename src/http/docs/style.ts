@@ -1,4 +1,6 @@
-/** The style sheet of `/docs`. The page contains it, and the page's Content-Security-Policy allows it by its hash. */
+import { createHash } from "node:crypto";
+
+/** The style sheet of pages without scripts, such as `/docs`. A page contains it. */
 export const DOCS_STYLE = `
 :root { color-scheme: light dark; --line: light-dark(#d4d8dd, #3a4048); --faint: light-dark(#f4f6f8, #22272e);
   --text: light-dark(#1c2128, #e6e9ed); --quiet: light-dark(#565e69, #a3abb6); --link: light-dark(#0b57b5, #8ab8ff); }
@@ -20,3 +22,12 @@ details { border: 1px solid var(--line); border-radius: 6px; margin: 0.5rem 0; p
 summary { cursor: pointer; padding: 0.5rem 0; }
 a:focus-visible, summary:focus-visible { outline: 2px solid var(--link); outline-offset: 2px; }
 `;
+
+/** The Content-Security-Policy of these pages, which allows the style sheet by its hash. */
+export const DOCS_POLICY = [
+  "default-src 'none'",
+  `style-src 'sha256-${createHash("sha256").update(DOCS_STYLE).digest("base64")}'`,
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join("; ");
