@@ -36,14 +36,15 @@ export function compileInboxPrefix(sub: PermissionClaims["sub"], account: Accoun
 }
 
 /**
- * Prefixes below the subjects that are inboxes by their name, and then below those that are the user's own. The
- * responses of all other subjects would be received by other users too.
+ * Prefixes below the subjects that are inboxes by their name, the user's own first, and then below others that are the
+ * user's own. The responses of all other subjects would be received by other users too.
  */
 function candidatesIn(allow: readonly string[]): string[] {
   const subjects = allow.filter((subject) => !subject.includes(" ") && />$|\.\*\.\*$/.test(subject));
   const inboxes = subjects.filter((subject) => subject.startsWith("_INBOX"));
-  const own = subjects.filter((subject) => !subject.startsWith("_INBOX") && isOwn(subject));
-  return [...inboxes, ...own].map(prefixBelow).filter((prefix) => prefix !== "");
+  const ownInboxes = inboxes.filter(isOwn);
+  const own = subjects.filter(isOwn);
+  return [...new Set([...ownInboxes, ...inboxes, ...own])].map(prefixBelow).filter((prefix) => prefix !== "");
 }
 
 const isOwn = (subject: string) => /\{\{\s*(name|subject)\(\)\s*\}\}/i.test(subject);
