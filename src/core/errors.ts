@@ -1,3 +1,5 @@
+import { quote } from "../util/quote.ts";
+
 /** The base class of this package's errors. A message never contains a seed, a token or a whole request. */
 export abstract class MintError extends Error {
   /** The kind of error; it never changes. Compare this, never the message. */
@@ -124,8 +126,11 @@ export class KeysUnavailableError extends MintError {
   readonly code = "keys_unavailable";
   override readonly retryAfter = 1;
 
-  constructor() {
-    super("the signing keys have not been exported yet");
+  /** @param missing the file that is missing, for a caller that is no request */
+  constructor(missing?: string) {
+    super(
+      `the signing keys have not been exported yet${missing === undefined ? "" : `: there is no ${quote(missing)}`}`,
+    );
   }
 }
 

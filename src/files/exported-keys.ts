@@ -43,7 +43,7 @@ export async function currentVersion(directory: string): Promise<string> {
     // Only the link is read. `realpath` would also look up the version, which may have been removed by then.
     return resolve(directory, await readlink(join(directory, "current")));
   } catch (error) {
-    if (codeOf(error) === "ENOENT") throw new KeysUnavailableError();
+    if (codeOf(error) === "ENOENT") throw new KeysUnavailableError(resolve(directory, "current"));
     throw new InvalidKeysError(`current: can't be read as a symbolic link (${codeOf(error)})`);
   }
 }

@@ -69,7 +69,8 @@ test("exported keys are in use when watchKeys resolves", async () => {
 test("without exported keys there is no mint, until keys are exported", async () => {
   const { mint, loaded, refused } = await watch();
   expect(mint).toThrow(KeysUnavailableError);
-  expect(await refused()).toContain("not been exported");
+  expect(await refused()).toContain(`not been exported yet: there is no "${join(directory, "current")}"`);
+  expect(mint).not.toThrow(directory);
   await exportVersion("v1", await makeVersion("browser"));
   expect(await loaded()).toBe("browser");
   expect(mint().roles).toEqual(["browser"]);
@@ -175,6 +176,11 @@ test("a reading has all files of one version, however often versions are switche
     expect(`${mint.accountJwt}\n`).toBe(versions[index]?.["account.jwt"] ?? "");
   }
   await exporter;
+});
+
+test.each(["keys", "no-such/keys", "."])("a missing export names where it should be: %s", async (name) => {
+  const missing = join(directory, name);
+  await expect(readKeys(missing)).rejects.toThrow(`there is no "${join(missing, "current")}"`);
 });
 
 test("a missing file is an InvalidKeysError that names it, a missing export a KeysUnavailableError", async () => {
