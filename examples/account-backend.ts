@@ -1,7 +1,8 @@
 /**
  * A backend that signs its own short-lived credentials with the account's key, and replies to requests of pages with the
- * role `page`. Run `npm start`, then with Bun, or with Node from version 22.18 on:
- * `node --env-file=fs/nats-export/secrets/.env.account examples/account-backend.ts`. In your own code, import from
+ * role `page`. Run `npm start`, then
+ * `npx bun --env-file=fs/nats-export/secrets/.env.account examples/account-backend.ts`, or the same with `node` from
+ * version 22.18 on. NATS_URL is the server's URL, if it is not the default. In your own code, import from
  * "nats-mint/node".
  */
 import { encodeUser, fromPublic, fromSeed } from "@nats-io/jwt";

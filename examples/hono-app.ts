@@ -1,6 +1,6 @@
 /**
- * The mint inside an application with its own login. Run `npm start`, then `bun examples/hono-app.ts`, or set
- * MINT_KEYS_DIR to the directory of exported keys. In your own code, import from "nats-mint".
+ * The mint inside an application with its own login. Run `npm start`, then `npx bun examples/hono-app.ts`, or
+ * set MINT_KEYS_DIR to the directory of exported keys. In your own code, import from "nats-mint".
  */
 import { Hono } from "hono";
 import { getCookie, setCookie } from "hono/cookie";

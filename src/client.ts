@@ -77,7 +77,9 @@ async function fetchCredentials(mintUrl: string, request: Record<string, string>
   });
   if (!response.ok) {
     const { code, detail } = (await response.json()) as { code: string; detail: string };
-    throw new Error(`the mint responded ${response.status} ${code}: ${detail}`);
+    const hint =
+      code === "unauthorized" ? ". This client sends no proof of identity: it needs MINT_AUTH=dev" : "";
+    throw new Error(`the mint responded ${response.status} ${code}: ${detail}${hint}`);
   }
   return (await response.json()) as CredsResponse;
 }

@@ -18,7 +18,7 @@ export async function issuersCommand(args: string[], config: CliConfig): Promise
         const json = await fetchKeySet(issuer, signal, { allowHttp: config.allowHttp, fetch });
         const { size, weak } = parseKeySet(json);
         console.log(
-          `issuer ${quote(issuer.issuer)}: ${size} keys${weak > 0 ? `, and ${weak} that are too short` : ""}`,
+          `issuer ${quote(issuer.issuer)}: ${size} ${size === 1 ? "key" : "keys"}${weak > 0 ? `, and ${weak} that are too short` : ""}`,
         );
         return true;
       } catch (error) {

@@ -4,6 +4,7 @@ import { projectDir } from "../config/env.ts";
 import { readLocalConfig } from "../config/local.ts";
 import { serviceEnvironment } from "../local/environment.ts";
 import { prepareTools } from "../local/tools.ts";
+import { findIgnoredRoleFiles } from "../local/warnings.ts";
 import { expectCheck, InputError } from "./usage.ts";
 
 /** `roles check`: runs the check that `nats-init` runs at a start, and changes nothing. */
@@ -16,6 +17,7 @@ export async function rolesCommand(args: string[]): Promise<number> {
       "the role files are not here. In Docker, the check is: docker compose run --rm nats-init check",
     );
   }
+  for (const warning of findIgnoredRoleFiles()) console.error(warning);
   const config = readLocalConfig();
   const env = serviceEnvironment(config, await prepareTools(config));
   return Bun.spawnSync(["/bin/sh", script, "check"], { env, stdio: ["ignore", "inherit", "inherit"] })

@@ -1,14 +1,18 @@
 import { readCliConfig } from "../config/cli.ts";
 import { type Env, withOptionalEnvFile } from "../config/env.ts";
 import { checkSettings } from "../config/settings.ts";
+import { findUnknownVariables } from "../config/unknown-variables.ts";
 import { ConfigError } from "../core/errors.ts";
+import { findWarnings } from "../local/warnings.ts";
 import { loadPolicy } from "./load.ts";
 import { expectCheck } from "./usage.ts";
 
 /** `settings check`: what is checked before anything starts. */
 export async function settingsCommand(args: string[]): Promise<number> {
   expectCheck("settings", args);
-  const env = settingsOf(withOptionalEnvFile());
+  const variables = withOptionalEnvFile();
+  for (const warning of warningsOf(variables)) console.error(warning);
+  const env = settingsOf(variables);
   const { auth } = checkSettings(env);
   if (auth.oidc) await loadPolicy(readCliConfig(env));
   console.log("settings: good");
@@ -16,6 +20,14 @@ export async function settingsCommand(args: string[]): Promise<number> {
 }
 
 const PREFIX = "SETTING_";
+
+/** In a container, the variables without the prefix are those of `.env.local`, and of the image. */
+function warningsOf(env: Env): string[] {
+  const names = Object.keys(env);
+  return names.some((name) => name.startsWith(PREFIX))
+    ? findUnknownVariables({ ".env.local": env }, {})
+    : findWarnings();
+}
 
 /**
  * In a container, docker-compose.yaml passes the settings with a prefix, and those of `.env.local` without it.

@@ -98,6 +98,10 @@ export function readEnvFiles(): Readonly<Record<".env" | ".env.local", Env>> {
   return { ".env": shipped, ".env.local": readFile(`${envFile}.local`, { ...shipped, ...process.env }) };
 }
 
+/** The same, but none if `.env` is missing, as it is in the image. */
+export const readOptionalEnvFiles = (): Readonly<Record<string, Env>> =>
+  existsSync(envFile) ? readEnvFiles() : {};
+
 /** The environment and the files. As in docker compose, a variable of the environment wins over them. */
 export function withEnvFile(): Env {
   const files = readEnvFiles();

@@ -40,8 +40,32 @@ describe("the configuration of the launcher", () => {
     const env = { NATS_HTTP_PORT: "4222", NATS_WS_PORT: "http", NATS_BIND: "localhost" };
     expect(mistakes(() => readLocalConfig(env))).toEqual([
       'NATS_WS_PORT: got "http", wanted a port, 1 to 65535',
-      "MINT_PORT: is not set, wanted four different ports in NATS_PORT, NATS_WS_PORT, NATS_HTTP_PORT and MINT_PORT",
+      'NATS_HTTP_PORT: got "4222", wanted another port than NATS_PORT, which is 4222 too',
       'NATS_BIND: got "localhost", wanted an IP address of this machine',
     ]);
+  });
+
+  test.each<[Record<string, string>, string[]]>([
+    [
+      { NATS_WS_PORT: "4222" },
+      ['NATS_WS_PORT: got "4222", wanted another port than NATS_PORT, which is 4222 too'],
+    ],
+    [{ NATS_PORT: "8080" }, ["MINT_PORT: is not set, wanted another port than NATS_PORT, which is 8080 too"]],
+    [
+      { NATS_WS_PORT: "5000", NATS_HTTP_PORT: "5000", MINT_PORT: "5000" },
+      [
+        'NATS_HTTP_PORT: got "5000", wanted another port than NATS_WS_PORT, which is 5000 too',
+        'MINT_PORT: got "5000", wanted another port than NATS_HTTP_PORT, which is 5000 too',
+      ],
+    ],
+    [
+      { NATS_WS_PORT: "http", NATS_HTTP_PORT: "http" },
+      [
+        'NATS_WS_PORT: got "http", wanted a port, 1 to 65535',
+        'NATS_HTTP_PORT: got "http", wanted a port, 1 to 65535',
+      ],
+    ],
+  ])("names the ports that are the same: %p", (env, expected) => {
+    expect(mistakes(() => readLocalConfig(env))).toEqual(expected);
   });
 });

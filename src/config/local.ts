@@ -34,11 +34,21 @@ export interface LocalConfig {
 
 const PORTS = z
   .object({ NATS_PORT, NATS_WS_PORT, NATS_HTTP_PORT, MINT_PORT })
-  .refine((ports) => new Set(Object.values(ports)).size === 4, {
-    path: ["MINT_PORT"],
-    message: "four different ports in NATS_PORT, NATS_WS_PORT, NATS_HTTP_PORT and MINT_PORT",
-    ...ALWAYS,
-  });
+  .superRefine((ports, { addIssue }) => {
+    const seen = new Map<unknown, string>();
+    for (const [name, port] of Object.entries(ports)) {
+      const other = seen.get(port);
+      // A wrong port, which has its own message, is still a text.
+      if (other && typeof port === "number") {
+        addIssue({
+          code: "custom",
+          path: [name],
+          message: `another port than ${other}, which is ${port} too`,
+        });
+      }
+      seen.set(port, name);
+    }
+  }, ALWAYS);
 
 const PLACES = z.object({ NATS_BIND, NATS_HTTP_BIND, DATA_DIR });
 

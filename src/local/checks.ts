@@ -53,13 +53,18 @@ function refuseOtherLauncher(config: LocalConfig): void {
 const CHILDREN = { script: "A script of the recipe", server: "nats-server", mint: "The mint" } as const;
 
 function refuseLeftovers(config: LocalConfig): void {
-  for (const name of Object.keys(CHILDREN) as (keyof typeof CHILDREN)[]) {
+  const leftovers = (Object.keys(CHILDREN) as (keyof typeof CHILDREN)[]).flatMap((name) => {
     const pid = findProcess(config, name);
-    if (pid === undefined) continue;
-    throw new LaunchError(
-      `${CHILDREN[name]} is still running, as process ${pid}, left over from a launcher that was killed. Stop it, then start again: kill ${pid}`,
-    );
-  }
+    return pid === undefined ? [] : [{ name: CHILDREN[name], pid }];
+  });
+  if (leftovers.length === 0) return;
+  const found = leftovers.map(
+    ({ name, pid }) =>
+      `${name} is still running, as process ${pid}, left over from a launcher that was killed.`,
+  );
+  const [space, them] = leftovers.length === 1 ? [" ", "it"] : ["\n", "them"];
+  const pids = leftovers.map(({ pid }) => pid).join(" ");
+  throw new LaunchError(`${found.join("\n")}${space}Stop ${them}, then start again: kill ${pids}`);
 }
 
 /**

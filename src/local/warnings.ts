@@ -1,15 +1,19 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { projectDir, readEnvFiles } from "../config/env.ts";
+import { projectDir, readOptionalEnvFiles } from "../config/env.ts";
 import { findUnknownVariables } from "../config/unknown-variables.ts";
 import { quote } from "../util/quote.ts";
 
 /** Settings and files that have no effect although they look as if they had one: one sentence for each. */
 export const findWarnings = (): string[] => [
-  ...findUnknownVariables(readEnvFiles(), process.env),
-  ...["roles", "roles.local"].flatMap((name) => findIgnoredFiles(`fs/nats-init/${name}`, "role")),
+  ...findUnknownVariables(readOptionalEnvFiles(), process.env),
+  ...findIgnoredRoleFiles(),
   ...["streams", "streams.local"].flatMap((name) => findIgnoredFiles(`fs/nats-push/${name}`, "stream")),
 ];
+
+/** Those that are beside the role files. */
+export const findIgnoredRoleFiles = (): string[] =>
+  ["roles", "roles.local"].flatMap((name) => findIgnoredFiles(`fs/nats-init/${name}`, "role"));
 
 /** Files that editors and systems make. */
 const OF_OTHERS = /^\.(git|DS_Store)|^\..*\.sw.$|~$|^README/i;

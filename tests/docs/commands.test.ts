@@ -319,7 +319,7 @@ describe("operations", () => {
       "npm run -s nsc --",
       `sh '${join(projectDir, "fs/nsc/nsc.sh")}'`,
     );
-    expect(expectSuccess(await shell(`set -e\n${commands}`))).toContain("Stream orders was created");
+    expect(expectSuccess(await shell(`set -e\n${commands}`))).toContain("Stream invoices was created");
   });
 
   test("a backup of the nsc store can be restored", async () => {

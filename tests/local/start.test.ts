@@ -376,19 +376,25 @@ describe("npm start", () => {
     const first = npmStart({}, ["sh", "src/local/bun.sh", "src/local/main.ts"]);
     await first.until(ready);
     const pid = pidIn("server");
+    const mintPid = pidIn("mint");
     process.kill(pidIn("launcher"), "SIGKILL");
     await first.child.exited;
     const second = npmStart();
     expect(await second.end()).toBe(1);
-    expect(second.output()).toContain(
-      `nats-server is still running, as process ${pid}, left over from a launcher that was killed. Stop it, then start again: kill ${pid}`,
-    );
+    for (const each of [
+      `nats-server is still running, as process ${pid}`,
+      `The mint is still running, as process ${mintPid}`,
+    ]) {
+      expect(second.output()).toContain(`${each}, left over from a launcher that was killed.`);
+    }
+    expect(second.output()).toContain(`Stop them, then start again: kill ${pid} ${mintPid}`);
     process.kill(pid, "SIGKILL");
-    const mintPid = pidIn("mint");
     while (leftovers().includes(pid)) await Bun.sleep(10);
     const again = npmStart();
     expect(await again.end()).toBe(1);
-    expect(again.output()).toContain(`The mint is still running, as process ${mintPid}, left over`);
+    expect(again.output()).toContain(
+      `The mint is still running, as process ${mintPid}, left over from a launcher that was killed. Stop it, then start again: kill ${mintPid}`,
+    );
     for (const left of leftovers()) process.kill(left, "SIGTERM");
     while (leftovers().length > 0) await Bun.sleep(10);
     const third = npmStart();
@@ -440,9 +446,10 @@ describe("a fresh checkout", () => {
     expect(Bun.spawnSync(["sh", "-c", command], { cwd: projectDir }).exitCode).toBe(0);
   });
 
-  /** Runs the launcher there, to its end. */
-  function run(more: Record<string, string> = {}) {
-    const child = Bun.spawnSync(["sh", "src/local/bun.sh", "src/local/main.ts"], {
+  /** Runs the launcher there, or another program, to its end. */
+  function run(more: Record<string, string> = {}, ...program: string[]) {
+    if (program.length === 0) program.push("src/local/main.ts");
+    const child = Bun.spawnSync(["sh", "src/local/bun.sh", ...program], {
       cwd: copy,
       env: { ...env, PATH: bin, DATA_DIR: state, ...more },
     });
@@ -578,6 +585,7 @@ esac`;
     writeFileSync(join(copy, ".env.local"), "OIDC_ISSUERS=x\n");
     for (const file of ignored) writeFileSync(join(copy, file), "{}");
     const { output } = run({ MINT_PROT: "1" });
+    const checked = run({}, "src/cli/main.ts", "roles", "check").output;
     for (const file of [...ignored, ".env.local"]) rmSync(join(copy, file));
     expect(output).toContain(
       "MINT_PROT in the environment is not a setting, and is ignored. Did you mean MINT_PORT?",
@@ -587,7 +595,9 @@ esac`;
     );
     for (const file of ignored) {
       const kind = file.includes("roles") ? "role" : "stream";
-      expect(output).toContain(`${file} is ignored: the name of a ${kind} file ends in .json`);
+      const warning = `${file} is ignored: the name of a ${kind} file ends in .json`;
+      expect(output).toContain(warning);
+      expect(checked.includes(warning)).toBe(kind === "role");
     }
     expect(run().output).not.toContain("ignored");
   });

@@ -28,7 +28,9 @@ export function activatePolicy(file: PolicyFile, issuer: OidcIssuer | undefined)
   }
   const issuers = issuer ? [issuer, ...file.issuers] : file.issuers;
   if (issuers.length === 0) {
-    throw new InvalidPolicyError("issuers: must not be empty when OIDC_ISSUER is not set");
+    throw new InvalidPolicyError(
+      "issuers: must not be empty when OIDC_ISSUER is not set. Set OIDC_ISSUER and OIDC_AUDIENCE, or list an issuer here",
+    );
   }
   const names = issuers.flatMap(issuerNames);
   const rules = file.rules.map((rule) => ({ ...rule, when: withTenants(rule.when, issuers) }));
