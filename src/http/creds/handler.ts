@@ -12,12 +12,11 @@ import { INTERNAL, problemOf } from "../edge/problems.ts";
 import { respondWith } from "../edge/response-headers.ts";
 import { NotAcceptableError } from "../errors.ts";
 import { type ProofOptions, readProof } from "./proof.ts";
-import { readJson } from "./read-json.ts";
+import { JSON_TYPE, readJson } from "./read-json.ts";
 import { parseCredsRequest } from "./request.ts";
 import { toCredsResponse } from "./response.ts";
 import type { Servers } from "./servers.ts";
 
-const JSON_TYPE = "application/json";
 /** The types of a response: JSON, or a creds file under two names. */
 const TYPES = [JSON_TYPE, "application/x-nats-creds", "text/plain"] as const;
 type Type = (typeof TYPES)[number];

@@ -2,7 +2,7 @@ import { BodyTooLargeError, BodyUsedError, InvalidJsonError, UnsupportedMediaTyp
 
 /** Bytes. A usual request has a few hundred; the rest is for tags. */
 const MAX_BODY = 8 * 1024;
-const JSON_TYPE = "application/json";
+export const JSON_TYPE = "application/json";
 
 /**
  * Reads a JSON body of at most 8 KiB.
